@@ -1,0 +1,152 @@
+"""What a data set is: samples, and a split of them into train, query and gallery."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of one person from one camera.
+
+    Args:
+        image: a file path, or the pixels themselves as ``uint8`` of shape ``(height, width, 3)``, RGB.
+        pid: person identity, an integer ``>= 0``. Identities of train and test never overlap.
+        camera: camera index, an integer ``>= 0``.
+        rate: the down-sampling rate ``r`` at which this image is to be seen (Sec. 4.4); 1 leaves it as it is.
+        name: how to call the image in figures and messages; the file name when the image is a path.
+    """
+
+    image: Path | np.ndarray = field(repr=False)
+    pid: int
+    camera: int
+    rate: float = 1.0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name and isinstance(self.image, Path):
+            object.__setattr__(self, "name", self.image.name)
+
+    def load(self, height: int | None = None, width: int | None = None) -> np.ndarray:
+        """The pixels, ``uint8`` of shape ``(height, width, 3)``, resized when a size is given (bilinear, antialiased).
+
+        Raises:
+            ValueError: when the file is missing, no image, or cut short; the message names the file.
+        """
+        if isinstance(self.image, np.ndarray):
+            pixels = self.image
+            if height is None or width is None or pixels.shape[:2] == (height, width):
+                return pixels
+            picture = Image.fromarray(pixels)
+        else:
+            picture = read_image(self.image)
+        if height is not None and width is not None and picture.size != (width, height):
+            picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        return np.asarray(picture)
+
+
+@dataclass(frozen=True)
+class Split:
+    """A data set cut the way re-identification is scored.
+
+    Args:
+        train: images to learn from.
+        query: images to look for.
+        gallery: images to look in; identities are those of ``query`` (and perhaps distractors), never those of ``train``.
+        name: the data set's name, for messages, figures and provenance.
+    """
+
+    train: tuple[Sample, ...]
+    query: tuple[Sample, ...]
+    gallery: tuple[Sample, ...]
+    name: str = "unnamed"
+
+    def __str__(self) -> str:
+        parts = [
+            f"{role} {len(samples)} images of {len({s.pid for s in samples})} identities"
+            for role, samples in (("train", self.train), ("query", self.query), ("gallery", self.gallery))
+        ]
+        return f"{self.name}: " + ", ".join(parts)
+
+    def check(self) -> Split:
+        """The split itself, after the mistakes that make every later number wrong have been ruled out.
+
+        Raises:
+            ValueError: for an empty part, an identity in both train and test, an identity with one training
+                image, or queries without any match from another camera in the gallery.
+        """
+        for role in ("train", "query", "gallery"):
+            if not getattr(self, role):
+                raise ValueError(f"{self.name}: the {role} part holds no image. Check the folder given as the root.")
+        shared = {s.pid for s in self.train} & {s.pid for s in (*self.query, *self.gallery)}
+        if shared:
+            raise ValueError(
+                f"{self.name}: {len(shared)} identities are in train and in test (for example {min(shared)}). "
+                "A score on people seen in training means nothing: give each identity to one side only."
+            )
+        lonely = [pid for pid, n in Counter(s.pid for s in self.train).items() if n < 2]
+        if lonely:
+            raise ValueError(
+                f"{self.name}: {len(lonely)} training identities have a single image (for example {lonely[0]}). "
+                "The triplet loss of eq. (5) needs at least two images an identity: add images or leave them out."
+            )
+        cameras: dict[int, set[int]] = {}
+        for s in self.gallery:
+            cameras.setdefault(s.pid, set()).add(s.camera)
+        if not any(cameras.get(q.pid, set()) - {q.camera} for q in self.query):
+            raise ValueError(
+                f"{self.name}: no query has a match from another camera in the gallery, so nothing can be scored. "
+                "Usual causes: every image carries the same camera number, or query and gallery hold different people."
+            )
+        return self
+
+
+def read_image(path: str | Path) -> Image.Image:
+    """Open an image file as RGB.
+
+    Raises:
+        ValueError: when the file is missing, no image, or cut short; the message names the file and says what to do.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file. Check the path.")
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"{path}: this file cannot be read as an image ({error}). It is damaged or of an unknown type: "
+            "replace it or take it out of the folder."
+        ) from None
+
+
+def load_images(samples: Sequence[Sample], height: int, width: int) -> torch.Tensor:
+    """All images of one size in one tensor.
+
+    Args:
+        samples: what to load; ``Sample.rate`` is not applied here (see ``cadnet_edu.data.resolution``).
+        height, width: pixels.
+
+    Returns:
+        ``uint8`` tensor ``(n, 3, height, width)``, RGB.
+
+    Raises:
+        ValueError: for an unreadable image, by name.
+    """
+    images = torch.empty(len(samples), 3, height, width, dtype=torch.uint8)
+
+    def load(i: int) -> None:
+        pixels = np.array(samples[i].load(height, width))  # a writable copy
+        images[i] = torch.from_numpy(pixels).permute(2, 0, 1)
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(load, range(len(samples))))
+    return images
