@@ -1,0 +1,193 @@
+"""Every number of a run in one place: ``Config()`` is the paper (Sec. 4.1), a profile lists only what differs.
+
+Where the paper gives a number the comment names its section; where it is silent the comment says "ours".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The three lambdas of eq. (6); a weight of 0 removes its term, and the network that only it would train."""
+
+    adv_DF: float = 1.0  # lambda_adv^{D_F}, Sec. 4.1
+    rec: float = 1.0  # lambda_rec, Sec. 4.1
+    adv_DI: float = 1.0  # lambda_adv^{D_I}, Sec. 4.1
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            if not value >= 0:
+                raise ValueError(f"lam.{name} = {value}: a loss weight must be 0 (term off) or positive.")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of one training run. The defaults are the paper's, or ours where the paper is silent.
+
+    Raises:
+        ValueError: for a value that cannot work, with what is needed instead.
+    """
+
+    # What is trained
+    method: str = "cadnet"  # a name for tables and folders; see cadnet_edu.methods
+    profile: str = "full"  # which profile these settings started from
+    seed: int = 0
+
+    # Data
+    dataset: str = "market1501"  # Sec. 4.2; "walkers" is the embedded set
+    root: Path | None = None  # folder of a data set on disk; the embedded set needs none
+    size: Literal["S", "M", "L"] = "L"  # of the embedded set only
+    height: int = 256  # Sec. 4.1
+    width: int = 128  # Sec. 4.1
+    rates: tuple[float, ...] = (2, 3, 4)  # Sec. 4.4; (1,) trains on HR images alone
+    identities: int = 8  # ours: the paper's batch of 32 is 8 identities x 4 images, for each resolution
+    images_per_identity: int = 4  # ours
+    flip: bool = True  # ours: random left-right flips
+    crop: int = 0  # ours: random shifts of up to this many pixels
+
+    # Networks
+    backbone: Literal["resnet50", "resnet18", "slim"] = "resnet50"  # Sec. 4.1
+    weights: str = "imagenet"  # Sec. 4.1: "imagenet", "none", or a local weights file
+    last_stride: Literal[1, 2] = 2  # ours: 2 is ResNet-50 as published; 1 doubles the size of f
+    features: Literal["joint", "f", "g"] = "joint"  # Sec. 3.3: v = [f, g]; "f only" and "g only" of Table 1
+    backbone_width: int = 64  # channels of the first stage; ResNet-50 has 64
+    decoder_width: int = 64  # channels of G at full image size, as in Miyato & Koyama
+    discriminator_width: int = 64  # first rung of the ladders of D_F (Tsai et al.) and D_I (ResNet-18)
+    skips: Literal["encoder", "encoder+input", "none"] = "encoder"  # Sec. 3.2; where they attach is ours
+
+    # Losses
+    lam: LossWeights = field(default_factory=LossWeights)
+    phi: float = 2.0  # Sec. 4.1: margin of eq. (5)
+    mining: Literal["batch_hard", "batch_all"] = "batch_hard"  # ours: the choice of eq. (5)'s reference
+    adversarial: Literal["non_saturating", "minimax"] = "non_saturating"  # ours: E and G's side of (1) and (3)
+    reduction: Literal["mean", "sum"] = "mean"  # ours: of eq. (2) over pixels
+    branch_heads: bool = False  # ours: L_cls on f and on g as well as on v
+    encoder_passes: Literal[1, 2] = 2  # ours: BatchNorm sees HR and LR apart (2) or together (1)
+
+    # Optimisation
+    optimiser: Literal["sgd", "adam"] = "sgd"  # Sec. 4.1
+    lr: float = 1e-3  # Sec. 4.1: E, G, F, C
+    momentum: float = 0.9  # Sec. 4.1
+    weight_decay: float = 5e-4  # Sec. 4.1
+    lr_D: float = 1e-4  # Sec. 4.1: D_F, D_I
+    steps: int = 60_000  # ours: about 150 passes over Market-1501
+    warmup: int = 0  # ours: steps over which the rate grows from 0
+    schedule: Literal["constant", "step", "cosine"] = "step"  # ours: x 0.1 at 1/2 and at 3/4 of the steps
+
+    # Running
+    device: str = "auto"  # "auto", "cpu", "cuda", "mps"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    log_every: int = 50
+    checkpoint_every: int = 1000
+
+    def __post_init__(self) -> None:
+        def need(ok: bool, what: str) -> None:
+            if not ok:
+                raise ValueError(what)
+
+        need(self.height >= 32 and self.width >= 16,
+             f"an image of {self.height} x {self.width} pixels is too small: give at least height 32 and width 16.")
+        need(self.height % 16 == 0 and self.width % 16 == 0,
+             f"height {self.height} and width {self.width} must be multiples of 16, "
+             "because the networks halve the image four times or more.")
+        need(len(self.rates) > 0 and all(r >= 1 for r in self.rates),
+             f"rates {self.rates}: give at least one down-sampling rate, each 1 or more.")
+        need(self.identities >= 2 and self.images_per_identity >= 2,
+             f"{self.identities} identities x {self.images_per_identity} images: eq. (5) needs at least 2 of each.")
+        need(self.steps >= 1, f"steps = {self.steps}: give at least 1.")
+        need(self.log_every >= 1 and self.checkpoint_every >= 1, "log_every and checkpoint_every must be at least 1.")
+        need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
+        need(self.phi >= 0, f"phi = {self.phi}: the margin of eq. (5) cannot be negative.")
+        need(self.features == "f" or self.lam.rec + self.lam.adv_DI > 0 or self.branch_heads or self.features == "joint"
+             or self.features == "g", f"features = {self.features!r} is unknown.")
+
+    @property
+    def batch_size(self) -> int:
+        """Images of one resolution in a batch (Sec. 4.1: 32)."""
+        return self.identities * self.images_per_identity
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings and lists, ready for JSON; ``Config.from_dict`` is the way back."""
+        out = dataclasses.asdict(self)
+        out["root"] = None if self.root is None else str(self.root)
+        out["rates"] = list(self.rates)
+        return out
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Config:
+        """Inverse of ``to_dict``.
+
+        Raises:
+            ValueError: for a field that does not exist.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"unknown setting {unknown[0]!r}. Settings are: {', '.join(sorted(known))}.")
+        values = dict(values)
+        if isinstance(values.get("lam"), dict):
+            values["lam"] = LossWeights(**values["lam"])
+        if values.get("root") is not None:
+            values["root"] = Path(values["root"])
+        if "rates" in values:
+            values["rates"] = tuple(values["rates"])
+        return cls(**values)
+
+
+SLIM: dict[str, Any] = dict(  # a network that a laptop trains in minutes; it starts from nothing, so Adam and a higher rate
+    dataset="walkers", backbone="slim", weights="none", last_stride=1,
+    optimiser="adam", weight_decay=5e-4, schedule="cosine",
+)
+PROFILES: dict[str, dict[str, Any]] = {
+    # Does it run? Seconds, for tests.
+    "smoke": dict(SLIM, size="S", height=64, width=32, backbone_width=8, decoder_width=4, discriminator_width=8,
+                  identities=4, images_per_identity=4, steps=30, log_every=5, checkpoint_every=10),
+    # Trends, in minutes on two cores: what `make book` runs.
+    "quick": dict(SLIM, size="M", height=96, width=48, backbone_width=24, decoder_width=8, discriminator_width=16,
+                  steps=800, log_every=10, checkpoint_every=100),
+    # Orderings, with seeds: a Colab T4 or a patient CPU.
+    "reduced": dict(dataset="walkers", size="L", height=128, width=64, backbone="resnet18", weights="none", last_stride=1,
+                    decoder_width=16, discriminator_width=32, optimiser="adam", schedule="cosine",
+                    steps=6000, log_every=20, checkpoint_every=500),
+    # The paper (Sec. 4.1): Config() itself.
+    "full": {},
+}
+
+
+def profile(name: str | None = None, **changes: Any) -> Config:
+    """The settings of a profile, with some of them changed.
+
+    Args:
+        name: ``smoke``, ``quick``, ``reduced`` or ``full``; without it the environment variable
+            ``CADNET_EDU_PROFILE`` decides, and ``quick`` when that is unset.
+        changes: any field of ``Config``.
+
+    Raises:
+        ValueError: for an unknown profile or field.
+
+    >>> profile("full").batch_size
+    32
+    >>> profile("smoke", steps=2).steps
+    2
+    """
+    name = name or os.environ.get("CADNET_EDU_PROFILE") or "quick"
+    if name not in PROFILES:
+        raise ValueError(f"there is no profile {name!r}. Choose one of: {', '.join(PROFILES)}.")
+    return Config.from_dict({"profile": name, **PROFILES[name], **changes})
+
+
+def cache_dir() -> Path:
+    """Where rendered images, trained runs and fetched weights are kept.
+
+    The environment variable ``CADNET_EDU_CACHE`` decides; without it ``~/.cache/cadnet_edu``. The folder need not exist.
+    """
+    given = os.environ.get("CADNET_EDU_CACHE")
+    if given:
+        return Path(given).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cadnet_edu"
