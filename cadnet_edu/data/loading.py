@@ -1,0 +1,157 @@
+"""From samples to batches: identities and images drawn for the triplet loss, HR and LR independently (Sec. 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from cadnet_edu.data.resolution import degrade
+
+
+class Batch(NamedTuple):
+    """What one training step sees. HR and LR are drawn apart, so eq. (2) needs the LR images' own ground truth."""
+
+    x_H: Tensor  # HR images (b, 3, H, W) in [0, 1]
+    y_H: Tensor  # their labels (b,)
+    x_L: Tensor  # LR images (b, 3, H, W), up-sampled back to H x W
+    x_L_gt: Tensor  # the HR images that x_L was made from
+    y_L: Tensor  # their labels (b,)
+    r_L: Tensor  # the down-sampling rate of each (b,)
+
+
+class PKSampler:
+    """Draw P identities and K images of each, without end.
+
+    Every identity comes up once before any comes up again; its images are drawn without repetition as long as it has
+    K of them, and with repetition when it has fewer.
+
+    Args:
+        y: label of each image ``(n,)``.
+        identities: P.
+        images: K.
+        seed: the same seed gives the same draws.
+
+    Raises:
+        ValueError: when there are fewer than P identities, or an identity has a single image.
+    """
+
+    def __init__(self, y: Sequence[int] | Tensor, identities: int, images: int, seed: int = 0) -> None:
+        y = torch.as_tensor(y)
+        self.rows = [torch.nonzero(y == label)[:, 0] for label in y.unique(sorted=True)]
+        self.P, self.K = identities, images
+        if len(self.rows) < identities:
+            raise ValueError(
+                f"a batch of {identities} identities cannot be drawn from {len(self.rows)}. "
+                "Set a smaller `identities`, or use a larger training set."
+            )
+        lonely = sum(len(rows) < 2 for rows in self.rows)
+        if lonely:
+            raise ValueError(
+                f"{lonely} of {len(self.rows)} training identities have a single image. "
+                "The triplet loss of eq. (5) needs at least two images an identity."
+            )
+        self.generator = torch.Generator().manual_seed(seed)
+        self.order = torch.empty(0, dtype=torch.int64)  # identities still to come in this pass
+
+    def draw(self) -> Tensor:
+        """Row numbers of the next batch ``(P * K,)``, the K images of an identity side by side."""
+        if len(self.order) < self.P:
+            fresh = torch.randperm(len(self.rows), generator=self.generator)
+            left = self.order
+            fresh = torch.cat([fresh[~torch.isin(fresh, left)], fresh[torch.isin(fresh, left)]])  # no identity twice
+            self.order = torch.cat([left, fresh])
+        chosen, self.order = self.order[: self.P], self.order[self.P :]
+        return torch.cat([self._images(self.rows[i]) for i in chosen.tolist()])
+
+    def _images(self, rows: Tensor) -> Tensor:
+        draws = []
+        for _ in range(-(-self.K // len(rows))):
+            draws.append(rows[torch.randperm(len(rows), generator=self.generator)])
+        return torch.cat(draws)[: self.K]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """All that the next draws depend on."""
+        return {"generator": self.generator.get_state(), "order": self.order.clone()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Continue where ``state_dict`` was taken."""
+        self.generator.set_state(state["generator"])
+        self.order = state["order"].clone()
+
+
+class Batches:
+    """An endless supply of ``Batch``: HR and LR images drawn independently, degraded and augmented in one go.
+
+    Args:
+        images: all training images, ``uint8`` ``(n, 3, H, W)``; they stay as they are in memory and only a batch at a
+            time becomes float.
+        y: labels ``(n,)``, integers from 0.
+        identities, images_per_identity: P and K, for each resolution.
+        rates: the down-sampling rates that LR images are made with, one drawn for each image (Sec. 4.4). With (1,) the
+            "LR" images are HR images too: a baseline that sees HR only, on the same number of images.
+        flip: mirror each image with probability 1/2.
+        crop: shift each image by up to this many pixels; what comes in at the border repeats the edge.
+        seed: fixes every draw.
+        device: where batches are wanted.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        y: Sequence[int] | Tensor,
+        identities: int = 8,
+        images_per_identity: int = 4,
+        rates: Sequence[float] = (2, 3, 4),
+        flip: bool = True,
+        crop: int = 0,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.images, self.y = images, torch.as_tensor(y, dtype=torch.int64)
+        self.rates = torch.tensor(rates, dtype=torch.float64)
+        self.flip, self.crop, self.device = flip, crop, torch.device(device)
+        self.sampler_H = PKSampler(self.y, identities, images_per_identity, seed=2 * seed)
+        self.sampler_L = PKSampler(self.y, identities, images_per_identity, seed=2 * seed + 1)
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __iter__(self) -> Batches:
+        return self
+
+    def __next__(self) -> Batch:
+        x_H, y_H = self._augmented(self.sampler_H.draw())
+        x_L_gt, y_L = self._augmented(self.sampler_L.draw())
+        r_L = self.rates[torch.randint(len(self.rates), (len(y_L),), generator=self.generator)]
+        return Batch(x_H, y_H, degrade(x_L_gt, r_L), x_L_gt, y_L, r_L)
+
+    def _augmented(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.images[rows].to(self.device).float() / 255  # (b, 3, H, W)
+        if self.flip:
+            mirrored = torch.rand(len(x), generator=self.generator) < 0.5
+            x = torch.where(mirrored.to(self.device)[:, None, None, None], x.flip(3), x)
+        if self.crop:
+            x = self._shifted(x)
+        return x, self.y[rows].to(self.device)
+
+    def _shifted(self, x: Tensor) -> Tensor:
+        c, (height, width) = self.crop, x.shape[-2:]
+        padded = nnf.pad(x, (c, c, c, c), mode="replicate")
+        offsets = torch.randint(2 * c + 1, (len(x), 2), generator=self.generator).tolist()
+        return torch.stack([padded[i, :, a : a + height, b : b + width] for i, (a, b) in enumerate(offsets)])
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next batches depend on."""
+        return {
+            "H": self.sampler_H.state_dict(),
+            "L": self.sampler_L.state_dict(),
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where ``state_dict`` was taken."""
+        self.sampler_H.load_state_dict(state["H"])
+        self.sampler_L.load_state_dict(state["L"])
+        self.generator.set_state(state["generator"])

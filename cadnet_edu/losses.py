@@ -1,0 +1,253 @@
+"""The losses of CAD-Net, equations (1) to (6): pure functions of tensors, one function an equation.
+
+Discriminators answer with logits ``z``; the probability they stand for is ``D = sigmoid(z)``. So ``log D`` is written
+``logsigmoid(z)`` and ``log(1 - D)`` is written ``logsigmoid(-z)``: the same number, without the overflow.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+
+def L_adv_DF(z_H: Tensor, z_L: Tensor) -> Tensor:
+    """Feature-level adversarial loss, eq. (1): how well D_F tells HR features from LR ones. D_F climbs it.
+
+    L_adv^{D_F} = E[log D_F(f_H)] + E[log(1 - D_F(f_L))]
+
+    Args:
+        z_H: logits of D_F on f_H, any shape; a patch discriminator answers at several places and all count alike.
+        z_L: logits of D_F on f_L.
+
+    Returns:
+        a scalar ``<= 0``; ``-2 ln 2 = -1.386`` when D_F can only guess.
+
+    >>> round(L_adv_DF(torch.zeros(4), torch.zeros(4)).item(), 3)
+    -1.386
+    """
+    log_D_H = nnf.logsigmoid(z_H)  # log D_F(f_H)
+    log_not_D_L = nnf.logsigmoid(-z_L)  # log(1 - D_F(f_L))
+    return log_D_H.mean() + log_not_D_L.mean()  # eq. (1)
+
+
+def L_adv_DF_G(z_H: Tensor, z_L: Tensor, form: Literal["non_saturating", "minimax"] = "non_saturating") -> Tensor:
+    """E's side of eq. (1): what E descends so that D_F takes LR features for HR ones.
+
+    Args:
+        z_H, z_L: logits of D_F on f_H and f_L, with gradients to E.
+        form: see Choice.
+
+    Returns:
+        a scalar.
+
+    Choice:
+        The paper writes one formula for both sides. ``minimax`` is its letter: E descends eq. (1) itself. Its gradient
+        fades just when D_F wins. ``non_saturating`` (Goodfellow et al., 2014, and the code that the paper takes D_F
+        from) descends ``-log D_F(f_L)`` instead: same direction, stronger pull. It is the default.
+
+    >>> round(L_adv_DF_G(torch.zeros(4), torch.zeros(4)).item(), 3)
+    0.693
+    """
+    if form == "minimax":
+        return L_adv_DF(z_H, z_L)
+    return -nnf.logsigmoid(z_L).mean()  # -log D_F(f_L)
+
+
+def L_rec(
+    x_hat_H: Tensor, x_H: Tensor, x_hat_L: Tensor, x_L_gt: Tensor, reduction: Literal["mean", "sum"] = "mean"
+) -> Tensor:
+    """HR reconstruction loss, eq. (2): the L1 distance of recovered images to their HR ground truth.
+
+    L_rec = E[||G(f_H) - x_H||_1] + E[||G(f_L) - x_H||_1]
+
+    Args:
+        x_hat_H: G(f_H), ``(b, 3, H, W)``.
+        x_H: the HR images themselves.
+        x_hat_L: G(f_L).
+        x_L_gt: the HR images that the LR ones were made from. HR and LR batches are drawn apart (Sec. 3.2), so
+            these are not ``x_H``.
+        reduction: see Choice.
+
+    Returns:
+        a scalar ``>= 0``.
+
+    Choice:
+        ``mean`` averages over pixels and channels, so that the value does not grow with the image; ``sum`` is the L1
+        norm to the letter, averaged over images only.
+
+    >>> a, b = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
+    >>> L_rec(a, b, b, b).item(), L_rec(a, b, b, b, reduction="sum").item()
+    (1.0, 12.0)
+    """
+    rec = nnf.l1_loss(x_hat_H, x_H) + nnf.l1_loss(x_hat_L, x_L_gt)  # eq. (2)
+    return rec * x_H[0].numel() if reduction == "sum" else rec
+
+
+def L_adv_DI(z_real: Tensor, z_rec_L: Tensor, z_rec_H: Tensor) -> Tensor:
+    """Image-level adversarial loss, eq. (3): how well D_I tells HR images from recovered ones. D_I climbs it.
+
+    L_adv^{D_I} = E[log D_I(x_H)] + E[log(1 - D_I(G(f_L)))] + E[log D_I(x_H)] + E[log(1 - D_I(G(f_H)))]
+
+    Args:
+        z_real: logits of D_I on x_H; this term counts twice, once beside each kind of recovered image.
+        z_rec_L: logits of D_I on G(f_L).
+        z_rec_H: logits of D_I on G(f_H).
+
+    Returns:
+        a scalar ``<= 0``; ``-4 ln 2 = -2.773`` when D_I can only guess.
+
+    >>> round(L_adv_DI(torch.zeros(2), torch.zeros(2), torch.zeros(2)).item(), 3)
+    -2.773
+    """
+    log_D_real = nnf.logsigmoid(z_real).mean()  # log D_I(x_H)
+    log_not_D_L = nnf.logsigmoid(-z_rec_L).mean()  # log(1 - D_I(G(f_L)))
+    log_not_D_H = nnf.logsigmoid(-z_rec_H).mean()  # log(1 - D_I(G(f_H)))
+    return log_D_real + log_not_D_L + log_D_real + log_not_D_H  # eq. (3)
+
+
+def L_adv_DI_G(
+    z_rec_L: Tensor, z_rec_H: Tensor, form: Literal["non_saturating", "minimax"] = "non_saturating"
+) -> Tensor:
+    """G's side of eq. (3): what E and G descend so that D_I takes recovered images for real ones.
+
+    Args:
+        z_rec_L, z_rec_H: logits of D_I on G(f_L) and G(f_H), with gradients to G.
+        form: ``minimax``, the terms of eq. (3) that G can move, or ``non_saturating``; see ``L_adv_DF_G``.
+
+    Returns:
+        a scalar.
+
+    >>> round(L_adv_DI_G(torch.zeros(2), torch.zeros(2)).item(), 3)
+    1.386
+    """
+    if form == "minimax":
+        return nnf.logsigmoid(-z_rec_L).mean() + nnf.logsigmoid(-z_rec_H).mean()
+    return -nnf.logsigmoid(z_rec_L).mean() - nnf.logsigmoid(z_rec_H).mean()
+
+
+def L_id(logits: Tensor, y: Tensor) -> Tensor:
+    """Identity loss of eq. (4): softmax cross-entropy between C's answer and the true identity.
+
+    Args:
+        logits: C(v), ``(b, identities)``.
+        y: labels ``(b,)``, integers in ``[0, identities)``.
+
+    Returns:
+        a scalar ``>= 0``; ``ln(identities)`` for an answer that says nothing.
+
+    >>> round(L_id(torch.zeros(2, 10), torch.tensor([3, 7])).item(), 3)
+    2.303
+    """
+    return nnf.cross_entropy(logits, y)
+
+
+def pairwise_distances(u: Tensor) -> Tensor:
+    """Euclidean distances between all rows.
+
+    Args:
+        u: ``(b, n)``.
+
+    Returns:
+        ``(b, b)``, symmetric, zero on the diagonal. Pairs at distance 0 get gradient 0, not NaN.
+
+    >>> pairwise_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]]))
+    tensor([[0., 5.],
+            [5., 0.]])
+    """
+    u = u.float()
+    squares = (u * u).sum(1)
+    d2 = (squares[:, None] + squares[None, :] - 2 * u @ u.T).clamp(min=0)
+    apart = d2 > 1e-12
+    return torch.where(apart, torch.where(apart, d2, 1.0).sqrt(), 0.0)
+
+
+def triplet(
+    u: Tensor, y: Tensor, phi: float = 2.0, mining: Literal["batch_hard", "batch_all"] = "batch_hard"
+) -> tuple[Tensor, Tensor]:
+    """One of the two expectations of eq. (5): E max(0, phi + d_pos - d_neg) over one batch.
+
+    Args:
+        u: feature vectors ``(b, n)``.
+        y: labels ``(b,)``. Every identity needs two images to have a positive; anchors without one are left out.
+        phi: the margin, 2 in Sec. 4.1.
+        mining: which pairs; see Choice.
+
+    Returns:
+        the loss, and the share of active triplets (those with a positive hinge). When that share falls to 0 the
+        curve is flat because there is nothing left to learn, not because learning broke.
+
+    Raises:
+        ValueError: when the batch has no positive or no negative pair at all.
+
+    Choice:
+        The paper does not say which pairs. ``batch_hard`` takes for each anchor its farthest positive and its nearest
+        negative, as in the reference it cites (Hermans et al., 2017). ``batch_all`` averages over all valid triplets.
+
+    >>> u = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
+    >>> loss, active = triplet(u, torch.tensor([0, 0, 1, 1]), phi=4.5)
+    >>> round(loss.item(), 2), active.item()
+    (1.0, 1.0)
+    """
+    d = pairwise_distances(u)  # (b, b)
+    same = y[:, None] == y[None, :]
+    positive = same & ~torch.eye(len(y), dtype=torch.bool, device=y.device)
+    anchors = positive.any(1) & (~same).any(1)
+    if not anchors.any():
+        raise ValueError(
+            f"{len(y)} images of {len(y.unique())} identities hold no triplet: "
+            "eq. (5) needs at least two identities and two images of one of them."
+        )
+    if mining == "batch_hard":
+        d_pos = d.masked_fill(~positive, float("-inf")).amax(1)[anchors]  # the farthest of the same identity
+        d_neg = d.masked_fill(same, float("inf")).amin(1)[anchors]  # the nearest of another
+        hinge = (phi + d_pos - d_neg).clamp(min=0)
+    else:
+        triplets = positive[:, :, None] & ~same[:, None, :]  # (anchor, positive, negative)
+        hinge = (phi + d[:, :, None] - d[:, None, :]).clamp(min=0)[triplets]
+    return hinge.mean(), (hinge > 0).float().mean().detach()
+
+
+def L_tri(
+    u_H: Tensor, y_H: Tensor, u_L: Tensor, y_L: Tensor, phi: float = 2.0, mining: str = "batch_hard"
+) -> tuple[Tensor, Tensor]:
+    """Triplet loss, eq. (5): pull images of one identity together, push others phi farther, HR and LR apart.
+
+    L_tri = E_H max(0, phi + d_pos^H - d_neg^H) + E_L max(0, phi + d_pos^L - d_neg^L)
+
+    Args:
+        u_H, y_H: vectors ``(b, n)`` and labels ``(b,)`` of the HR batch.
+        u_L, y_L: those of the LR batch. Pairs are formed within a resolution only.
+        phi, mining: see ``triplet``.
+
+    Returns:
+        the loss, and the mean share of active triplets.
+    """
+    tri_H, active_H = triplet(u_H, y_H, phi, mining)  # type: ignore[arg-type]
+    tri_L, active_L = triplet(u_L, y_L, phi, mining)  # type: ignore[arg-type]
+    return tri_H + tri_L, (active_H + active_L) / 2  # eq. (5)
+
+
+def L_cls(L_id: Tensor, L_tri: Tensor) -> Tensor:
+    """Classification loss, eq. (4): L_cls = L_id + L_tri."""
+    return L_id + L_tri  # eq. (4)
+
+
+def L_total(
+    L_cls: Tensor, L_adv_DF: Tensor, L_rec: Tensor, L_adv_DI: Tensor, adv_DF: float, rec: float, adv_DI: float
+) -> Tensor:
+    """Full objective, eq. (6): L = L_cls + lambda_adv^{D_F} L_adv^{D_F} + lambda_rec L_rec + lambda_adv^{D_I} L_adv^{D_I}.
+
+    A weight of 0 removes its term exactly: even a term that is infinite or NaN leaves no trace.
+
+    >>> one, nan = torch.tensor(1.0), torch.tensor(float("nan"))
+    >>> L_total(one, one, one, nan, adv_DF=1, rec=2, adv_DI=0).item()
+    4.0
+    """
+    L = L_cls
+    for lam, term in ((adv_DF, L_adv_DF), (rec, L_rec), (adv_DI, L_adv_DI)):
+        if lam:
+            L = L + lam * term  # eq. (6)
+    return L

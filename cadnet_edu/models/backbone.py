@@ -1,0 +1,177 @@
+"""ResNet (He et al., 2016), written so that its inner feature maps can be tapped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut: the block of ResNet-18."""
+
+    expansion = 1
+
+    def __init__(self, c_in: int, c: int, stride: int = 1, track: bool = True) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c, track_running_stats=track)
+        self.conv2 = nn.Conv2d(c, c, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c, track_running_stats=track)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = shortcut(c_in, c, stride, track)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        return self.relu(out + self.downsample(x))
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 convolutions and a shortcut: the block of ResNet-50. The stride sits on the 3x3, as in torchvision."""
+
+    expansion = 4
+
+    def __init__(self, c_in: int, c: int, stride: int = 1, track: bool = True) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c, track_running_stats=track)
+        self.conv2 = nn.Conv2d(c, c, 3, stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c, track_running_stats=track)
+        self.conv3 = nn.Conv2d(c, 4 * c, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * c, track_running_stats=track)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = shortcut(c_in, 4 * c, stride, track)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        return self.relu(out + self.downsample(x))
+
+
+def shortcut(c_in: int, c_out: int, stride: int, track: bool) -> nn.Module:
+    """The identity, or a strided 1x1 convolution where the shape changes."""
+    if stride == 1 and c_in == c_out:
+        return nn.Identity()
+    return nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out, track_running_stats=track))
+
+
+class ResNet(nn.Module):
+    """A residual network without its classifier; it returns the map of every stage.
+
+    The parameter names are torchvision's, so published weights load as they are.
+
+    Args:
+        block: ``BasicBlock`` or ``Bottleneck``.
+        layers: blocks in each of the four stages; (3, 4, 6, 3) of ``Bottleneck`` is ResNet-50.
+        width: channels of the first stage; each later stage doubles them.
+        last_stride: stride of the fourth stage. 2 as published; 1 keeps its maps twice as large.
+        small: a 3x3 stem without max-pooling, for images far below 224 pixels.
+        track: whether BatchNorm keeps running statistics. A discriminator, which is never asked outside
+            training, has no use for them.
+
+    Shapes:
+        input ``(b, 3, H, W)`` -> five maps ``(b, channels[i], H / reductions[i], W / reductions[i])``.
+    """
+
+    def __init__(
+        self,
+        block: type[BasicBlock] | type[Bottleneck],
+        layers: Sequence[int],
+        width: int = 64,
+        last_stride: int = 2,
+        small: bool = False,
+        track: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 3 if small else 7, 2, 1 if small else 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width, track_running_stats=track)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)
+        strides = (1, 2, 2, last_stride)
+        c_in = width
+        self.channels, self.reductions = [width], [2]
+        reduction = 2 if small else 4
+        for i in range(4):
+            c = width * 2**i
+            blocks = [block(c_in, c, strides[i], track)]
+            c_in = c * block.expansion
+            blocks += [block(c_in, c, 1, track) for _ in range(layers[i] - 1)]
+            setattr(self, f"layer{i + 1}", nn.Sequential(*blocks))
+            reduction *= strides[i]
+            self.channels.append(c_in)
+            self.reductions.append(reduction)
+        for m in self.modules():
+            if isinstance(m, nn.Conv2d):
+                nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        maps = [self.relu(self.bn1(self.conv1(x)))]
+        x = self.maxpool(maps[0])
+        for i in range(1, 5):
+            x = getattr(self, f"layer{i}")(x)
+            maps.append(x)
+        return maps
+
+
+def resnet(name: str, width: int = 64, last_stride: int = 2, weights: str = "none") -> ResNet:
+    """Build a backbone by its usual name.
+
+    Args:
+        name: ``resnet50`` and ``resnet18`` as published, or ``slim``: one block a stage and a small stem.
+        width: channels of the first stage (64 as published).
+        last_stride: see ``ResNet``.
+        weights: ``none``; ``imagenet``, which asks torchvision; or the path of a weights file.
+
+    Raises:
+        ValueError: for an unknown name, or when the weights cannot be had. There is never a silent random start.
+    """
+    if name == "resnet50":
+        net = ResNet(Bottleneck, (3, 4, 6, 3), width, last_stride)
+    elif name == "resnet18":
+        net = ResNet(BasicBlock, (2, 2, 2, 2), width, last_stride)
+    elif name == "slim":
+        net = ResNet(BasicBlock, (1, 1, 1, 1), width, last_stride, small=True)
+    else:
+        raise ValueError(f"there is no backbone {name!r}. Choose resnet50, resnet18 or slim.")
+    if weights != "none":
+        load_weights(net, name, weights)
+    return net
+
+
+def load_weights(net: ResNet, name: str, weights: str) -> None:
+    """Load ImageNet weights (from torchvision, or from a local file) into ``net``, all of them or none."""
+    if weights == "imagenet":
+        import torchvision
+
+        if name == "slim":
+            raise ValueError("there are no published ImageNet weights for the slim backbone: set weights to 'none'.")
+        try:
+            # V1 is the training of the ResNet paper's recipe, the one of 2019.
+            state = torchvision.models.get_weight(f"{name.replace('resnet', 'ResNet')}_Weights.IMAGENET1K_V1").get_state_dict(
+                progress=False, check_hash=True
+            )
+        except OSError as error:
+            raise ValueError(
+                f"the ImageNet weights of {name} could not be downloaded ({error}). Connect to the internet once, give "
+                "the path of a local copy in `weights`, or set weights='none' to start from random numbers."
+            ) from None
+    else:
+        path = Path(weights)
+        if not path.is_file():
+            raise ValueError(f"weights = {weights!r} is neither 'imagenet' nor 'none' nor a file that exists.")
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise ValueError(f"{path}: cannot be read as a file of weights ({type(error).__name__}).") from None
+    state = {k: v for k, v in state.items() if not k.startswith("fc.")}
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"the weights {weights!r} do not fit a {name}: {str(error).splitlines()[-1].strip()}") from None

@@ -1,0 +1,117 @@
+"""CAD-Net (Sec. 3): E, G, F and C, with the discriminators D_F and D_I beside them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cadnet_edu.models.classifier import GAP, Classifier
+from cadnet_edu.models.decoder import Decoder
+from cadnet_edu.models.discriminators import FeatureDiscriminator, ImageDiscriminator
+from cadnet_edu.models.encoder import Encoder
+
+
+class Output(NamedTuple):
+    """All that CAD-Net computes on its way; the names are the paper's. What a variant does not build is None."""
+
+    f: Tensor  # resolution-invariant map (b, d, h, w)
+    x_hat: Tensor | None  # recovered HR image G(f) (b, 3, H, W) in [0, 1]
+    g: Tensor | None  # HR map F(x_hat) (b, d, h, w)
+    v: Tensor  # joint map [f, g] (b, 2d, h, w)
+    u: Tensor  # joint vector GAP(v) (b, 2d)
+    logits: Tensor  # C(v) (b, identities)
+    branch_logits: tuple[Tensor, ...] = ()  # of the heads on f and on g, where they are built
+
+
+class CADNet(nn.Module):
+    """The Cross-resolution Adversarial Dual Network (Fig. 2).
+
+    Args:
+        identities: number of training identities.
+        size: ``(H, W)`` of the images, 256 x 128 in the paper.
+        backbone, weights, backbone_width, last_stride: of E and F; see ``cadnet_edu.models.backbone.resnet``.
+        features: what the classifier sees: ``joint`` v = [f, g], or the paper's variants ``f`` only and ``g`` only.
+        decoder: whether to build G. "f only" without G is a plain re-identification network.
+        feature_discriminator, image_discriminator: whether to build D_F and D_I.
+        decoder_width, discriminator_width: channels of G's last and of the discriminators' first layer.
+        skips: what G gets besides f: ``encoder``, ``encoder+input`` or ``none``.
+        branch_heads: whether f and g get a classifier each, beside the one on v. Choice: ours; with a single
+            classifier on v = [f, g] the branch that learns faster takes the whole gradient and the other starves.
+
+    Shapes:
+        image ``(b, 3, H, W)`` in [0, 1] -> ``Output``.
+    """
+
+    def __init__(
+        self,
+        identities: int,
+        size: tuple[int, int] = (256, 128),
+        backbone: str = "resnet50",
+        weights: str = "none",
+        backbone_width: int = 64,
+        last_stride: int = 2,
+        features: str = "joint",
+        decoder: bool = True,
+        feature_discriminator: bool = True,
+        image_discriminator: bool = True,
+        decoder_width: int = 64,
+        discriminator_width: int = 64,
+        skips: str = "encoder",
+        branch_heads: bool = False,
+    ) -> None:
+        super().__init__()
+        if features not in ("joint", "f", "g"):
+            raise ValueError(f"features = {features!r}: choose 'joint', 'f' or 'g'.")
+        if not decoder and (features != "f" or image_discriminator):
+            raise ValueError("g and D_I need the recovered image: keep the decoder, or choose features='f' without D_I.")
+        self.features, self.size = features, size
+        small = backbone == "slim"
+        self.E = Encoder(backbone, backbone_width, last_stride, weights)
+        d, reduction = self.E.d, self.E.reduction
+        if any(side % reduction for side in size):
+            raise ValueError(f"images of {size[0]} x {size[1]}: this {backbone} needs both sides to be multiples of {reduction}.")
+        h, w = (side // reduction for side in size)
+        taps = {} if skips == "none" else self.E.tap_channels
+        self.G = Decoder(d, reduction, taps, decoder_width, residual=skips == "encoder+input") if decoder else None
+        self.F = Encoder(backbone, backbone_width, last_stride, weights) if features != "f" else None
+        self.C = Classifier(2 * d if features == "joint" else d, identities)
+        self.branch_C = nn.ModuleList(
+            [Classifier(d, identities) for _ in range(2)] if branch_heads and features == "joint" else []
+        )
+        self.D_F = FeatureDiscriminator(d, (h, w), discriminator_width) if feature_discriminator else None
+        blocks = (1, 1, 1, 1) if small else (2, 2, 2, 2)
+        self.D_I = ImageDiscriminator(discriminator_width, blocks, small) if image_discriminator else None
+
+    def forward(self, x: Tensor) -> Output:
+        f, taps = self.E(x)  # (b, d, h, w)
+        x_hat = None if self.G is None else self.G(f, taps, x)  # (b, 3, H, W)
+        g = None if self.F is None or x_hat is None else self.F(x_hat).f  # (b, d, h, w)
+        v = f if g is None else g if self.features == "g" else torch.cat([f, g], dim=1)  # (b, 2d, h, w)
+        u, logits = self.C(v)  # (b, 2d), (b, identities)
+        branches = tuple(C(m)[1] for C, m in zip(self.branch_C, (f, g), strict=False))
+        return Output(f, x_hat, g, v, u, logits, branches)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """u, the vector that images are matched by (Sec. 3.1): ``(b, 3, H, W)`` -> ``(b, 2d)``."""
+        return self(x).u
+
+    def recover(self, x: Tensor) -> Tensor:
+        """The recovered HR image G(E(x)): ``(b, 3, H, W)`` -> the same. A network without G returns x as it is."""
+        if self.G is None:
+            return x
+        f, taps = self.E(x)
+        return self.G(f, taps, x)
+
+    def w(self, x: Tensor) -> Tensor:
+        """w = GAP(f), the resolution-invariant vector of Sec. 4.7: ``(b, 3, H, W)`` -> ``(b, d)``."""
+        return GAP(self.E(x).f)
+
+    def generator_parameters(self) -> list[nn.Parameter]:
+        """Parameters of E, G, F and C: those that descend eq. (6)."""
+        return [p for name, p in self.named_parameters() if not name.startswith(("D_F.", "D_I."))]
+
+    def discriminator_parameters(self) -> list[nn.Parameter]:
+        """Parameters of D_F and D_I: those that ascend eq. (1) and eq. (3)."""
+        return [p for name, p in self.named_parameters() if name.startswith(("D_F.", "D_I."))]

@@ -1,0 +1,41 @@
+"""The classifier C of Sec. 4.1: global average pooling, then one fully connected layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def GAP(v: Tensor) -> Tensor:
+    """Global average pooling: the mean over all places (Sec. 3.1, u = GAP(v)).
+
+    Args:
+        v: map ``(b, c, h, w)``.
+
+    Returns:
+        ``(b, c)``.
+
+    >>> GAP(torch.tensor([[[[1.0, 3.0]]]]))
+    tensor([[2.]])
+    """
+    return torch.mean(v, dim=(2, 3))
+
+
+class Classifier(nn.Module):
+    """C: from the joint map v to one logit an identity; the softmax of Sec. 4.1 is inside the cross-entropy.
+
+    Args:
+        c: channels of v, ``2 d`` for v = [f, g].
+        identities: number of training identities.
+
+    Shapes:
+        v ``(b, c, h, w)`` -> u ``(b, c)``, logits ``(b, identities)``.
+    """
+
+    def __init__(self, c: int, identities: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(c, identities)
+
+    def forward(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        u = GAP(v)
+        return u, self.fc(u)

@@ -1,0 +1,93 @@
+"""The HR decoder G of Sec. 3.2: residual up-sampling blocks with skip connections from E."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class UpBlock(nn.Module):
+    """Double the size of a map: the generator block of Miyato & Koyama (2018).
+
+    BN - ReLU - up x 2 - conv 3x3 - BN - ReLU - conv 3x3, beside a shortcut of up x 2 and conv 1x1.
+
+    Shapes:
+        ``(b, c_in, h, w)`` -> ``(b, c_out, 2 h, 2 w)``
+    """
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.bn1 = nn.BatchNorm2d(c_in)
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, padding=1)
+        self.shortcut = nn.Conv2d(c_in, c_out, 1)
+        self.up = nn.Upsample(scale_factor=2, mode="nearest")
+        for conv in (self.conv1, self.conv2):
+            nn.init.xavier_uniform_(conv.weight, gain=2**0.5)
+        nn.init.xavier_uniform_(self.shortcut.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.conv1(self.up(torch.relu(self.bn1(x))))
+        out = self.conv2(torch.relu(self.bn2(out)))
+        return out + self.up(self.shortcut(x))  # a 1x1 convolution and nearest up-sampling commute: the small map is cheaper
+
+
+class Decoder(nn.Module):
+    """G: from the resolution-invariant map f back to an HR image.
+
+    Args:
+        d: channels of f.
+        reduction: how many times smaller than the image f is; a power of two.
+        tap_channels: ``{reduction: channels}`` of the maps of E that a skip connection brings; empty for none.
+        width: channels at full image size; a map ``r`` times smaller has ``r * width`` (at most d).
+        residual: whether the input image itself is a skip as well: G then adds to it what is missing.
+
+    Shapes:
+        f ``(b, d, h, w)``, taps -> x_hat ``(b, 3, H, W)`` in [0, 1].
+
+    Choice:
+        Sec. 3.2 asks for skip connections "following Ledig et al." without saying where. Here each up-block's output
+        gets E's map of the same size added, after a 1x1 convolution. With ``residual`` the output is
+        ``x + tanh(z)``, held to [0, 1]; without it ``(1 + tanh(z)) / 2``.
+    """
+
+    def __init__(
+        self, d: int, reduction: int, tap_channels: dict[int, int], width: int = 64, residual: bool = False
+    ) -> None:
+        super().__init__()
+        if reduction < 2 or reduction & (reduction - 1):
+            raise ValueError(f"reduction = {reduction}: f must be smaller than the image by a power of two.")
+        self.residual = residual
+        self.sizes = []  # the reduction after each block
+        blocks, skips, c_in = [], {}, d
+        while reduction > 1:
+            reduction //= 2
+            c_out = min(d, width * reduction)
+            blocks.append(UpBlock(c_in, c_out))
+            if reduction in tap_channels:
+                skips[str(reduction)] = nn.Conv2d(tap_channels[reduction], c_out, 1)
+            self.sizes.append(reduction)
+            c_in = c_out
+        self.blocks = nn.ModuleList(blocks)
+        self.skips = nn.ModuleDict(skips)
+        self.bn = nn.BatchNorm2d(c_in)
+        self.to_rgb = nn.Conv2d(c_in, 3, 3, padding=1)
+        nn.init.xavier_uniform_(self.to_rgb.weight, gain=0.1 if residual else 1.0)
+        nn.init.zeros_(self.to_rgb.bias)  # type: ignore[arg-type]
+
+    def forward(self, f: Tensor, taps: Sequence[Tensor] = (), x: Tensor | None = None) -> Tensor:
+        by_height = {tap.shape[-2]: tap for tap in taps}  # the later map of a size wins, as in Encoder.tap_channels
+        out = f
+        for block, size in zip(self.blocks, self.sizes, strict=True):
+            out = block(out)
+            if str(size) in self.skips:
+                out = out + self.skips[str(size)](by_height[out.shape[-2]])
+        z = self.to_rgb(torch.relu(self.bn(out)))
+        if not self.residual:
+            return (1 + torch.tanh(z)) / 2
+        if x is None:
+            raise ValueError("this decoder adds to its input image: call it with x.")
+        return (x + torch.tanh(z)).clamp(0, 1)

@@ -1,0 +1,63 @@
+"""The encoders E and F of Sec. 3.2 and 3.3: a backbone that normalises its input and hands out its maps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cadnet_edu.models.backbone import IMAGENET_MEAN, IMAGENET_STD, resnet
+
+
+class Encoded(NamedTuple):
+    """What an encoder sees: the last map, and the earlier ones for skip connections."""
+
+    f: Tensor  # (b, d, h, w)
+    taps: list[Tensor]  # coarser and coarser, f not among them
+
+
+class Encoder(nn.Module):
+    """The cross-resolution encoder E (Sec. 3.2), and, built a second time, the HR encoder F (Sec. 3.3).
+
+    E and F have one shape and do not share weights (Sec. 4.1).
+
+    Args:
+        backbone, width, last_stride, weights: see ``cadnet_edu.models.backbone.resnet``.
+
+    Shapes:
+        image ``(b, 3, H, W)`` in [0, 1] -> f ``(b, d, h, w)`` with ``h = H / reduction``; d is 2048 for ResNet-50.
+
+    Choice:
+        Images stay in [0, 1] everywhere outside; the normalisation with ImageNet's mean and standard deviation
+        happens in here, so that L1 distances, G's output and F's input share one range.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: str = "resnet50", width: int = 64, last_stride: int = 2, weights: str = "none") -> None:
+        super().__init__()
+        self.resnet = resnet(backbone, width, last_stride, weights)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def d(self) -> int:
+        """Channels of f."""
+        return self.resnet.channels[-1]
+
+    @property
+    def reduction(self) -> int:
+        """How many times smaller than the image f is, along each side."""
+        return self.resnet.reductions[-1]
+
+    @property
+    def tap_channels(self) -> dict[int, int]:
+        """Channels of the map to tap at each reduction; where two maps share a size, the later one."""
+        pairs = zip(self.resnet.reductions[:-1], self.resnet.channels[:-1], strict=True)
+        return {r: c for r, c in pairs if r < self.reduction}
+
+    def forward(self, x: Tensor) -> Encoded:
+        maps = self.resnet((x - self.mean) / self.std)
+        return Encoded(maps[-1], maps[:-1])
