@@ -15,14 +15,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-from cadnet_edu.image_metrics import LPIPS, lpips, psnr, ssim
+from cadnet_edu.image_metrics import psnr, ssim
 
 __all__ = [
-    "LPIPS",
     "RankList",
     "cmc",
     "euclidean",
-    "lpips",
     "mean_average_precision",
     "psnr",
     "rank_list",
@@ -37,7 +35,7 @@ Meaning = Literal["cuhk03", "open-reid", "torchreid", "dil"]
 Protocol = Literal["market1501", "single_shot"]
 
 JUNK = -1  # the identity Market-1501 gives to boxes that hold no whole person
-BLOCK = 1 << 20  # distances looked at together: bounds the memory, whatever the size of the gallery
+BLOCK = 1 << 21  # numbers looked at together: bounds the memory, whatever the size of the gallery
 WHOLE_CAMERA = {"cuhk03": True, "open-reid": True, "torchreid": False, "dil": False}
 
 
@@ -177,7 +175,8 @@ def single_shot_cmc(
         >>> single_shot_cmc(np.array([[0.2, 0.1, 0.9]]), [7], [7, 3, 3], [0], [1, 1, 1], topk=2)
         array([0.5, 1. ])
     """
-    return _single_shot(_check(distances, q_pids, g_pids, q_cams, g_cams, topk), topk, _whole_camera(meaning))
+    task = _check(distances, q_pids, g_pids, q_cams, g_cams, topk)
+    return _single_shot(task, topk, _removes_camera("single_shot", meaning))
 
 
 def retrieval(
@@ -213,8 +212,241 @@ def retrieval(
         [0.0, 1.0, 0.5, 1, 0]
     """
     task = _check(distances, q_pids, g_pids, q_cams, g_cams)
+    whole_camera = _removes_camera(protocol, meaning)
     curve, mAP, scored = _market1501(task, 10)
-    if _own_camera_leaves(protocol, meaning) is not None:
-        curve = _single_shot(task, 10, _whole_camera(meaning))
+    if protocol == "single_shot":
+        curve = _single_shot(task, 10, whole_camera)
     scores = {"rank1": float(curve[0]), "rank5": float(curve[4]), "rank10": float(curve[9]), "mAP": mAP}
     return {**scores, "queries": scored, "unmatched": len(task.q_pids) - scored}
+
+
+def rank_list(
+    distances: Array,
+    q_pids: Ids,
+    g_pids: Ids,
+    q_cams: Ids,
+    g_cams: Ids,
+    k: int = 10,
+    protocol: Protocol = "market1501",
+    meaning: Meaning = "open-reid",
+) -> RankList:
+    """The k nearest gallery images of each query, after removal, with right and wrong marked: for figures.
+
+    Args:
+        distances, q_pids, g_pids, q_cams, g_cams: as in :func:`cmc`.
+        k: images a query.
+        protocol, meaning: which images are removed; as in :func:`retrieval`.
+
+    Returns:
+        A :class:`RankList`. At equal distance wrong images come first, then the gallery's order decides.
+
+    Raises:
+        ValueError: as in :func:`cmc`.
+
+    Example:
+        >>> rank_list(np.array([[0.2, 0.1, 0.9]]), [7], [7, 3, 4], [0], [1, 1, 1], k=2)
+        RankList(index=array([[1, 0]]), right=array([[False,  True]]))
+    """
+    task = _check(distances, q_pids, g_pids, q_cams, g_cams, k)
+    index = np.full((len(task.q_pids), k), -1)
+    right = np.zeros(index.shape, dtype=bool)
+    for block in _blocks(task, _removes_camera(protocol, meaning), cells=len(task.g_pids)):
+        kept = block.right | block.wrong
+        order = np.lexsort((block.right, np.where(kept, block.distances, np.inf)))[:, :k]
+        width = order.shape[1]
+        index[block.rows, :width] = np.where(np.take_along_axis(kept, order, 1), order, -1)
+        right[block.rows, :width] = np.take_along_axis(block.right, order, 1)
+    return RankList(index, right)
+
+
+def euclidean(a: Array, b: Array, block: int = 1024) -> np.ndarray:
+    """Distances between all vectors of two sets.
+
+    ``|a - b|^2 = |a|^2 + |b|^2 - 2 a.b`` needs one matrix product instead of ``(q, g, d)`` differences, but takes
+    the difference of large numbers: the product is done in float64, so that vectors that nearly coincide keep
+    their order, and what rounding pushes below zero is set to zero.
+
+    Args:
+        a, b: ``(q, d)`` and ``(g, d)``.
+        block: rows of ``a`` at a time; bounds the extra memory to about ``16 * block * g`` bytes.
+
+    Returns:
+        float32 array ``(q, g)``.
+
+    Raises:
+        ValueError: when the lengths of the vectors differ.
+
+    Example:
+        >>> euclidean(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
+        array([[5., 1.]], dtype=float32)
+    """
+    x, y = _tensor(a), _tensor(b)
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
+        raise ValueError(
+            f"Two sets of vectors of one length are needed, (q, d) and (g, d); given {tuple(x.shape)} and "
+            f"{tuple(y.shape)}. Flatten the features, one row an image."
+        )
+    y = y.double()
+    y_norm = y.square().sum(1)
+    out = np.empty((len(x), len(y)), dtype=np.float32)
+    for start in range(0, len(x), block):
+        rows = x[start : start + block].double()
+        squared = torch.addmm(y_norm, rows, y.T, alpha=-2).add_(rows.square().sum(1, keepdim=True))
+        out[start : start + block] = squared.clamp_(min=0).sqrt_().cpu().numpy()
+    return out
+
+
+def _market1501(task: _Task, topk: int) -> tuple[np.ndarray, float, int]:
+    """CMC, mAP and the number of scored queries, the gallery being whole."""
+    hits, precision, scored = np.zeros(topk), 0.0, 0
+    for block in _blocks(task, whole_camera=False, cells=len(task.g_pids)):
+        t = _thresholds(block)
+        wrong = np.where(block.wrong, block.distances, np.inf)
+        wrong.sort(axis=1)
+        ahead = torch.searchsorted(torch.from_numpy(wrong), torch.from_numpy(t), right=True).numpy()  # (c, n)
+        real = np.isfinite(t)  # the rest of the table is padding
+        matched = real[:, 0]
+        i = np.arange(1, t.shape[1] + 1)
+        precision += float((np.where(real, i / (i + ahead), 0).sum(1)[matched] / real.sum(1)[matched]).sum())
+        hits += (ahead[matched, :1] < np.arange(1, topk + 1)).sum(0)
+        scored += int(matched.sum())
+    _require_matches(task, scored)
+    return hits / scored, precision / scored, scored
+
+
+def _single_shot(task: _Task, topk: int, whole_camera: bool) -> np.ndarray:
+    """The expectation of the CMC when one image of each person is drawn."""
+    people, person, images = np.unique(task.g_pids, return_inverse=True, return_counts=True)
+    cells = len(people) * (int(images[np.isin(people, task.q_pids)].max(initial=0)) + 2)
+    total, scored = np.zeros(topk), 0
+    for block in _blocks(task, whole_camera, max(cells, len(task.g_pids))):
+        t = _thresholds(block)
+        real = np.isfinite(t)
+        a = _shares_ahead(block, t, person, len(people))[:, real]  # (m, p), p positives of all queries
+        curves = np.zeros((*t.shape, topk))
+        curves[real] = _poisson_binomial(a, topk).cumsum(0).T
+        matched = real[:, 0]
+        total += (curves.sum(1)[matched] / real.sum(1)[matched, None]).sum(0)
+        scored += int(matched.sum())
+    _require_matches(task, scored)
+    return total / scored
+
+
+def _poisson_binomial(a: np.ndarray, topk: int) -> np.ndarray:
+    """``P(S = 0) ... P(S = topk - 1)``, ``(topk, p)``, for S heads among coins of probabilities ``a``, ``(m, p)``."""
+    probability = np.zeros((topk, a.shape[1]))
+    probability[0] = 1
+    for a_j in a[(a > 0).any(1)]:
+        moved = probability * a_j
+        probability -= moved
+        probability[1:] += moved[:-1]
+    return probability
+
+
+def _shares_ahead(block: _Block, t: np.ndarray, person: np.ndarray, m: int) -> np.ndarray:
+    """Which share of each person's images is wrong and at most ``t`` away: ``(m, c, n)``."""
+    c, n = t.shape
+    nearer = torch.searchsorted(torch.from_numpy(t), torch.from_numpy(block.distances)).numpy()  # thresholds, (c, g)
+    nearer[~block.wrong] = n + 1  # a bin that is not looked at
+    cell = (person * c + np.arange(c)[:, None]) * (n + 2) + nearer
+    counts = np.bincount(cell.ravel(), minlength=m * c * (n + 2)).reshape(m, c, n + 2)[:, :, : n + 1].cumsum(2)
+    return counts[:, :, :n] / np.maximum(counts[:, :, n:], 1)
+
+
+def _thresholds(block: _Block) -> np.ndarray:
+    """The distances of each query's right images, ascending, ``(c, n)``, filled up with infinity."""
+    row, column = np.nonzero(block.right)
+    count = np.bincount(row, minlength=len(block.right))
+    t = np.full((len(count), max(1, int(count.max()))), np.inf, dtype=block.distances.dtype)
+    t[row, np.arange(len(row)) - (count.cumsum() - count)[row]] = block.distances[row, column]
+    t.sort(axis=1)
+    return t
+
+
+def _blocks(task: _Task, whole_camera: bool, cells: int) -> Iterator[_Block]:
+    """Queries by the handful, ``cells`` numbers each; an image that is neither right nor wrong is removed."""
+    size = max(1, BLOCK // cells)
+    known = task.g_pids != JUNK
+    narrow = task.distances.dtype.kind == "f" and task.distances.dtype.itemsize <= 4
+    for start in range(0, len(task.q_pids), size):
+        rows = slice(start, start + size)
+        same_person = task.q_pids[rows, None] == task.g_pids
+        other_camera = task.q_cams[rows, None] != task.g_cams
+        wrong = ~same_person & known & (other_camera | (not whole_camera))
+        d = np.array(task.distances[rows], dtype=np.float32 if narrow else np.float64)
+        yield _Block(rows, d, same_person & other_camera & known, wrong)
+
+
+def _removes_camera(protocol: str, meaning: str) -> bool:
+    """Whether all gallery images of the query's camera leave, not only those of the same person."""
+    if protocol not in ("single_shot", "market1501"):
+        raise ValueError(f"There is no protocol {protocol!r}. Give 'single_shot' or 'market1501'.")
+    if meaning not in WHOLE_CAMERA:
+        raise ValueError(f"There is no meaning {meaning!r} of single-shot. Give one of {', '.join(WHOLE_CAMERA)}.")
+    return protocol == "single_shot" and WHOLE_CAMERA[meaning]
+
+
+def _check(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 1) -> _Task:
+    """The input as NumPy arrays that fit together."""
+    if not isinstance(topk, int | np.integer) or topk < 1:
+        raise ValueError(f"The number of ranks must be a whole number >= 1; given {topk!r}.")
+    d = _numpy(distances)
+    if d.ndim != 2 or 0 in d.shape or d.dtype.kind not in "fiu":
+        raise ValueError(
+            f"The distances must be a matrix of numbers, one row a query and one column a gallery image, neither "
+            f"empty; given {d.dtype} of shape {d.shape}."
+        )
+    given = {"q_pids": q_pids, "g_pids": g_pids, "q_cams": q_cams, "g_cams": g_cams}
+    ids = {name: _integers(values, name) for name, values in given.items()}
+    for name, values in ids.items():
+        side, n = ("queries", d.shape[0]) if name.startswith("q") else ("gallery images", d.shape[1])
+        if len(values) != n:
+            raise ValueError(
+                f"The distances are {d.shape[0]} x {d.shape[1]}, that is {n} {side}, but {name} has {len(values)} "
+                "entries. Rows are queries and columns are gallery images; is the matrix transposed?"
+            )
+    if not (np.isfinite(d.min()) and np.isfinite(d.max())):
+        raise ValueError(
+            "The distances hold NaN or infinity, so nothing can be ranked. Usual causes: training that diverged, or "
+            "a feature vector of length zero that was normalised."
+        )
+    return _Task(d, **ids)
+
+
+def _integers(values: Ids, name: str) -> np.ndarray:
+    """Identities or cameras as an int64 vector."""
+    array = _numpy(values)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        example = f", for example {array.flat[0]!r}" if array.size else ""
+        raise ValueError(
+            f"{name} must be a list of whole numbers; given {array.dtype} of shape {array.shape}{example}. Number "
+            "the identities (or cameras) first, query and gallery alike: '7' and '007' are two people, 7 is one."
+        )
+    return array.astype(np.int64)
+
+
+def _require_matches(task: _Task, scored: int) -> None:
+    """Stop when there is nothing to average."""
+    if scored == 0:
+        raise ValueError(
+            f"None of the {len(task.q_pids)} queries has a right answer in the gallery: an image of the same identity "
+            f"from another camera. Cameras seen: query {np.unique(task.q_cams)[:6].tolist()}, gallery "
+            f"{np.unique(task.g_cams)[:6].tolist()}; identities in both: "
+            f"{len(np.intersect1d(task.q_pids, task.g_pids))}. Usual causes: every image carries the same camera "
+            "number; identities were numbered anew for the gallery, or read from names differently; query and "
+            "gallery come from different splits."
+        )
+
+
+def _numpy(values: Any) -> np.ndarray:
+    """Any array-like as a NumPy array, without a copy where possible."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    return np.asarray(values)
+
+
+def _tensor(values: Array) -> torch.Tensor:
+    """A float tensor where it is, or on the CPU when its device knows no float64."""
+    t = values.detach() if isinstance(values, torch.Tensor) else torch.from_numpy(np.array(values))
+    return t.cpu() if t.device.type == "mps" else t

@@ -1,0 +1,116 @@
+"""How close a recovered image is to the true one: PSNR, SSIM and LPIPS (Table 2 of the paper)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+C1, C2 = 0.01**2, 0.03**2  # (K1 L)^2 and (K2 L)^2 of the SSIM paper with L = 1, the range of the data
+
+
+def psnr(x: Tensor, y: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio: the mean squared error on a logarithmic scale.
+
+    ``PSNR = 10 log10(1 / MSE)``, the mean being over the pixels and colours of one image, 1 the largest value.
+
+    Args:
+        x, y: images ``(b, 3, h, w)``, float, values in [0, 1], RGB.
+
+    Returns:
+        ``(b,)``, in decibels; more is better. Identical images give infinity.
+
+    Raises:
+        ValueError: for shapes that differ, integer images, or values outside [0, 1].
+
+    Choice:
+        On RGB, not on luminance alone. The score of a test set is the mean of the images' decibels (not the PSNR
+        of the mean error); one identical pair makes it infinite, so leave such pairs out first.
+
+    Example:
+        An error of 0.1 everywhere is an MSE of 0.01, a hundredth.
+
+        >>> psnr(torch.full((1, 3, 4, 4), 0.5), torch.full((1, 3, 4, 4), 0.6)).round(decimals=2)
+        tensor([20.])
+    """
+    x, y = _pair(x, y)
+    return -10 * (x - y).square().mean((1, 2, 3)).log10()
+
+
+def ssim(x: Tensor, y: Tensor, window: Literal["gaussian", "uniform"] = "gaussian") -> Tensor:
+    """Structural similarity: do means, contrasts and patterns agree in every small window?
+
+    ``SSIM = (2 m_x m_y + C1)(2 s_xy + C2) / ((m_x^2 + m_y^2 + C1)(s_x^2 + s_y^2 + C2))`` with the windows' means m,
+    variances s^2 and covariance s_xy, C1 = 0.01^2 and C2 = 0.03^2 (Wang et al., 2004). The mean over all windows
+    that lie inside the image, and over the three colours. It can be differentiated.
+
+    Args:
+        x, y: images ``(b, 3, h, w)``, float, values in [0, 1], RGB.
+        window: ``"gaussian"``, 11 x 11 with sigma 1.5 and variances divided by N, as in the SSIM paper;
+            ``"uniform"``, 7 x 7 with variances divided by N - 1, scikit-image's default.
+
+    Returns:
+        ``(b,)``, from -1 to 1; 1 only for identical images.
+
+    Raises:
+        ValueError: as :func:`psnr`; also for an unknown window, or images smaller than it.
+
+    Choice:
+        The Gaussian window, on RGB.
+
+    Example:
+        Flat images have no pattern; what is left compares the means: (2 * 0.5 + C1) / (0.25 + 1 + C1).
+
+        >>> round(float(ssim(torch.full((1, 3, 16, 16), 0.5), torch.ones(1, 3, 16, 16))), 4)
+        0.8
+    """
+    x, y = _pair(x, y)
+    weights, bessel = _window(window, x)
+    if min(x.shape[-2:]) < len(weights):
+        raise ValueError(
+            f"The images are {x.shape[-2]} x {x.shape[-1]} pixels, smaller than the {window} window of "
+            f"{len(weights)} x {len(weights)}. Give larger images"
+            + ("." if window == "uniform" else ", or window='uniform', which is 7 x 7.")
+        )
+    m_x, m_y, xx, yy, xy = _blur(torch.stack([x, y, x * x, y * y, x * y]), weights)
+    s_xx, s_yy, s_xy = bessel * (xx - m_x * m_x), bessel * (yy - m_y * m_y), bessel * (xy - m_x * m_y)
+    likeness = (2 * m_x * m_y + C1) * (2 * s_xy + C2) / ((m_x**2 + m_y**2 + C1) * (s_xx + s_yy + C2))
+    return likeness.mean((1, 2, 3))
+
+
+def _window(name: str, like: Tensor) -> tuple[Tensor, float]:
+    """The weights along one axis, summing to 1, and the factor that makes variances unbiased."""
+    if name == "gaussian":
+        weights = torch.exp(-0.5 * (torch.arange(-5, 6, dtype=like.dtype, device=like.device) / 1.5) ** 2)
+        return weights / weights.sum(), 1.0
+    if name == "uniform":
+        return torch.full((7,), 1 / 7, dtype=like.dtype, device=like.device), 49 / 48
+    raise ValueError(f"There is no window {name!r}. Give 'gaussian' or 'uniform'.")
+
+
+def _blur(x: Tensor, weights: Tensor) -> Tensor:
+    """Weighted means over all windows inside the image, down then across; ``(..., h, w)`` to ``(..., h', w')``."""
+    planes = x.reshape(-1, 1, *x.shape[-2:])
+    planes = nnf.conv2d(nnf.conv2d(planes, weights[None, None, :, None]), weights[None, None, None, :])
+    return planes.reshape(*x.shape[:-2], *planes.shape[-2:])
+
+
+def _pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Two batches of images that can be compared, float32 or better."""
+    if x.shape != y.shape or x.ndim != 4 or x.shape[1] != 3:
+        raise ValueError(
+            f"Two batches of images of one shape (b, 3, h, w) are needed; given {tuple(x.shape)} and {tuple(y.shape)}."
+        )
+    for images in (x, y):
+        if not images.is_floating_point():
+            raise ValueError(f"Images must be float in [0, 1]; given {images.dtype}. Divide bytes by 255 first.")
+        low, high = images.aminmax() if images.numel() else (images.new_zeros(()), images.new_zeros(()))
+        if not (low >= -1e-3 and high <= 1 + 1e-3):
+            raise ValueError(
+                f"Images must have values in [0, 1]; given {low:.3g} to {high:.3g}. Rescale [-1, 1] by (x + 1) / 2, "
+                "or clamp what a network produced."
+            )
+    kind = torch.promote_types(torch.promote_types(x.dtype, y.dtype), torch.float32)
+    return x.to(kind), y.to(kind)
