@@ -79,9 +79,11 @@ def answer(student: Callable, *given: Any, **named: Any) -> np.ndarray:
     try:
         result = student(*mine, **named)
     except NotImplementedError:
-        raise Wrong(f"{name} is not written yet. Replace the line that raises NotImplementedError, then check again.")
+        raise Wrong(
+            f"{name} is not written yet. Replace the line that raises NotImplementedError, then check again."
+        ) from None
     except Exception as error:
-        raise Wrong(f"{name} stopped with {type(error).__name__}: {error}")
+        raise Wrong(f"{name} stopped with {type(error).__name__}: {error}") from error
     if result is None:
         raise Wrong(f"{name} returned nothing. Does it end with a return line?")
     if any(not _equal(a, b) for a, b in zip(mine, given)):
@@ -100,7 +102,20 @@ def as_array(result: Any, name: str = "your function") -> np.ndarray:
     try:
         return np.asarray(result, dtype=float)
     except (TypeError, ValueError):
-        raise Wrong(f"{name} returned {type(result).__name__}; an array of numbers is needed.")
+        raise Wrong(f"{name} returned {type(result).__name__}; an array of numbers is needed.") from None
+
+
+def gradient(student: Callable, x: torch.Tensor, *given: Any) -> np.ndarray:
+    """The gradient of the sum of the reader's answer with respect to ``x``, same shape as ``x``.
+
+    Raises:
+        Wrong: when no gradient arrives: the graph was cut, by ``.item()``, ``.detach()``, ``.data`` or NumPy.
+    """
+    x = x.clone().requires_grad_()
+    result = student(x, *given)
+    if not isinstance(result, torch.Tensor) or not result.requires_grad:
+        raise Wrong("no gradient comes back: stay with torch, without .item(), .detach() or NumPy on the way.")
+    return torch.autograd.grad(result.sum(), x)[0].numpy()
 
 
 def expect(
@@ -147,15 +162,14 @@ def require(holds: bool | np.bool_, message: str) -> None:
 def show(value: Any) -> str:
     """A value short enough to be read inside a sentence.
 
-    >>> show(0.123456), show([1, 2])
-    ('0.1235', '[1, 2]')
+    >>> show(0.123456), show([1, 0.5])
+    ('0.1235', '[1, 0.5]')
     """
     array = np.asarray(value, dtype=float)
     if array.size > 12:
         return f"an array of shape {array.shape}"
-    return f"{array.item():.4g}" if array.size == 1 else np.array2string(array, separator=", ", precision=4).replace(
-        "\n", ""
-    ).replace(". ", " ").replace(".,", ",").replace(".]", "]")
+    numbers = [f"{number:.4g}" for number in array.ravel()]
+    return numbers[0] if array.size == 1 else f"[{', '.join(numbers)}]"
 
 
 def _close(got: Any, want: Any, atol: float) -> bool:

@@ -67,9 +67,9 @@ def check_nyquist(student: Callable) -> None:
 
     Up to that frequency down-sampling keeps the pattern: half of the number of rows that are left.
     """
-    for r, height in ((2, 128), (4, 256), (3, 96), (1.5, 96)):
+    for r, height in ((4, 256), (2, 128), (3, 96), (1.5, 100)):
         mistakes = {
-            "you counted one pixel a cycle; a cycle needs two (one light, one dark).": height / r,
+            "you counted one pixel a cycle; a cycle needs two (light, dark).": height / r,
             "this is in cycles per pixel; multiply by the height to get cycles per image.": 1 / (2 * r),
             "this is the limit of the full image; the rate r leaves only height / r rows.": height / 2,
             "this is the length of one cycle in pixels; the question asks how many cycles fit in the image.": 2 * r,
@@ -98,6 +98,6 @@ def check_psnr(student: Callable) -> None:
     error = torch.tensor([0.1, 0.01]).view(2, 1, 1, 1)
     got = answer(student, pair, pair + error)
     if got.size == 1:
-        raise Wrong("one number for the whole batch: average over the pixels of each image, and give one PSNR an image.")
+        raise Wrong("one number for the whole batch: average over the pixels of each image; give one PSNR an image.")
     expect(got, [20.0, 40.0], "a batch of two images, 0.1 and 0.01 apart", atol=1e-3)
     require(np.all(answer(student, x, x) > 100), "two equal images have an unlimited PSNR (infinity, or very large).")
