@@ -1,0 +1,36 @@
+"""CAD-Net (Li et al., ICCV 2019) rebuilt from nothing: a teaching package for cross-resolution person re-identification."""
+
+from cadnet_edu.config import PROFILES, Config, LossWeights, cache_dir, profile
+from cadnet_edu.data import load_split
+from cadnet_edu.data.resolution import degrade, mlr
+from cadnet_edu.data.samples import Sample, Split, load_images
+from cadnet_edu.evaluate import embed, evaluate
+from cadnet_edu.methods import METHODS, method
+from cadnet_edu.models.cadnet import CADNet, Output
+from cadnet_edu.runs import Run, load_run, train_or_load
+from cadnet_edu.train import Trainer
+
+__version__ = "0.1.0"
+__all__ = [
+    "METHODS",
+    "PROFILES",
+    "CADNet",
+    "Config",
+    "LossWeights",
+    "Output",
+    "Run",
+    "Sample",
+    "Split",
+    "Trainer",
+    "cache_dir",
+    "degrade",
+    "embed",
+    "evaluate",
+    "load_images",
+    "load_run",
+    "load_split",
+    "method",
+    "mlr",
+    "profile",
+    "train_or_load",
+]

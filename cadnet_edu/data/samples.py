@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Split:
 
 
 def read_image(path: str | Path) -> Image.Image:
-    """Open an image file as RGB.
+    """Open an image file as RGB, upright (its EXIF orientation is followed); a transparent background becomes white.
 
     Raises:
         ValueError: when the file is missing, no image, or cut short; the message names the file and says what to do.
@@ -120,6 +120,11 @@ def read_image(path: str | Path) -> Image.Image:
         raise ValueError(f"{path}: there is no such file. Check the path.")
     try:
         with Image.open(path) as picture:
+            picture = ImageOps.exif_transpose(picture)
+            if picture.mode.startswith("I"):  # 16 bits a pixel: keep the upper eight
+                picture = Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
+            if "A" in picture.getbands() or "transparency" in picture.info:
+                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
             return picture.convert("RGB")
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(

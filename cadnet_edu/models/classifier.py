@@ -18,7 +18,7 @@ def GAP(v: Tensor) -> Tensor:
     >>> GAP(torch.tensor([[[[1.0, 3.0]]]]))
     tensor([[2.]])
     """
-    return torch.mean(v, dim=(2, 3))
+    return torch.mean(v, dim=(2, 3), dtype=torch.promote_types(v.dtype, torch.float32))  # half precision adds up in float32
 
 
 class Classifier(nn.Module):

@@ -1,0 +1,287 @@
+"""The command line: ``cadnet-edu train | evaluate | recover | data``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from cadnet_edu.config import Config, profile
+
+USAGE = """usage: cadnet-edu COMMAND ...
+
+  train     train CAD-Net or a baseline:      cadnet-edu train --profile quick --out runs/cadnet
+  evaluate  score a trained run by rate:      cadnet-edu evaluate runs/cadnet --rates 1 2 3 4 8
+  recover   recover ordinary image files:     cadnet-edu recover runs/cadnet photo.jpg --out recovered
+  data      write the embedded data set:      cadnet-edu data walkers --out data/walkers
+
+cadnet-edu COMMAND --help shows what each understands.
+"""
+
+
+@dataclass
+class Train:
+    """Train a method at a profile, into a folder. A run that was stopped goes on where its last checkpoint is.
+
+    Every setting of the profile can be changed; the defaults shown are those of the method and profile chosen.
+    """
+
+    out: Path
+    """Folder for the checkpoint, the settings and the history."""
+    config: tyro.conf.OmitArgPrefixes[Config]
+
+
+@dataclass
+class Evaluate:
+    """Score a trained run: LR queries at each rate against an HR gallery."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """The --out folder of a training run."""
+    rates: tuple[float, ...] = (1, 2, 3, 4, 8)
+    """Down-sampling rates of the queries, each 1 or more."""
+    json: bool = False
+    """Print JSON instead of a table."""
+    lpips: bool = False
+    """Score LPIPS as well (fetches AlexNet's weights once)."""
+    protocol: Literal["single_shot", "market1501"] = "single_shot"
+    """Which CMC: one gallery image an identity (Sec. 4.3), or all of them."""
+    dataset: str | None = None
+    """Score on another data set than the run was trained on."""
+    root: Path | None = None
+    """Folder of that data set."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+
+
+@dataclass
+class Recover:
+    """Recover HR images from ordinary image files of any size."""
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """The --out folder of a training run that has a decoder G."""
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """Image files."""
+    out: Path = Path("recovered")
+    """Folder to write into."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+
+
+@dataclass
+class Walkers:
+    """Write the embedded data set to disk in Market-1501's layout."""
+
+    out: Path
+    """Folder to make; it must not exist yet, or be empty."""
+    size: Literal["S", "M", "L"] = "M"
+    """How many people; L has as many as Market-1501."""
+    height: int = 128
+    """Pixels."""
+    width: int = 64
+    """Pixels."""
+    seed: int = 0
+    """Another seed draws other people."""
+
+
+@dataclass
+class _Chosen:
+    profile: str | None = None
+    method: str = "cadnet"
+    rest: list[str] = field(default_factory=list)
+
+
+def train(arguments: Sequence[str]) -> None:
+    """``cadnet-edu train``"""
+    from cadnet_edu.files import write_json
+    from cadnet_edu.methods import method
+    from cadnet_edu.runs import open_split, provenance
+    from cadnet_edu.train import Trainer
+
+    chosen = _profile_and_method(arguments)
+    default = method(chosen.method, profile(chosen.profile))
+    asked = tyro.cli(Train, args=list(arguments), prog="cadnet-edu train", default=Train(tyro.MISSING, default))
+    config, out = asked.config, asked.out
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out}: there is a file of that name. Choose another folder.")
+    split = open_split(config)
+    trainer = Trainer(config, split, out)
+    parameters = sum(p.numel() for p in trainer.net.parameters())
+    say(f"{config.method} at profile {config.profile}, seed {config.seed}, on {trainer.device} in {trainer.precision}")
+    say(f"data:    {split}")
+    say(f"network: {parameters / 1e6:.2f} M parameters, images {config.height} x {config.width}, rates {config.rates}")
+    hint = gpu_hint(config, trainer.device.type)
+    if hint:
+        say(hint)
+    if trainer.resume():
+        if trainer.step_number >= config.steps:
+            say(f"{out} holds this run already, finished after {config.steps} steps. Evaluate it: cadnet-edu evaluate {out}")
+            if not (out / "run.json").exists():
+                write_json(out / "run.json", provenance(config, trainer.seconds))
+            return
+        say(f"going on from step {trainer.step_number} of {config.steps}")
+    say(f"this will take about {duration(trainer.estimate())}; stop and start again as you like")
+    trainer.fit()
+    write_json(out / "run.json", provenance(config, trainer.seconds))
+    last = trainer.history[-1]
+    say(f"trained {config.steps} steps in {duration(trainer.seconds)}; L = {last['L']:.3f}, accuracy {last['accuracy']:.2f}")
+    say(f"next: cadnet-edu evaluate {out}")
+
+
+def evaluate(arguments: Sequence[str]) -> None:
+    """``cadnet-edu evaluate``"""
+    from dataclasses import replace
+
+    from cadnet_edu.evaluate import evaluate as score
+    from cadnet_edu.files import write_json
+    from cadnet_edu.runs import load_run, open_split
+    from cadnet_edu.train import choose_device, choose_precision
+
+    asked = tyro.cli(Evaluate, args=list(arguments), prog="cadnet-edu evaluate")
+    run = load_run(asked.folder)
+    config = run.config
+    if asked.dataset is not None:
+        config = replace(config, dataset=asked.dataset, root=asked.root)
+    elif asked.root is not None:
+        config = replace(config, root=asked.root)
+    extra = {}
+    if asked.lpips:
+        from cadnet_edu.metrics import lpips
+
+        extra["lpips"] = lpips
+    device = choose_device(asked.device)
+    rates = score(
+        run.net.to(device).embed, open_split(config), asked.rates, run.net.recover if run.net.G is not None else None,
+        (config.height, config.width), asked.protocol, device=device,
+        precision=choose_precision(config.precision, device), extra=extra,
+    )
+    recovered = "G" if run.net.G is not None else "bilinear up-sampling"
+    about = {**run.provenance, "protocol": asked.protocol, "dataset": config.dataset, "recovered_by": recovered}
+    result: dict[str, Any] = {"rates": rates, "provenance": about}
+    write_json(asked.folder / "evaluation.json", result)
+    print(json.dumps(result, indent=2) if asked.json else table(rates, recovered))
+
+
+def recover(arguments: Sequence[str]) -> None:
+    """``cadnet-edu recover``"""
+    import torch
+
+    from cadnet_edu.recover import recover_file
+    from cadnet_edu.runs import load_run
+    from cadnet_edu.train import choose_device
+
+    asked = tyro.cli(Recover, args=list(arguments), prog="cadnet-edu recover")
+    run = load_run(asked.folder)
+    if run.net.G is None:
+        raise ValueError(f"{asked.folder}: a {run.config.method} has no decoder G and recovers nothing. Take a cadnet run.")
+    if not asked.images:
+        raise ValueError("give at least one image file to recover.")
+    device = choose_device(asked.device)
+    failed = []
+    with torch.inference_mode():
+        for path in asked.images:
+            try:
+                say(f"{path} -> {recover_file(run.net.to(device).recover, path, asked.out, run.net.size, device)}")
+            except ValueError as error:
+                failed.append(str(error))
+    if failed:
+        raise ValueError("\n".join(failed))
+
+
+def data(arguments: Sequence[str]) -> None:
+    """``cadnet-edu data``"""
+    from cadnet_edu.data.walkers import walkers, write_market1501
+
+    if not arguments or arguments[0] != "walkers":
+        what = f"there is no {arguments[0]!r}" if arguments and not arguments[0].startswith("-") else "say which"
+        raise ValueError(f"{what}: the embedded data set is `walkers`, as in: cadnet-edu data walkers --out FOLDER")
+    asked = tyro.cli(Walkers, args=list(arguments[1:]), prog="cadnet-edu data walkers")
+    split = walkers(asked.size, height=asked.height, width=asked.width, seed=asked.seed)
+    folder = write_market1501(split, asked.out)
+    say(f"{split}\nwritten to {folder}; train on it: cadnet-edu train --dataset market1501 --root {folder} --out runs/walkers")
+
+
+def _profile_and_method(arguments: Sequence[str]) -> _Chosen:
+    """The two options on which the defaults of all others depend."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--profile")
+    parser.add_argument("--method", default="cadnet")
+    try:
+        known, rest = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise ValueError(str(error)) from None
+    return _Chosen(known.profile, known.method, rest)
+
+
+def gpu_hint(config: Config, device: str) -> str | None:
+    """What to tell somebody who starts a GPU-sized profile without a GPU; None when all is well."""
+    if device != "cpu" or config.profile not in ("reduced", "full"):
+        return None
+    return (
+        f"*** No GPU is seen, and profile {config.profile} wants one: on this processor it may take "
+        f"{'days' if config.profile == 'full' else 'many hours'}.\n"
+        "*** On Colab: Runtime > Change runtime type > T4 GPU. Otherwise try --profile quick first."
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words that fit their size.
+
+    >>> duration(42), duration(200), duration(9000)
+    ('42 s', '3.3 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def table(rates: dict[str, dict[str, Any]], recovered: str) -> str:
+    """Scores by rate as a table to read."""
+    columns = [c for c in ("rank1", "rank5", "rank10", "mAP", "psnr", "ssim", "lpips") if any(c in row for row in rates.values())]
+    lines = ["  r  " + "".join(f"{c:>8}" for c in columns)]
+    for r, row in rates.items():
+        cells = ("       -" if row.get(c) is None else f"{row[c]:8.2f}" if c == "psnr" else f"{row[c]:8.3f}" for c in columns)
+        lines.append(f"{r:>4} " + "".join(cells))
+    return "\n".join(lines) + f"\nimage quality of: {recovered}"
+
+
+def say(text: str) -> None:
+    """A line for a person, on standard error so that standard output stays clean for results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+COMMANDS = {"train": train, "evaluate": evaluate, "recover": recover, "data": data}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a mistake of the user's ends in a sentence, never in a traceback."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if arguments else 2
+    if arguments[0] not in COMMANDS:
+        print(f"cadnet-edu: there is no command {arguments[0]!r}.\n\n{USAGE}", file=sys.stderr)
+        return 2
+    from cadnet_edu.train import TrainingStopped
+
+    try:
+        COMMANDS[arguments[0]](arguments[1:])
+    except (ValueError, TrainingStopped) as error:
+        print(f"cadnet-edu {arguments[0]}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"cadnet-edu {arguments[0]}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

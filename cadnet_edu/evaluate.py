@@ -1,0 +1,130 @@
+"""Asking a trained model: embeddings, retrieval scores and image quality at each down-sampling rate (Sec. 4.3-4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cadnet_edu.data.resolution import degrade
+from cadnet_edu.data.samples import Sample, Split, load_images
+from cadnet_edu.metrics import euclidean, psnr, retrieval, ssim
+
+Model = Callable[[Tensor], Tensor]
+
+
+def chunks(images: Tensor, r: float | Tensor = 1, batch_size: int = 128, device: torch.device | str = "cpu") -> Iterator[Tensor]:
+    """Images as float batches in [0, 1] on the device, down-sampled by r.
+
+    Args:
+        images: ``uint8`` ``(n, 3, H, W)``.
+        r: one rate for all, or one an image ``(n,)``.
+    """
+    for i in range(0, len(images), batch_size):
+        x = images[i : i + batch_size].to(device).float() / 255
+        yield degrade(x, r[i : i + batch_size] if isinstance(r, Tensor) and r.ndim else r)
+
+
+@torch.inference_mode()
+def embed(
+    model: Model, images: Tensor, r: float | Tensor = 1, batch_size: int = 128, device: torch.device | str = "cpu",
+    precision: str = "fp32",
+) -> Tensor:
+    """One vector for each image.
+
+    Args:
+        model: any callable ``(b, 3, H, W) -> (b, n)``, images in [0, 1].
+        images: ``uint8`` ``(n, 3, H, W)``.
+        r: the down-sampling rate at which the model sees them; one for all or one an image.
+
+    Returns:
+        float32 ``(n, d)`` on the CPU.
+    """
+    device = torch.device(device)
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        return torch.cat([model(x).float().cpu() for x in chunks(images, r, batch_size, device)])
+
+
+@torch.inference_mode()
+def image_quality(
+    recover: Model | None, images: Tensor, r: float | Tensor, batch_size: int = 128, device: torch.device | str = "cpu",
+    precision: str = "fp32", extra: dict[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
+) -> dict[str, float | None]:
+    """PSNR and SSIM of recovered images against their HR originals (Sec. 4.5), averaged over images.
+
+    Args:
+        recover: ``(b, 3, H, W) -> (b, 3, H, W)``; without it the up-sampled input itself is scored: the floor.
+        images: HR originals, ``uint8`` ``(n, 3, H, W)``.
+        r: the down-sampling rate of the inputs.
+        extra: more scores by name, such as ``{"lpips": lpips}``: callables ``(x, y) -> (b,)``.
+
+    Returns:
+        name -> mean; None where the mean is not finite, as the PSNR of identical images is.
+    """
+    device = torch.device(device)
+    scores: dict[str, list[Tensor]] = {}
+    for truth, x in zip(chunks(images, 1, batch_size, device), chunks(images, r, batch_size, device), strict=True):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            x_hat = x if recover is None else recover(x)
+        for name, score in {"psnr": psnr, "ssim": ssim, **(extra or {})}.items():
+            scores.setdefault(name, []).append(score(x_hat.float(), truth).cpu())
+    means = {name: torch.cat(values).double().mean().item() for name, values in scores.items()}
+    return {name: value if np.isfinite(value) else None for name, value in means.items()}
+
+
+def ids(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
+    """Identities and cameras of samples, as two integer arrays."""
+    return np.array([s.pid for s in samples]), np.array([s.camera for s in samples])
+
+
+def evaluate(
+    model: Model,
+    split: Split,
+    rates: Sequence[float] = (1, 2, 3, 4, 8),
+    recover: Model | None = None,
+    size: tuple[int, int] = (256, 128),
+    protocol: str = "single_shot",
+    batch_size: int = 128,
+    device: torch.device | str = "cpu",
+    precision: str = "fp32",
+    quality: bool = True,
+    extra: dict[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Cross-resolution retrieval (Sec. 4.3): LR queries against an HR gallery, once for each rate.
+
+    Args:
+        model: any callable from images ``(b, 3, H, W)`` in [0, 1] to vectors ``(b, n)``.
+        split: its query and gallery parts are used.
+        rates: down-sampling rates of the queries; the gallery always stays HR.
+        recover: callable from images to recovered images, scored on the queries; without it the bilinear
+            up-sampling is scored, which is the floor that recovery has to beat.
+        size: ``(H, W)`` that every image is resized to.
+        protocol: which CMC, see ``cadnet_edu.metrics.retrieval``.
+        quality: whether to score image quality as well.
+        extra: more image scores, such as LPIPS.
+
+    Returns:
+        ``{"4": {"rank1": .., "rank5": .., "rank10": .., "mAP": .., "psnr": .., "ssim": ..}, ...}``, one entry a rate;
+        retrieval as fractions in 0-1, PSNR in dB (None when there is no difference at all).
+
+    Raises:
+        ValueError: for a rate below 1 or no rate; and when no query has a match (see ``retrieval``).
+    """
+    if not rates or any(r < 1 for r in rates):
+        raise ValueError(f"rates {list(rates)}: give at least one down-sampling rate, each 1 or more.")
+    query, gallery = load_images(split.query, *size), load_images(split.gallery, *size)
+    q_pids, q_cams = ids(split.query)
+    g_pids, g_cams = ids(split.gallery)
+    ask = {"batch_size": batch_size, "device": device, "precision": precision}
+    g = embed(model, gallery, 1, **ask)  # type: ignore[arg-type]
+    results: dict[str, dict[str, Any]] = {}
+    for r in rates:
+        q = embed(model, query, r, **ask)  # type: ignore[arg-type]
+        scores: dict[str, Any] = dict(retrieval(euclidean(q, g), q_pids, g_pids, q_cams, g_cams, protocol=protocol))
+        if quality:
+            scores |= image_quality(recover, query, r, extra=extra, **ask)  # type: ignore[arg-type]
+        results[f"{r:g}"] = scores
+    return results

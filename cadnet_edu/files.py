@@ -1,0 +1,65 @@
+"""Writing files so that nothing is ever half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path:
+    """Write a file completely or not at all: into a temporary neighbour first, then renamed over ``path``.
+
+    Args:
+        path: where the file shall be; missing folders are made.
+        write: called with the open temporary file.
+
+    Raises:
+        OSError: when it cannot be written (no space, no permission). An older file at ``path`` is then still whole,
+            and the message says where and why.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write into {path.parent} ({error.strerror}). Choose another folder") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        Path(temporary).unlink(missing_ok=True)
+        cause = error if isinstance(error, OSError) else error.__context__ if isinstance(error, RuntimeError) else None
+        if isinstance(cause, OSError):
+            raise OSError(
+                cause.errno, f"{path} could not be saved ({cause.strerror}). What was there before is untouched. "
+                "Free some space, or choose another folder, and run the same command again"
+            ) from None
+        raise
+    return path
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write ``value`` as readable JSON, atomically."""
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    return write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ValueError: when it is missing or damaged; the message names it.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no such file.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: damaged, not valid JSON ({error}).") from None

@@ -1,0 +1,447 @@
+"""Training CAD-Net (Sec. 3 and 4.1): two steps in turn, one for the judges, one for the network they judge."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from cadnet_edu.config import Config
+from cadnet_edu.data.loading import Batch, Batches
+from cadnet_edu.data.samples import Split, load_images
+from cadnet_edu.files import write_atomically
+from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
+from cadnet_edu.models.cadnet import CADNet, Output
+
+Record = dict[str, float]
+RUNNING_ONLY = ("device", "precision", "log_every", "checkpoint_every")  # settings that may differ on resuming
+
+
+class TrainingStopped(RuntimeError):
+    """Training cannot go on; the message says why and where the last good checkpoint is."""
+
+
+def build_network(config: Config, identities: int) -> CADNet:
+    """The network that a configuration describes; parts that no loss would train are not built."""
+    torch.manual_seed(config.seed)
+    lam = config.lam
+    return CADNet(
+        identities,
+        (config.height, config.width),
+        backbone=config.backbone,
+        weights=config.weights,
+        backbone_width=config.backbone_width,
+        last_stride=config.last_stride,
+        features=config.features,
+        decoder=config.features != "f" or lam.rec > 0 or lam.adv_DI > 0,
+        feature_discriminator=lam.adv_DF > 0,
+        image_discriminator=lam.adv_DI > 0,
+        decoder_width=config.decoder_width,
+        discriminator_width=config.discriminator_width,
+        skips=config.skips,
+        branch_heads=config.branch_heads,
+    )
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device asked for; ``auto`` takes a CUDA GPU, else Apple's, else the CPU.
+
+    Raises:
+        ValueError: for a device that is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot be used here ({str(error).splitlines()[0]}). Try --device cpu.") from None
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """``fp32`` or ``bf16``; ``auto`` takes bf16 where the hardware multiplies it natively, and fp32 elsewhere."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if device.type == "cpu":
+        cpu = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        return "bf16" if cpu.get("avx512_bf16") or cpu.get("amx_bf16") or cpu.get("amx") else "fp32"
+    return "fp32"
+
+
+@contextlib.contextmanager
+def frozen(*networks: nn.Module | None) -> Iterator[None]:
+    """Gradients flow through these networks but not into their parameters."""
+    parameters = [p for net in networks if net is not None for p in net.parameters()]
+    for p in parameters:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.requires_grad_(True)
+
+
+def lr_factor(step: int, config: Config) -> float:
+    """What the learning rates are multiplied with at a step (counted from 0). Ours: the paper gives no schedule."""
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    done = step / config.steps
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    if config.schedule == "step":
+        return 0.1 ** ((done >= 0.5) + (done >= 0.75))
+    return 1.0
+
+
+class Trainer:
+    """Trains one configuration on one data set.
+
+    Args:
+        config: all settings.
+        split: the data; its training part is loaded into memory as bytes.
+        out: folder for ``checkpoint.pt``, ``config.json`` and ``history.jsonl``; without it nothing is written.
+
+    Raises:
+        ValueError: when the data cannot feed the batches that the configuration wants.
+    """
+
+    def __init__(self, config: Config, split: Split, out: Path | str | None = None) -> None:
+        self.config, self.out = config, None if out is None else Path(out)
+        self.device = choose_device(config.device)
+        self.precision = choose_precision(config.precision, self.device)
+        self.pids = sorted({s.pid for s in split.train})
+        labels = {pid: label for label, pid in enumerate(self.pids)}
+        self.batches = Batches(
+            load_images(split.train, config.height, config.width),
+            [labels[s.pid] for s in split.train],
+            config.identities,
+            config.images_per_identity,
+            config.rates,
+            config.flip,
+            config.crop,
+            config.seed,
+            self.device,
+        )
+        self.net = build_network(config, len(self.pids)).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.opt_G = self._optimiser(self.net.generator_parameters(), config.lr)
+        judges = self.net.discriminator_parameters()
+        self.opt_D = self._optimiser(judges, config.lr_D) if judges else None
+        self.step_number = 0
+        self.seconds = 0.0
+        self.history: list[Record] = []
+        self._sums: dict[str, Tensor] = {}
+        self._summed = 0
+
+    def _optimiser(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
+        c = self.config
+        if c.optimiser == "sgd":
+            return torch.optim.SGD(parameters, lr=lr, momentum=c.momentum, weight_decay=c.weight_decay)
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=c.weight_decay)
+
+    # ------------------------------------------------------------------------------------------------ one step
+
+    def step(self, batch: Batch | None = None) -> dict[str, Tensor]:
+        """One step on one batch: a forward pass of HR and LR images, then step_D, then step_G.
+
+        Returns:
+            the value of every loss and what explains it, as detached scalars.
+        """
+        batch = next(self.batches) if batch is None else batch
+        factor = lr_factor(self.step_number, self.config)
+        self._set_lr(self.opt_G, self.config.lr * factor)
+        self.net.train()
+        with self._autocast():
+            out_H, out_L = self.forward(batch)
+        record = self.step_D(batch, out_H, out_L) if self.opt_D is not None else {}
+        record |= self.step_G(batch, out_H, out_L)
+        self.step_number += 1
+        return record
+
+    def forward(self, batch: Batch) -> tuple[Output, Output]:
+        """Outputs for the HR and the LR images, in two passes or in one (BatchNorm can tell the difference)."""
+        x_H, x_L = (x.to(memory_format=torch.channels_last) for x in (batch.x_H, batch.x_L))
+        if self.config.encoder_passes == 2:
+            return self.net(x_H), self.net(x_L)
+        both, b = self.net(torch.cat([x_H, x_L])), len(x_H)
+
+        def part(rows: slice) -> Output:
+            return Output(*(None if t is None else t[rows] for t in both[:-1]), tuple(t[rows] for t in both.branch_logits))  # type: ignore[arg-type]
+
+        return part(slice(None, b)), part(slice(b, None))
+
+    def step_D(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
+        """D_F and D_I take one step up eq. (1) and eq. (3).
+
+        ``detach`` cuts the graph: what the judges learn here must not reach E and G.
+        """
+        assert self.opt_D is not None
+        self._set_lr(self.opt_D, self.config.lr_D * lr_factor(self.step_number, self.config))
+        record: dict[str, Tensor] = {}
+        climb = torch.zeros((), device=self.device)
+        if self.net.D_F is not None:
+            z_H, z_L = self._ask(self.net.D_F, out_H.f.detach()), self._ask(self.net.D_F, out_L.f.detach())
+            adv_DF = L_adv_DF(z_H, z_L)  # eq. (1)
+            climb = climb + adv_DF
+            record |= {"L_adv_DF": adv_DF, "D_F(f_H)": z_H.sigmoid().mean(), "D_F(f_L)": z_L.sigmoid().mean()}
+        if self.net.D_I is not None:
+            z_real = self._ask(self.net.D_I, batch.x_H)
+            z_L, z_H = self._ask(self.net.D_I, out_L.x_hat.detach()), self._ask(self.net.D_I, out_H.x_hat.detach())  # type: ignore[union-attr]
+            adv_DI = L_adv_DI(z_real, z_L, z_H)  # eq. (3)
+            climb = climb + adv_DI
+            record |= {"L_adv_DI": adv_DI, "D_I(x_H)": z_real.sigmoid().mean(), "D_I(G(f_L))": z_L.sigmoid().mean()}
+        self.opt_D.zero_grad(set_to_none=True)
+        (-climb).backward()
+        self.opt_D.step()
+        return {name: value.detach() for name, value in record.items()}
+
+    def step_G(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
+        """E, G, F and C take one step down eq. (6), through frozen discriminators."""
+        c, lam = self.config, self.config.lam
+        record: dict[str, Tensor] = {}
+        zero = torch.zeros((), device=self.device)
+        with frozen(self.net.D_F, self.net.D_I):
+            ident, tri, active = self.classification(out_H, out_L, batch)
+            cls = L_cls(ident, tri)  # eq. (4)
+            adv_DF = rec = adv_DI = zero
+            if lam.adv_DF and self.net.D_F is not None:
+                z_H, z_L = self._ask(self.net.D_F, out_H.f), self._ask(self.net.D_F, out_L.f)
+                adv_DF = L_adv_DF_G(z_H, z_L, c.adversarial)  # eq. (1), E's side
+                record["L_adv_DF_G"] = adv_DF
+            if lam.rec and out_H.x_hat is not None and out_L.x_hat is not None:
+                rec = L_rec(out_H.x_hat.float(), batch.x_H, out_L.x_hat.float(), batch.x_L_gt, c.reduction)  # eq. (2)
+                record["L_rec"] = rec
+            if lam.adv_DI and self.net.D_I is not None:
+                z_L, z_H = self._ask(self.net.D_I, out_L.x_hat), self._ask(self.net.D_I, out_H.x_hat)
+                adv_DI = L_adv_DI_G(z_L, z_H, c.adversarial)  # eq. (3), G's side
+                record["L_adv_DI_G"] = adv_DI
+            L = L_total(cls, adv_DF, rec, adv_DI, adv_DF=lam.adv_DF, rec=lam.rec, adv_DI=lam.adv_DI)  # eq. (6)
+        self.opt_G.zero_grad(set_to_none=True)
+        L.backward()
+        self.opt_G.step()
+        accuracy = (out_H.logits.argmax(1) == batch.y_H).float().mean() + (out_L.logits.argmax(1) == batch.y_L).float().mean()
+        record |= {"L": L, "L_id": ident, "L_tri": tri, "active": active, "accuracy": accuracy / 2}
+        return {name: value.detach() for name, value in record.items()}
+
+    def classification(self, out_H: Output, out_L: Output, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """L_id and L_tri on v, and the share of active triplets; with branch heads, L_id on f and on g as well."""
+        c = self.config
+        ident = L_id(out_H.logits.float(), batch.y_H) + L_id(out_L.logits.float(), batch.y_L)
+        for logits_H, logits_L in zip(out_H.branch_logits, out_L.branch_logits, strict=True):
+            ident = ident + L_id(logits_H.float(), batch.y_H) + L_id(logits_L.float(), batch.y_L)
+        tri, active = L_tri(out_H.u, batch.y_H, out_L.u, batch.y_L, c.phi, c.mining)  # eq. (5)
+        return ident, tri, active
+
+    def _ask(self, judge: nn.Module, x: Tensor) -> Tensor:
+        """A discriminator's logits, in float32 so that the losses are never computed in low precision."""
+        with self._autocast():
+            return judge(x.to(memory_format=torch.channels_last)).float()
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    @staticmethod
+    def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+
+    # ------------------------------------------------------------------------------------------------ many steps
+
+    def fit(self, until: int | None = None, callback: Callable[[Record], None] | None = None, bar: bool = True) -> list[Record]:
+        """Train up to the configured number of steps, or up to step ``until``.
+
+        Args:
+            until: stop after this step, as a killed run would; the schedule is still that of all steps.
+            callback: called with each logged record.
+            bar: show a progress bar.
+
+        Returns:
+            the history: one record every ``log_every`` steps, each the mean over those steps.
+
+        Raises:
+            TrainingStopped: when a loss is no longer a number. The last good checkpoint is kept.
+        """
+        end = self.config.steps if until is None else min(until, self.config.steps)
+        started, before = time.perf_counter(), self.seconds
+        with tqdm(total=self.config.steps, initial=self.step_number, disable=not bar, unit="step", mininterval=1) as progress:
+            while self.step_number < end:
+                self._add(self.step())
+                progress.update()
+                self.seconds = before + time.perf_counter() - started
+                if self.step_number % self.config.log_every == 0 or self.step_number == self.config.steps:
+                    record = self._log()
+                    progress.set_postfix(L=f"{record['L']:.3g}", acc=f"{record['accuracy']:.2f}")
+                    if callback is not None:
+                        callback(record)
+                if self.step_number % self.config.checkpoint_every == 0 or self.step_number == end:
+                    self.save()
+        return self.history
+
+    def estimate(self, steps: int = 4) -> float:
+        """Seconds that the rest of the run will take, from a few trial steps that leave no trace."""
+        before = copy.deepcopy(self.state_dict())
+        times = []
+        for _ in range(steps):
+            started = time.perf_counter()
+            self.step()
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - started)
+        self.load_state_dict(before)
+        return sorted(times)[len(times) // 2] * (self.config.steps - self.step_number)
+
+    def _add(self, record: dict[str, Tensor]) -> None:
+        for name, value in record.items():
+            self._sums[name] = self._sums.get(name, torch.zeros((), device=self.device)) + value
+        self._summed += 1
+
+    def _log(self) -> Record:
+        record: Record = {"step": self.step_number}
+        record |= {name: (total / self._summed).item() for name, total in sorted(self._sums.items())}
+        record |= {"lr": self.opt_G.param_groups[0]["lr"], "seconds": round(self.seconds, 3)}
+        wrong = [name for name, value in record.items() if not math.isfinite(value)]
+        if wrong:
+            kept = f"The last good checkpoint is {self.out / 'checkpoint.pt'}." if self._saved() else "No checkpoint was written yet."
+            raise TrainingStopped(
+                f"step {self.step_number}: {', '.join(wrong)} is no longer a number, so training stops here. {kept} "
+                "Usual cures: a smaller lr, a smaller weight for the loss that grew first (see history.jsonl), or "
+                "precision='fp32'."
+            )
+        self._sums, self._summed = {}, 0
+        self.history.append(record)
+        if self.out is not None:
+            self.out.mkdir(parents=True, exist_ok=True)
+            with (self.out / "history.jsonl").open("a") as file:
+                file.write(json.dumps(record) + "\n")
+        return record
+
+    def _saved(self) -> bool:
+        return self.out is not None and (self.out / "checkpoint.pt").exists()
+
+    # ------------------------------------------------------------------------------------------------ checkpoints
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on, as tensors, numbers and strings."""
+        return {
+            "config": json.dumps(self.config.to_dict()),
+            "pids": list(self.pids),
+            "step": self.step_number,
+            "seconds": self.seconds,
+            "net": self.net.state_dict(),
+            "opt_G": self.opt_G.state_dict(),
+            "opt_D": None if self.opt_D is None else self.opt_D.state_dict(),
+            "batches": self.batches.state_dict(),
+            "rng": torch.get_rng_state(),
+            "sums": dict(self._sums),
+            "summed": self._summed,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where ``state_dict`` was taken.
+
+        Raises:
+            ValueError: when it was taken from another configuration or other data.
+        """
+        self._compare(state)
+        self.step_number, self.seconds = state["step"], state["seconds"]
+        self.net.load_state_dict(state["net"])
+        self.opt_G.load_state_dict(state["opt_G"])
+        if self.opt_D is not None:
+            self.opt_D.load_state_dict(state["opt_D"])
+        self.batches.load_state_dict(state["batches"])
+        torch.set_rng_state(state["rng"].cpu())
+        self._sums = {name: total.to(self.device) for name, total in state["sums"].items()}
+        self._summed = state["summed"]
+
+    def _compare(self, state: dict[str, Any]) -> None:
+        theirs, ours = json.loads(state["config"]), self.config.to_dict()
+        differ = [k for k in ours if k not in RUNNING_ONLY and theirs.get(k) != ours[k]]
+        if differ:
+            what = "; ".join(f"{k} was {theirs.get(k)!r}, now {ours[k]!r}" for k in differ[:4])
+            raise ValueError(
+                f"the checkpoint belongs to another configuration: {what}. Use the settings it was made with, or another folder."
+            )
+        if state["pids"] != list(self.pids):
+            raise ValueError("the checkpoint was trained on other identities than those of this data set.")
+
+    def save(self) -> None:
+        """Write ``checkpoint.pt`` and ``config.json``, each completely or not at all."""
+        if self.out is None:
+            return
+        text = json.dumps(self.config.to_dict(), indent=2) + "\n"
+        write_atomically(self.out / "config.json", lambda file: file.write(text.encode()))
+        write_atomically(self.out / "checkpoint.pt", lambda file: torch.save(self.state_dict(), file))
+
+    def resume(self) -> bool:
+        """Continue from the checkpoint in ``out``, if there is one; the history is cut back to it.
+
+        Returns:
+            whether there was one.
+
+        Raises:
+            ValueError: when it is damaged or belongs to another configuration.
+        """
+        if not self._saved():
+            if self.out is not None:
+                (self.out / "history.jsonl").unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
+            return False
+        assert self.out is not None
+        self.load_state_dict(load_checkpoint(self.out / "checkpoint.pt", self.device))
+        self.history = [r for r in read_history(self.out) if r["step"] <= self.step_number]
+        lines = "".join(json.dumps(r) + "\n" for r in self.history)
+        write_atomically(self.out / "history.jsonl", lambda file: file.write(lines.encode()))
+        return True
+
+
+def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint; only tensors and plain values are admitted (``weights_only``), so no code can hide in it.
+
+    Raises:
+        ValueError: when the file is missing, cut short or damaged.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no checkpoint. Train first: cadnet-edu train --out {path.parent}")
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            f"{path}: the checkpoint is damaged ({type(error).__name__}) and cannot be read. Delete it and train again, "
+            "or restore it from a copy."
+        ) from None
+
+
+def read_history(out: Path | str) -> list[Record]:
+    """The records of ``history.jsonl``; a last line cut short by a killed run is left out."""
+    path, records = Path(out) / "history.jsonl", []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        with contextlib.suppress(json.JSONDecodeError):
+            records.append(json.loads(line))
+    return records
+
+
+def load_network(out: Path | str, device: torch.device | str = "cpu") -> tuple[CADNet, Config]:
+    """The trained network of a run's folder, ready to be asked, and the settings it was trained with.
+
+    Raises:
+        ValueError: when the folder holds no usable checkpoint.
+    """
+    state = load_checkpoint(Path(out) / "checkpoint.pt", device)
+    config = Config.from_dict(json.loads(state["config"]))
+    net = build_network(replace(config, weights="none"), len(state["pids"]))
+    net.load_state_dict(state["net"])
+    return net.to(device, memory_format=torch.channels_last).eval(), config  # type: ignore[call-overload]
+
+
+__all__ = ["Record", "Trainer", "TrainingStopped", "build_network", "choose_device", "choose_precision", "frozen",
+           "load_checkpoint", "load_network", "lr_factor", "read_history"]
