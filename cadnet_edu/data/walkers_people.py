@@ -1,0 +1,168 @@
+"""Who the pedestrians of Walkers are: their bodies, clothes and the fine detail that tells look-alikes apart.
+
+The 4 identities ``4k, 4k+1, 4k+2, 4k+3`` form a **group of look-alikes**. They share everything that survives
+down-sampling (build, skin, hair, hat, garments, colours, bag: the fields named in `COARSE`) and differ only in
+what it destroys (the fields named in `FINE`): the pattern knitted into the top, the logo, the shoes, the stripe on
+the trousers, the band of the hat. A pattern is a wave of *zero mean* added to the colour of the cloth, so that
+averaging over a few pixels, which is what down-sampling does, leaves the same plain colour for all four.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+GROUP = 4  # identities in one group of look-alikes
+
+Colour = tuple[float, float, float]
+
+CLOTH: dict[str, Colour] = {
+    "white": (0.82, 0.82, 0.80), "grey": (0.52, 0.53, 0.55), "black": (0.15, 0.15, 0.17), "red": (0.74, 0.16, 0.17),
+    "burgundy": (0.42, 0.13, 0.20), "orange": (0.84, 0.46, 0.17), "yellow": (0.84, 0.72, 0.25),
+    "green": (0.20, 0.50, 0.27), "olive": (0.41, 0.42, 0.24), "teal": (0.16, 0.52, 0.55),
+    "blue": (0.22, 0.40, 0.74), "navy": (0.15, 0.19, 0.36), "purple": (0.45, 0.26, 0.55),
+    "pink": (0.82, 0.52, 0.62), "beige": (0.74, 0.65, 0.51), "brown": (0.42, 0.29, 0.20), "sky": (0.52, 0.68, 0.82),
+}  # fmt: skip
+TROUSERS = ("black", "navy", "grey", "beige", "brown", "blue", "olive", "white", "burgundy")
+SHOES: dict[str, Colour] = {
+    "white": (0.88, 0.88, 0.86), "black": (0.10, 0.10, 0.11), "red": (0.75, 0.14, 0.14),
+    "brown": (0.38, 0.24, 0.14), "lime": (0.66, 0.80, 0.20), "blue": (0.18, 0.34, 0.72),
+}  # fmt: skip
+SKIN: tuple[Colour, ...] = ((0.91, 0.75, 0.65), (0.83, 0.65, 0.52), (0.68, 0.49, 0.36), (0.50, 0.34, 0.24),
+                            (0.34, 0.23, 0.17))  # fmt: skip
+HAIR: dict[str, Colour] = {
+    "black": (0.09, 0.08, 0.08), "brown": (0.26, 0.17, 0.11), "fair": (0.70, 0.55, 0.32), "red": (0.50, 0.23, 0.11),
+    "grey": (0.62, 0.61, 0.60),
+}  # fmt: skip
+
+# The fine patterns: kind, and period in body heights. A person 110 pixels tall shows a period of 4 to 8 pixels, well
+# drawn at full resolution; a quarter of the resolution cannot hold any period under 8 pixels (Nyquist).
+PATTERNS: tuple[tuple[str, float], ...] = (
+    ("across", 0.040), ("across", 0.066), ("upright", 0.040), ("upright", 0.066), ("rising", 0.046),
+    ("falling", 0.046), ("checks", 0.050), ("checks", 0.080), ("dots", 0.046), ("dots", 0.070), ("zigzag", 0.056),
+    ("argyle", 0.076), ("plain", 0.0), ("logo", 0.0), ("band", 0.0), ("number", 0.0),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    """One identity: the coarse fields are shared by its group of look-alikes, the fine ones are its own.
+
+    Lengths are in body heights of an average person; colours are RGB in [0, 1].
+    """
+
+    identity: int
+    group: int
+    # coarse
+    height: float
+    build: float
+    skin: Colour
+    hair: str
+    hair_colour: Colour
+    beard: bool
+    hat: str
+    hat_colour: Colour
+    top: str
+    top_name: str
+    top_colour: Colour
+    accent: Colour
+    bottom: str
+    bottom_name: str
+    bottom_colour: Colour
+    bag: str
+    bag_colour: Colour
+    stride: float
+    # fine
+    pattern: str
+    period: float
+    closure: str
+    leg_detail: str
+    shoe_name: str
+    shoe_colour: Colour
+    hat_band: Colour
+    bag_detail: str
+    glasses: bool
+
+
+FINE = ("pattern", "period", "closure", "leg_detail", "shoe_name", "shoe_colour", "hat_band", "bag_detail", "glasses")
+COARSE = tuple(name for name in Person.__dataclass_fields__ if name not in (*FINE, "identity", "group"))
+
+
+def _one(rng: np.random.Generator, options, weights=None):  # type: ignore[no-untyped-def]
+    """One of the options; weights need not sum to one."""
+    p = None if weights is None else np.asarray(weights, float) / np.sum(weights)
+    return options[int(rng.choice(len(options), p=p))]
+
+
+def _near(rng: np.random.Generator, colour: Colour, spread: float = 0.04) -> Colour:
+    """A colour beside the given one, so that two red coats are not the same red."""
+    r, g, b = np.clip(np.asarray(colour) + rng.normal(0, spread, 3), 0.05, 0.92).tolist()
+    return r, g, b
+
+
+def _accent(rng: np.random.Generator, base: Colour) -> Colour:
+    """The colour step of a pattern: added on one half of the wave and taken away on the other.
+
+    Mostly lightness with some hue, as large as the colour cube allows around ``base``, so nothing is clipped and the
+    mean of the patterned cloth stays ``base``.
+    """
+    step = np.array([1.0, 1.0, 1.0]) + rng.normal(0, 0.45, 3)
+    step *= 0.30 / np.abs(step).max()
+    room = np.minimum(np.asarray(base), 1 - np.asarray(base)) + 0.06
+    r, g, b = np.clip(step, -room, room).tolist()
+    return r, g, b
+
+
+@lru_cache(maxsize=4096)
+def person(identity: int, seed: int = 0) -> Person:
+    """The looks of one identity. The same numbers always give the same person, in any set, on any machine.
+
+    Two random streams are used: one belongs to the group (``identity // 4``) and draws what look-alikes share, one
+    belongs to the identity and draws its own detail. The four patterns of a group are dealt from one shuffled list,
+    so no two of them agree.
+
+    >>> a, b = person(4), person(7)
+    >>> a.group == b.group, a.top_colour == b.top_colour, (a.pattern, a.period) == (b.pattern, b.period)
+    (True, True, False)
+    """
+    group, member = divmod(identity, GROUP)
+    ours, mine = np.random.default_rng([seed, 1, group]), np.random.default_rng([seed, 2, identity])
+    top_name, bottom_name = _one(ours, tuple(CLOTH)), _one(ours, TROUSERS)
+    top_colour = _near(ours, CLOTH[top_name])
+    hair = _one(ours, ("short", "long", "bob", "bun", "bald", "tail"), (5, 3, 2, 1.2, 0.8, 1.5))
+    patterns = [PATTERNS[i] for i in ours.permutation(len(PATTERNS))[:GROUP]]
+    pattern, period = patterns[member]
+    shoe = _one(mine, tuple(SHOES))
+    return Person(
+        identity=identity,
+        group=group,
+        height=float(np.clip(ours.normal(1.0, 0.04), 0.9, 1.08)),
+        build=float(np.clip(ours.normal(1.0, 0.10), 0.8, 1.3)),
+        skin=_near(ours, _one(ours, SKIN), 0.02),
+        hair=hair,
+        hair_colour=_near(ours, HAIR[_one(ours, tuple(HAIR), (4, 4, 2, 1, 1.5))], 0.02),
+        beard=bool(hair in ("short", "bald") and ours.random() < 0.25),
+        hat=_one(ours, ("none", "cap", "beanie", "brim"), (6, 1.5, 1.2, 1)),
+        hat_colour=_near(ours, CLOTH[_one(ours, tuple(CLOTH))]),
+        top=_one(ours, ("t-shirt", "shirt", "jacket", "hoodie", "coat"), (3, 2, 2.5, 2, 2)),
+        top_name=top_name,
+        top_colour=top_colour,
+        accent=_accent(ours, top_colour),
+        bottom=_one(ours, ("trousers", "shorts", "skirt"), (6, 2, 2)),
+        bottom_name=bottom_name,
+        bottom_colour=_near(ours, CLOTH[bottom_name]),
+        bag=_one(ours, ("none", "backpack", "shoulder bag", "hand bag"), (4, 3, 2, 1.5)),
+        bag_colour=_near(ours, CLOTH[_one(ours, tuple(CLOTH))]),
+        stride=float(ours.uniform(0.75, 1.15)),
+        pattern=pattern,
+        period=period,
+        closure=_one(mine, ("none", "zip", "buttons"), (3, 1, 1)),
+        leg_detail=_one(mine, ("plain", "side stripe", "pinstripe", "knee patch", "turn-ups")),
+        shoe_name=shoe,
+        shoe_colour=SHOES[shoe],
+        hat_band=SHOES[_one(mine, tuple(SHOES))],
+        bag_detail=_one(mine, ("plain", "stripe", "badge", "pocket")),
+        glasses=bool(mine.random() < 0.25),
+    )
