@@ -24,9 +24,10 @@ Place = Literal["colab", "kaggle", "local"]
 WANTS_GPU = ("reduced", "full")  # profiles that take hours or days without one
 
 HINTS: dict[Place, str] = {
-    "colab": "In the menu choose Runtime > Change runtime type > T4 GPU, then run all cells again.",
-    "kaggle": "In the side bar choose Settings > Accelerator > GPU T4, then run all cells again.",
-    "local": "Install a PyTorch that sees your GPU, or choose the profile quick (CADNET_EDU_PROFILE=quick).",
+    "colab": "In the menu choose Runtime > Change runtime type > T4 GPU,\nthen run all cells again.",
+    "kaggle": "In the side bar choose Settings > Accelerator > GPU T4,\nthen run all cells again.",
+    "local": "Install a PyTorch that sees your GPU, or choose the profile quick:\n"
+    "set CADNET_EDU_PROFILE=quick before you start.",
 }
 
 
@@ -98,14 +99,14 @@ def setup(name: str | None = None, *, seed: int | None = None, quiet: bool = Fal
 def _report(config: Config, place: Place, on: torch.device) -> str:
     """Return the lines that `setup` prints."""
     line = (
-        f"cadnet_edu, profile {config.profile}: {config.dataset}, images of {config.height} x {config.width} pixels, "
-        f"seed {config.seed}, on {on.type}."
+        f"profile {config.profile}: {config.dataset}, {config.height} x {config.width} pixels, "
+        f"seed {config.seed}, on {on.type}"
     )
     if config.profile not in WANTS_GPU or on.type != "cpu":
         return line
-    rule = "!" * 88
+    rule = "!" * 72
     hours = "an hour or more" if config.profile == "reduced" else "weeks"
-    need = f"The profile {config.profile} wants a GPU and none is seen. On a CPU it takes {hours}."
+    need = f"The profile {config.profile} wants a GPU, and none is seen.\nOn a CPU it takes {hours}."
     return "\n".join([line, rule, need, HINTS[place], rule])
 
 

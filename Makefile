@@ -1,0 +1,92 @@
+# Two commands do everything, set-up included, on a machine that has Python >= 3.11 and make:
+#
+#   make book    run every chapter and build the pages      (PROFILE=smoke|quick|reduced|full, default quick)
+#   make test    run every test
+#
+# The rest: make notebooks, lint, serve, bench, clean, clean-venv.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+PROFILE ?= $(or $(CADNET_EDU_PROFILE),quick)
+WORKERS ?= 2
+PORT ?= 8000
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/installed
+# Arguments for the first pip install only, for instance the index of PyTorch's wheels without GPU support.
+PIP_TORCH_ARGS ?=
+
+export CADNET_EDU_CACHE ?= $(CURDIR)/.cache
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUTF8 := 1
+export JUPYTER_PLATFORM_DIRS := 1
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+.PHONY: help
+help:
+	@sed -n '1,7s/^# \{0,1\}//p' Makefile
+
+# Set-up: one environment, installed once; a change of the dependencies installs again.
+$(STAMP): pyproject.toml book/constraints.txt
+	@python=; for name in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
+	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "make: no Python 3.11 or newer was found. Install one, or point to it: make book PYTHON=/path/to/python3.12" >&2; \
+	  exit 1; \
+	fi; \
+	if [ -x $(PY) ] && ! $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  echo "Making $(VENV) again: its Python is older than 3.11."; rm -rf $(VENV); \
+	fi; \
+	if [ ! -x $(PY) ]; then \
+	  echo "Making $(VENV) with $$($$python --version) ..."; \
+	  $$python -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "make: $$python cannot make environments. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+	fi
+	@echo "Installing the package and the book's tools; this takes some minutes, once ..."
+	@$(PY) -m pip install --quiet $(PIP_TORCH_ARGS) torch torchvision
+	@$(PY) -m pip install --quiet -e '.[book,test,real]' -c book/constraints.txt
+	@touch $@
+
+.PHONY: book
+book: $(STAMP) notebooks
+	@CADNET_EDU_PROFILE=$(PROFILE) $(PY) book/tools/build.py --profile $(PROFILE)
+
+.PHONY: notebooks
+notebooks: $(STAMP)
+	@$(PY) book/tools/notebooks.py
+
+# One thread a worker: the tests run side by side.
+.PHONY: test
+test: export OMP_NUM_THREADS = 1
+test: export CADNET_EDU_PROFILE = smoke
+test: lint
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/benchmarks tests
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile -p no:cacheprovider \
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout=300 book/chapters
+
+.PHONY: lint
+lint: $(STAMP)
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	cd book/tools && ../../$(PY) -m mypy --config-file ../../pyproject.toml -m notebooks -m keys -m pages -m build
+
+.PHONY: bench
+bench: $(STAMP)
+	$(PY) -m pytest tests/benchmarks --benchmark-only --benchmark-disable-gc
+
+.PHONY: serve
+serve:
+	@test -f _build/html/index.html || { echo "make: there are no pages yet; run make book first" >&2; exit 1; }
+	@echo "The book is at http://localhost:$(PORT) (stop with Ctrl-C)"
+	@$(PY) -m http.server --directory _build/html $(PORT)
+
+.PHONY: clean
+clean:
+	rm -rf _build .cache .pytest_cache .mypy_cache .ruff_cache .benchmarks
+
+.PHONY: clean-venv
+clean-venv:
+	rm -rf $(VENV)

@@ -1,0 +1,291 @@
+"""Run the chapters and build the site: what ``make book`` calls.
+
+In five steps, each a function below:
+
+1. refuse a Jupyter Book that cannot build this book;
+2. run each notebook whose key changed (see keys.py) and keep what it printed and drew under ``_build/executed``;
+3. lay out the sources beside the executed notebooks in ``_build/source``;
+4. build the pages from a clean tree, every warning an error;
+5. read the pages as a reader would and refuse tracebacks, missing pages, pictures without words, dead links and
+   anything that would be fetched from the net (see pages.py).
+
+Step 2 is done here and not by Jupyter Book because its own cache looks at a notebook's cells only: after a change of
+the package it would go on showing the old numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+import keys
+import nbformat
+import pages
+import yaml
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from notebooks import write
+
+ROOT = Path(__file__).resolve().parents[2]
+CELL_TIMEOUT = 1800  # seconds; the longest cell trains CAD-Net at the running profile
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the build finds and leaves things.
+
+    Attributes:
+        root: the project.
+        build: the output; pages land in ``build/_build/html`` when it is not the root's own ``_build``.
+        executed: the executed notebooks, shared by all builds of this checkout.
+    """
+
+    root: Path
+    build: Path
+    executed: Path
+
+    @property
+    def source(self) -> Path:
+        return self.build / "source"
+
+    @property
+    def html(self) -> Path:
+        return self.build / "html"
+
+
+class BuildError(Exception):
+    """The book cannot be built; the message says why and what to do."""
+
+
+# 1 ---------------------------------------------------------------------------------------------------------------
+
+
+def check_builder(version: str) -> None:
+    """Refuse Jupyter Book 2, which ignores this book's files and builds nothing without saying so."""
+    if not version.startswith("1."):
+        raise BuildError(
+            f"Jupyter Book {version} is installed, but this book is built with Jupyter Book 1. "
+            "Run `make clean-venv` and then `make book`, which install the versions of book/constraints.txt."
+        )
+
+
+# 2 ---------------------------------------------------------------------------------------------------------------
+
+
+class _ThisPython(KernelSpecManager):
+    """Offer one kernel only: the Python that runs this script, whatever other kernels the machine knows."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+
+def execute(path: Path, timeout: int = CELL_TIMEOUT) -> tuple[nbformat.NotebookNode, str]:
+    """Run a notebook from top to bottom in its own folder.
+
+    Returns:
+        The notebook with its outputs, and what it wrote to stderr, which is taken out of the outputs: progress bars
+        and warnings are for the person at the keyboard, not for the reader of a page.
+
+    Raises:
+        BuildError: a cell failed, took too long, or killed the kernel.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    manager = AsyncKernelManager(kernel_spec_manager=_ThisPython(), kernel_name="python3")
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=timeout,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        raise BuildError(f"{path.name} stopped:\n{error}") from error
+    return notebook, _clean_outputs(notebook)
+
+
+def _clean_outputs(notebook: nbformat.NotebookNode) -> str:
+    """Keep what a page can show: no stderr, no live widget, one block of text where a cell printed many."""
+    stderr: list[str] = []
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        kept: list[Any] = []
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream" and output.name == "stderr":
+                stderr.append(output.text)
+            elif WIDGET_VIEW not in output.get("data", {}):
+                kept.append(output)
+        if cell.cell_type == "code":
+            cell.outputs = kept
+    return "".join(stderr)
+
+
+def executed(path: Path, folders: Folders, profile: str, package: keys.Package) -> tuple[Path, float]:
+    """Return the executed form of a notebook and the seconds that it took now (0 when it was kept from before)."""
+    book = folders.root / "book"
+    key = keys.key(path, package, profile, book / "results", book / "constraints.txt")
+    place = folders.executed / profile / f"{path.stem}-{key}.ipynb"
+    if place.exists():
+        return place, 0.0
+    start = time.monotonic()
+    notebook, stderr = execute(path)
+    seconds = time.monotonic() - start
+    for old in place.parent.glob(f"{path.stem}-*"):
+        old.unlink()
+    write(place.with_suffix(".stderr.txt"), stderr)
+    write(place, nbformat.writes(notebook) + "\n")
+    return place, seconds
+
+
+def execute_all(notebooks: list[Path], folders: Folders, profile: str) -> dict[Path, Path]:
+    """Run every notebook that has to run, in the book's order, and go on after one that fails.
+
+    Raises:
+        BuildError: naming each notebook that failed.
+    """
+    package = keys.Package(folders.root / "cadnet_edu")
+    done: dict[Path, Path] = {}
+    failed: list[str] = []
+    for path in notebooks:
+        try:
+            done[path], seconds = executed(path, folders, profile, package)
+        except BuildError as error:
+            failed.append(str(error))
+            print(f"  {path.name}: FAILED", flush=True)
+            continue
+        print(f"  {path.name}: {f'ran in {seconds:.0f} s' if seconds else 'unchanged, not run again'}", flush=True)
+    if failed:
+        raise BuildError("\n\n".join(failed))
+    return done
+
+
+# 3 ---------------------------------------------------------------------------------------------------------------
+
+
+def lay_out(folders: Folders, done: dict[Path, Path]) -> None:
+    """Fill ``source`` with the pages, the executed notebooks, the configuration, and MathJax from its wheel."""
+    shutil.rmtree(folders.source, ignore_errors=True)
+    for name in ("_config.yml", "_toc.yml"):
+        write(folders.source / name, (folders.root / name).read_text(encoding="utf-8"))
+    book = folders.root / "book"
+    skip = {book / "src", book / "chapters", book / "tools", book / "results"}
+    for path in sorted(p for p in book.rglob("*") if p.is_file()):
+        if not any(path.is_relative_to(folder) for folder in skip) and path.name != ".DS_Store":
+            target = folders.source / path.relative_to(folders.root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    for path, place in done.items():
+        target = folders.source / path.relative_to(folders.root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place, target)
+    vendor_mathjax(folders.source / "book" / "_static" / "vendor" / "mathjax")
+
+
+def vendor_mathjax(target: Path) -> None:
+    """Copy what the pages need of MathJax out of the installed wheel, so that mathematics shows without the net."""
+    spec = util.find_spec("sphinx-mathjax-offline")
+    if spec is None or spec.origin is None:
+        raise BuildError("The package sphinx-mathjax-offline is missing. Run `make book`, which installs it.")
+    bundle = Path(spec.origin).parent / "static" / "mathjax"
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(bundle / "tex-chtml.js", target / "tex-chtml.js")
+    fonts = Path("output") / "chtml" / "fonts" / "woff-v2"
+    shutil.copytree(bundle / fonts, target / fonts, dirs_exist_ok=True)
+
+
+# 4 ---------------------------------------------------------------------------------------------------------------
+
+
+def build_pages(folders: Folders) -> None:
+    """Build the pages from nothing; a warning is an error.
+
+    Raises:
+        BuildError: Jupyter Book said no; its words stand above.
+    """
+    shutil.rmtree(folders.html, ignore_errors=True)
+    work = folders.build / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    arguments = ["build", str(folders.source), "--path-output", str(work), "-W", "--keep-going"]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    run = subprocess.run([*jupyter_book, *arguments], env=environment, text=True, capture_output=True, check=False)
+    log = folders.build / "pages.log"
+    write(log, run.stdout + run.stderr)
+    if run.returncode:
+        marks = ("WARNING", "ERROR", "CRITICAL")
+        words = [line for line in log.read_text(encoding="utf-8").splitlines() if any(mark in line for mark in marks)]
+        raise BuildError("\n".join([f"the pages could not be built; all of Jupyter Book's words are in {log}", *words]))
+    os.replace(work / "_build" / "html", folders.html)
+    shutil.rmtree(work)
+
+
+# ------------------------------------------------------------------------------------------------------------------
+
+
+def pages_of(toc: Any) -> list[str]:
+    """Return the pages that a table of contents names, root first."""
+    found = []
+    if isinstance(toc, dict):
+        found += [toc[name] for name in ("root", "file") if name in toc]
+        for value in toc.values():
+            found += pages_of(value)
+    elif isinstance(toc, list):
+        for entry in toc:
+            found += pages_of(entry)
+    return found
+
+
+def build(folders: Folders, profile: str) -> None:
+    """Do all five steps.
+
+    Raises:
+        BuildError: with what is wrong and what to do.
+    """
+    check_builder(metadata.version("jupyter-book"))
+    wanted = pages_of(yaml.safe_load((folders.root / "_toc.yml").read_text(encoding="utf-8")))
+    notebooks = [path for name in wanted if (path := folders.root / f"{name}.ipynb").exists()]
+    print(f"Running {len(notebooks)} chapters at profile {profile}:", flush=True)
+    done = execute_all(notebooks, folders, profile)
+    lay_out(folders, done)
+    print("Building the pages ...", flush=True)
+    build_pages(folders)
+    problems = pages.problems(folders.html, wanted)
+    if problems:
+        raise BuildError("The pages were built, but they are not right:\n" + "\n".join(f"  {p}" for p in problems))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Build the book and say where to open it. Return 1 with the reason when it cannot be built."""
+    parser = argparse.ArgumentParser(description="Run the chapters and build the site.")
+    parser.add_argument("--profile", default=os.environ.get("CADNET_EDU_PROFILE") or "quick")
+    parser.add_argument("--build", type=Path, default=ROOT / "_build", help="folder of the output")
+    args = parser.parse_args(argv)
+    os.environ["CADNET_EDU_PROFILE"] = args.profile
+    folders = Folders(ROOT, args.build.resolve(), ROOT / "_build" / "executed")
+    start = time.monotonic()
+    try:
+        build(folders, args.profile)
+    except BuildError as error:
+        print(f"book: {error}", file=sys.stderr)
+        return 1
+    html = os.path.relpath(folders.html)
+    print(f"\nThe book is ready after {time.monotonic() - start:.0f} s. Open {html}/index.html in a browser,")
+    print(f"or run `python -m http.server --directory {html} 8000` and open http://localhost:8000.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
