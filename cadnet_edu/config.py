@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import os
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Config:
         need(self.height % 16 == 0 and self.width % 16 == 0,
              f"height {self.height} and width {self.width} must be multiples of 16, "
              "because the networks halve the image four times or more.")
-        need(len(self.rates) > 0 and all(r >= 1 for r in self.rates),
+        need(len(self.rates) > 0 and all(1 <= r < float("inf") for r in self.rates),
              f"rates {self.rates}: give at least one down-sampling rate, each 1 or more.")
         need(self.identities >= 2 and self.images_per_identity >= 2,
              f"{self.identities} identities x {self.images_per_identity} images: eq. (5) needs at least 2 of each.")
@@ -104,8 +105,9 @@ class Config:
         need(self.log_every >= 1 and self.checkpoint_every >= 1, "log_every and checkpoint_every must be at least 1.")
         need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
         need(self.phi >= 0, f"phi = {self.phi}: the margin of eq. (5) cannot be negative.")
-        need(self.features == "f" or self.lam.rec + self.lam.adv_DI > 0 or self.branch_heads or self.features == "joint"
-             or self.features == "g", f"features = {self.features!r} is unknown.")
+        for name, allowed in choices().items():  # a misspelt choice must never train something else in silence
+            given = getattr(self, name)
+            need(given in allowed, f"{name} = {given!r}: choose one of {', '.join(map(repr, allowed))}.")
 
     @property
     def batch_size(self) -> int:
@@ -132,12 +134,31 @@ class Config:
             raise ValueError(f"unknown setting {unknown[0]!r}. Settings are: {', '.join(sorted(known))}.")
         values = dict(values)
         if isinstance(values.get("lam"), dict):
-            values["lam"] = LossWeights(**values["lam"])
+            values["lam"] = _loss_weights(values["lam"])
         if values.get("root") is not None:
             values["root"] = Path(values["root"])
         if "rates" in values:
             values["rates"] = tuple(values["rates"])
         return cls(**values)
+
+
+def _loss_weights(values: dict[str, Any]) -> LossWeights:
+    known = [f.name for f in dataclasses.fields(LossWeights)]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ValueError(f"unknown setting 'lam.{unknown[0]}'. The weights of eq. (6) are: {', '.join(known)}.")
+    return LossWeights(**values)
+
+
+@cache
+def choices() -> dict[str, tuple[Any, ...]]:
+    """The fields of ``Config`` that take one of a few values, and which.
+
+    >>> choices()["optimiser"]
+    ('sgd', 'adam')
+    """
+    hints = get_type_hints(Config)
+    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
 
 
 SLIM: dict[str, Any] = dict(  # a network that a laptop trains in minutes; it starts from nothing, so Adam and a higher rate
