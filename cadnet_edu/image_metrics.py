@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.nn.functional as nnf
-from torch import Tensor
+from torch import Tensor, nn
+
+from cadnet_edu.lpips_weights import alexnet_weights
 
 C1, C2 = 0.01**2, 0.03**2  # (K1 L)^2 and (K2 L)^2 of the SSIM paper with L = 1, the range of the data
 
@@ -78,6 +83,83 @@ def ssim(x: Tensor, y: Tensor, window: Literal["gaussian", "uniform"] = "gaussia
     s_xx, s_yy, s_xy = bessel * (xx - m_x * m_x), bessel * (yy - m_y * m_y), bessel * (xy - m_x * m_y)
     likeness = (2 * m_x * m_y + C1) * (2 * s_xy + C2) / ((m_x**2 + m_y**2 + C1) * (s_xx + s_yy + C2))
     return likeness.mean((1, 2, 3))
+
+
+class LPIPS(nn.Module):
+    """Learned perceptual similarity: how far apart two images look to AlexNet (Zhang et al., 2018; [47] in the paper).
+
+    Both images go through an AlexNet trained on ImageNet. At five depths the features are scaled to unit length,
+    subtracted and squared, weighted by what people judged to matter, and averaged over the image; the five are
+    added. The layers are those of the ``lpips`` package, version 0.1 of the weights.
+
+    Args:
+        weights: a file with AlexNet's weights, for a machine without network (see
+            :func:`cadnet_edu.lpips_weights.alexnet_weights`, which also says where they come from otherwise).
+
+    Raises:
+        OSError: when the weights can neither be found nor fetched. They are never left random.
+        ValueError: when ``weights`` is no such file.
+    """
+
+    smallest = 31  # pixels, below which nothing is left after AlexNet's two poolings
+
+    def __init__(self, weights: str | Path | None = None) -> None:
+        super().__init__()
+        import lpips as package
+
+        found = alexnet_weights(weights)
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):  # torchvision's notes on old arguments
+            warnings.simplefilter("ignore")
+            self.metric = package.LPIPS(net="alex", version="0.1", pnet_rand=True, verbose=False)
+        places = {name.split(".", 1)[1]: name for name in self.metric.net.state_dict()}  # "0.weight": "slice1.0.weight"
+        renamed = {places[name.removeprefix("features.")]: tensor for name, tensor in found.items()}
+        self.metric.net.load_state_dict(renamed, strict=True)
+        self.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> LPIPS:
+        """Stay as in testing: a ruler has no dropout."""
+        return super().train(False)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """The distance of each pair.
+
+        Args:
+            x, y: images ``(b, 3, h, w)``, float, values in [0, 1], RGB, both sides at least 31 pixels.
+
+        Returns:
+            ``(b,)``, 0 for identical images, less is better. Gradients flow to the images.
+
+        Raises:
+            ValueError: as :func:`psnr`; also for smaller images.
+        """
+        x, y = _pair(x, y)
+        if min(x.shape[-2:]) < self.smallest:
+            raise ValueError(
+                f"The images are {x.shape[-2]} x {x.shape[-1]} pixels; LPIPS needs {self.smallest} on each side, or "
+                "AlexNet has no pixel left. Enlarge both images alike first."
+            )
+        kind = self.metric.lin0.model[-1].weight.dtype
+        return self.metric(x.to(kind), y.to(kind), normalize=True).flatten()  # [0, 1] -> [-1, 1]
+
+
+def lpips(x: Tensor, y: Tensor) -> Tensor:
+    """The LPIPS distance of each pair: :class:`LPIPS`, built once for each device.
+
+    Args:
+        x, y: images ``(b, 3, h, w)``, float, values in [0, 1], RGB, both sides at least 31 pixels.
+
+    Returns:
+        ``(b,)``, 0 for identical images, less is better.
+
+    Raises:
+        OSError, ValueError: as :class:`LPIPS`.
+    """
+    return _ruler(str(x.device))(x, y)
+
+
+@lru_cache
+def _ruler(device: str) -> LPIPS:
+    return LPIPS().to(device)
 
 
 def _window(name: str, like: Tensor) -> tuple[Tensor, float]:

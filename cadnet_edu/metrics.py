@@ -9,19 +9,33 @@ and can be imported from here too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from cadnet_edu.image_metrics import psnr, ssim
+from cadnet_edu.image_metrics import LPIPS, lpips, psnr, ssim
+from cadnet_edu.protocol import (
+    Array,
+    Block,
+    Ids,
+    Meaning,
+    Protocol,
+    Task,
+    blocks,
+    check,
+    removes_camera,
+    require_matches,
+)
 
 __all__ = [
+    "LPIPS",
     "RankList",
     "cmc",
     "euclidean",
+    "lpips",
     "mean_average_precision",
+    "poisson_binomial",
     "psnr",
     "rank_list",
     "retrieval",
@@ -29,45 +43,17 @@ __all__ = [
     "ssim",
 ]
 
-Array = np.ndarray | torch.Tensor
-Ids = Array | list[int] | tuple[int, ...]
-Meaning = Literal["cuhk03", "open-reid", "torchreid", "dil"]
-Protocol = Literal["market1501", "single_shot"]
-
-JUNK = -1  # the identity Market-1501 gives to boxes that hold no whole person
-BLOCK = 1 << 21  # numbers looked at together: bounds the memory, whatever the size of the gallery
-WHOLE_CAMERA = {"cuhk03": True, "open-reid": True, "torchreid": False, "dil": False}
-
 
 class RankList(NamedTuple):
     """The ``k`` gallery images nearest to each query.
 
     Args:
-        index: int array ``(q, k)``, positions in the gallery, nearest first; -1 where the gallery has run out.
+        gallery: int array ``(q, k)``, positions in the gallery, nearest first; -1 where the gallery has run out.
         right: bool array ``(q, k)``, True where the image shows the person asked for.
     """
 
-    index: np.ndarray
+    gallery: np.ndarray
     right: np.ndarray
-
-
-class _Task(NamedTuple):
-    """Checked input: distances ``(q, g)``, ids and cameras as ``int64`` vectors."""
-
-    distances: np.ndarray
-    q_pids: np.ndarray
-    g_pids: np.ndarray
-    q_cams: np.ndarray
-    g_cams: np.ndarray
-
-
-class _Block(NamedTuple):
-    """Some queries against the whole gallery, all ``(c, g)``: distances, the right images, the wrong images."""
-
-    rows: slice
-    distances: np.ndarray
-    right: np.ndarray
-    wrong: np.ndarray
 
 
 def cmc(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 10) -> np.ndarray:
@@ -102,7 +88,7 @@ def cmc(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, to
         >>> cmc(np.array([[0.2, 0.1, 0.9]]), [7], [7, 3, 4], [0], [1, 1, 1], topk=3)
         array([0., 1., 1.])
     """
-    return _market1501(_check(distances, q_pids, g_pids, q_cams, g_cams, topk), topk)[0]
+    return _market1501(check(distances, q_pids, g_pids, q_cams, g_cams, topk), topk)[0]
 
 
 def mean_average_precision(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids) -> float:
@@ -130,7 +116,7 @@ def mean_average_precision(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: I
         >>> round(mean_average_precision(np.array([[0.1, 0.2, 0.3]]), [7], [7, 3, 7], [0], [1, 1, 1]), 4)
         0.8333
     """
-    return _market1501(_check(distances, q_pids, g_pids, q_cams, g_cams), 1)[1]
+    return _market1501(check(distances, q_pids, g_pids, q_cams, g_cams), 1)[1]
 
 
 def single_shot_cmc(
@@ -175,8 +161,35 @@ def single_shot_cmc(
         >>> single_shot_cmc(np.array([[0.2, 0.1, 0.9]]), [7], [7, 3, 3], [0], [1, 1, 1], topk=2)
         array([0.5, 1. ])
     """
-    task = _check(distances, q_pids, g_pids, q_cams, g_cams, topk)
-    return _single_shot(task, topk, _removes_camera("single_shot", meaning))
+    task = check(distances, q_pids, g_pids, q_cams, g_cams, topk)
+    return _single_shot(task, topk, removes_camera("single_shot", meaning))
+
+
+def poisson_binomial(a: np.ndarray, topk: int) -> np.ndarray:
+    """How many of several unlike coins show heads: ``P(S = 0) ... P(S = topk - 1)``.
+
+    One coin is added at a time: either it shows tails and S stays, or heads and S grows by one.
+
+    Args:
+        a: chances of heads, ``(m, p)``: m coins, for p separate questions.
+        topk: how many probabilities; what lies beyond is not computed.
+
+    Returns:
+        float64 array ``(topk, p)``.
+
+    Example:
+        Two coins, one fair, one that shows heads three times in four:
+
+        >>> poisson_binomial(np.array([[0.5], [0.75]]), topk=3).T
+        array([[0.125, 0.5  , 0.375]])
+    """
+    probability = np.zeros((topk, a.shape[1]))
+    probability[0] = 1
+    for a_j in a[(a > 0).any(1)]:
+        moved = probability * a_j
+        probability -= moved
+        probability[1:] += moved[:-1]
+    return probability
 
 
 def retrieval(
@@ -211,8 +224,8 @@ def retrieval(
         >>> [scores[name] for name in ("rank1", "rank5", "mAP", "queries", "unmatched")]
         [0.0, 1.0, 0.5, 1, 0]
     """
-    task = _check(distances, q_pids, g_pids, q_cams, g_cams)
-    whole_camera = _removes_camera(protocol, meaning)
+    task = check(distances, q_pids, g_pids, q_cams, g_cams)
+    whole_camera = removes_camera(protocol, meaning)
     curve, mAP, scored = _market1501(task, 10)
     if protocol == "single_shot":
         curve = _single_shot(task, 10, whole_camera)
@@ -245,12 +258,12 @@ def rank_list(
 
     Example:
         >>> rank_list(np.array([[0.2, 0.1, 0.9]]), [7], [7, 3, 4], [0], [1, 1, 1], k=2)
-        RankList(index=array([[1, 0]]), right=array([[False,  True]]))
+        RankList(gallery=array([[1, 0]]), right=array([[False,  True]]))
     """
-    task = _check(distances, q_pids, g_pids, q_cams, g_cams, k)
+    task = check(distances, q_pids, g_pids, q_cams, g_cams, k)
     index = np.full((len(task.q_pids), k), -1)
     right = np.zeros(index.shape, dtype=bool)
-    for block in _blocks(task, _removes_camera(protocol, meaning), cells=len(task.g_pids)):
+    for block in blocks(task, removes_camera(protocol, meaning), cells=len(task.g_pids)):
         kept = block.right | block.wrong
         order = np.lexsort((block.right, np.where(kept, block.distances, np.inf)))[:, :k]
         width = order.shape[1]
@@ -296,10 +309,10 @@ def euclidean(a: Array, b: Array, block: int = 1024) -> np.ndarray:
     return out
 
 
-def _market1501(task: _Task, topk: int) -> tuple[np.ndarray, float, int]:
+def _market1501(task: Task, topk: int) -> tuple[np.ndarray, float, int]:
     """CMC, mAP and the number of scored queries, the gallery being whole."""
     hits, precision, scored = np.zeros(topk), 0.0, 0
-    for block in _blocks(task, whole_camera=False, cells=len(task.g_pids)):
+    for block in blocks(task, whole_camera=False, cells=len(task.g_pids)):
         t = _thresholds(block)
         wrong = np.where(block.wrong, block.distances, np.inf)
         wrong.sort(axis=1)
@@ -310,40 +323,29 @@ def _market1501(task: _Task, topk: int) -> tuple[np.ndarray, float, int]:
         precision += float((np.where(real, i / (i + ahead), 0).sum(1)[matched] / real.sum(1)[matched]).sum())
         hits += (ahead[matched, :1] < np.arange(1, topk + 1)).sum(0)
         scored += int(matched.sum())
-    _require_matches(task, scored)
+    require_matches(task, scored)
     return hits / scored, precision / scored, scored
 
 
-def _single_shot(task: _Task, topk: int, whole_camera: bool) -> np.ndarray:
+def _single_shot(task: Task, topk: int, whole_camera: bool) -> np.ndarray:
     """The expectation of the CMC when one image of each person is drawn."""
     people, person, images = np.unique(task.g_pids, return_inverse=True, return_counts=True)
     cells = len(people) * (int(images[np.isin(people, task.q_pids)].max(initial=0)) + 2)
     total, scored = np.zeros(topk), 0
-    for block in _blocks(task, whole_camera, max(cells, len(task.g_pids))):
+    for block in blocks(task, whole_camera, max(cells, len(task.g_pids))):
         t = _thresholds(block)
         real = np.isfinite(t)
         a = _shares_ahead(block, t, person, len(people))[:, real]  # (m, p), p positives of all queries
         curves = np.zeros((*t.shape, topk))
-        curves[real] = _poisson_binomial(a, topk).cumsum(0).T
+        curves[real] = poisson_binomial(a, topk).cumsum(0).T
         matched = real[:, 0]
         total += (curves.sum(1)[matched] / real.sum(1)[matched, None]).sum(0)
         scored += int(matched.sum())
-    _require_matches(task, scored)
+    require_matches(task, scored)
     return total / scored
 
 
-def _poisson_binomial(a: np.ndarray, topk: int) -> np.ndarray:
-    """``P(S = 0) ... P(S = topk - 1)``, ``(topk, p)``, for S heads among coins of probabilities ``a``, ``(m, p)``."""
-    probability = np.zeros((topk, a.shape[1]))
-    probability[0] = 1
-    for a_j in a[(a > 0).any(1)]:
-        moved = probability * a_j
-        probability -= moved
-        probability[1:] += moved[:-1]
-    return probability
-
-
-def _shares_ahead(block: _Block, t: np.ndarray, person: np.ndarray, m: int) -> np.ndarray:
+def _shares_ahead(block: Block, t: np.ndarray, person: np.ndarray, m: int) -> np.ndarray:
     """Which share of each person's images is wrong and at most ``t`` away: ``(m, c, n)``."""
     c, n = t.shape
     nearer = torch.searchsorted(torch.from_numpy(t), torch.from_numpy(block.distances)).numpy()  # thresholds, (c, g)
@@ -353,7 +355,7 @@ def _shares_ahead(block: _Block, t: np.ndarray, person: np.ndarray, m: int) -> n
     return counts[:, :, :n] / np.maximum(counts[:, :, n:], 1)
 
 
-def _thresholds(block: _Block) -> np.ndarray:
+def _thresholds(block: Block) -> np.ndarray:
     """The distances of each query's right images, ascending, ``(c, n)``, filled up with infinity."""
     row, column = np.nonzero(block.right)
     count = np.bincount(row, minlength=len(block.right))
@@ -361,89 +363,6 @@ def _thresholds(block: _Block) -> np.ndarray:
     t[row, np.arange(len(row)) - (count.cumsum() - count)[row]] = block.distances[row, column]
     t.sort(axis=1)
     return t
-
-
-def _blocks(task: _Task, whole_camera: bool, cells: int) -> Iterator[_Block]:
-    """Queries by the handful, ``cells`` numbers each; an image that is neither right nor wrong is removed."""
-    size = max(1, BLOCK // cells)
-    known = task.g_pids != JUNK
-    narrow = task.distances.dtype.kind == "f" and task.distances.dtype.itemsize <= 4
-    for start in range(0, len(task.q_pids), size):
-        rows = slice(start, start + size)
-        same_person = task.q_pids[rows, None] == task.g_pids
-        other_camera = task.q_cams[rows, None] != task.g_cams
-        wrong = ~same_person & known & (other_camera | (not whole_camera))
-        d = np.array(task.distances[rows], dtype=np.float32 if narrow else np.float64)
-        yield _Block(rows, d, same_person & other_camera & known, wrong)
-
-
-def _removes_camera(protocol: str, meaning: str) -> bool:
-    """Whether all gallery images of the query's camera leave, not only those of the same person."""
-    if protocol not in ("single_shot", "market1501"):
-        raise ValueError(f"There is no protocol {protocol!r}. Give 'single_shot' or 'market1501'.")
-    if meaning not in WHOLE_CAMERA:
-        raise ValueError(f"There is no meaning {meaning!r} of single-shot. Give one of {', '.join(WHOLE_CAMERA)}.")
-    return protocol == "single_shot" and WHOLE_CAMERA[meaning]
-
-
-def _check(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 1) -> _Task:
-    """The input as NumPy arrays that fit together."""
-    if not isinstance(topk, int | np.integer) or topk < 1:
-        raise ValueError(f"The number of ranks must be a whole number >= 1; given {topk!r}.")
-    d = _numpy(distances)
-    if d.ndim != 2 or 0 in d.shape or d.dtype.kind not in "fiu":
-        raise ValueError(
-            f"The distances must be a matrix of numbers, one row a query and one column a gallery image, neither "
-            f"empty; given {d.dtype} of shape {d.shape}."
-        )
-    given = {"q_pids": q_pids, "g_pids": g_pids, "q_cams": q_cams, "g_cams": g_cams}
-    ids = {name: _integers(values, name) for name, values in given.items()}
-    for name, values in ids.items():
-        side, n = ("queries", d.shape[0]) if name.startswith("q") else ("gallery images", d.shape[1])
-        if len(values) != n:
-            raise ValueError(
-                f"The distances are {d.shape[0]} x {d.shape[1]}, that is {n} {side}, but {name} has {len(values)} "
-                "entries. Rows are queries and columns are gallery images; is the matrix transposed?"
-            )
-    if not (np.isfinite(d.min()) and np.isfinite(d.max())):
-        raise ValueError(
-            "The distances hold NaN or infinity, so nothing can be ranked. Usual causes: training that diverged, or "
-            "a feature vector of length zero that was normalised."
-        )
-    return _Task(d, **ids)
-
-
-def _integers(values: Ids, name: str) -> np.ndarray:
-    """Identities or cameras as an int64 vector."""
-    array = _numpy(values)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        example = f", for example {array.flat[0]!r}" if array.size else ""
-        raise ValueError(
-            f"{name} must be a list of whole numbers; given {array.dtype} of shape {array.shape}{example}. Number "
-            "the identities (or cameras) first, query and gallery alike: '7' and '007' are two people, 7 is one."
-        )
-    return array.astype(np.int64)
-
-
-def _require_matches(task: _Task, scored: int) -> None:
-    """Stop when there is nothing to average."""
-    if scored == 0:
-        raise ValueError(
-            f"None of the {len(task.q_pids)} queries has a right answer in the gallery: an image of the same identity "
-            f"from another camera. Cameras seen: query {np.unique(task.q_cams)[:6].tolist()}, gallery "
-            f"{np.unique(task.g_cams)[:6].tolist()}; identities in both: "
-            f"{len(np.intersect1d(task.q_pids, task.g_pids))}. Usual causes: every image carries the same camera "
-            "number; identities were numbered anew for the gallery, or read from names differently; query and "
-            "gallery come from different splits."
-        )
-
-
-def _numpy(values: Any) -> np.ndarray:
-    """Any array-like as a NumPy array, without a copy where possible."""
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
-    return np.asarray(values)
 
 
 def _tensor(values: Array) -> torch.Tensor:

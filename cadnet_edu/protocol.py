@@ -1,0 +1,123 @@
+"""Which gallery images count for a query: removal, right and wrong, and the checks of what was given.
+
+The rules of :mod:`cadnet_edu.metrics`, which does the counting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+
+Array = np.ndarray | torch.Tensor
+Ids = Array | list[int] | tuple[int, ...]
+Meaning = Literal["cuhk03", "open-reid", "torchreid", "dil"]
+Protocol = Literal["market1501", "single_shot"]
+
+JUNK = -1  # the identity Market-1501 gives to boxes that hold no whole person
+BLOCK = 1 << 21  # numbers looked at together: bounds the memory, whatever the size of the gallery
+WHOLE_CAMERA = {"cuhk03": True, "open-reid": True, "torchreid": False, "dil": False}
+
+
+class Task(NamedTuple):
+    """Checked input: distances ``(q, g)``, ids and cameras as ``int64`` vectors."""
+
+    distances: np.ndarray
+    q_pids: np.ndarray
+    g_pids: np.ndarray
+    q_cams: np.ndarray
+    g_cams: np.ndarray
+
+
+class Block(NamedTuple):
+    """Some queries against the whole gallery, all ``(c, g)``: distances, the right images, the wrong images."""
+
+    rows: slice
+    distances: np.ndarray
+    right: np.ndarray
+    wrong: np.ndarray
+
+
+def blocks(task: Task, whole_camera: bool, cells: int) -> Iterator[Block]:
+    """Queries by the handful, ``cells`` numbers each; an image that is neither right nor wrong is removed."""
+    size = max(1, BLOCK // cells)
+    known = task.g_pids != JUNK
+    narrow = task.distances.dtype.kind == "f" and task.distances.dtype.itemsize <= 4
+    for start in range(0, len(task.q_pids), size):
+        rows = slice(start, start + size)
+        same_person = task.q_pids[rows, None] == task.g_pids
+        other_camera = task.q_cams[rows, None] != task.g_cams
+        wrong = ~same_person & known & (other_camera | (not whole_camera))
+        d = np.array(task.distances[rows], dtype=np.float32 if narrow else np.float64, order="C")
+        yield Block(rows, d, same_person & other_camera & known, wrong)
+
+
+def removes_camera(protocol: str, meaning: str) -> bool:
+    """Whether all gallery images of the query's camera leave, not only those of the same person."""
+    if protocol not in ("single_shot", "market1501"):
+        raise ValueError(f"There is no protocol {protocol!r}. Give 'single_shot' or 'market1501'.")
+    if meaning not in WHOLE_CAMERA:
+        raise ValueError(f"There is no meaning {meaning!r} of single-shot. Give one of {', '.join(WHOLE_CAMERA)}.")
+    return protocol == "single_shot" and WHOLE_CAMERA[meaning]
+
+
+def check(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 1) -> Task:
+    """The input as NumPy arrays that fit together."""
+    if not isinstance(topk, int | np.integer) or topk < 1:
+        raise ValueError(f"The number of ranks must be a whole number >= 1; given {topk!r}.")
+    d = _numpy(distances)
+    if d.ndim != 2 or 0 in d.shape or d.dtype.kind not in "fiu":
+        raise ValueError(
+            f"The distances must be a matrix of numbers, one row a query and one column a gallery image, neither "
+            f"empty; given {d.dtype} of shape {d.shape}."
+        )
+    given = {"q_pids": q_pids, "g_pids": g_pids, "q_cams": q_cams, "g_cams": g_cams}
+    ids = {name: _integers(values, name) for name, values in given.items()}
+    for name, values in ids.items():
+        side, n = ("queries", d.shape[0]) if name.startswith("q") else ("gallery images", d.shape[1])
+        if len(values) != n:
+            raise ValueError(
+                f"The distances are {d.shape[0]} x {d.shape[1]}, that is {n} {side}, but {name} has {len(values)} "
+                "entries. Rows are queries and columns are gallery images; is the matrix transposed?"
+            )
+    if not (np.isfinite(d.min()) and np.isfinite(d.max())):
+        raise ValueError(
+            "The distances hold NaN or infinity, so nothing can be ranked. Usual causes: training that diverged, or "
+            "a feature vector of length zero that was normalised."
+        )
+    return Task(d, **ids)
+
+
+def _integers(values: Ids, name: str) -> np.ndarray:
+    """Identities or cameras as an int64 vector."""
+    array = _numpy(values)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        example = f", for example {array.flat[0]!r}" if array.size else ""
+        raise ValueError(
+            f"{name} must be a list of whole numbers; given {array.dtype} of shape {array.shape}{example}. Number "
+            "the identities (or cameras) first, query and gallery alike: '7' and '007' are two people, 7 is one."
+        )
+    return array.astype(np.int64)
+
+
+def require_matches(task: Task, scored: int) -> None:
+    """Stop when there is nothing to average."""
+    if scored == 0:
+        raise ValueError(
+            f"None of the {len(task.q_pids)} queries has a right answer in the gallery: an image of the same identity "
+            f"from another camera. Cameras seen: query {np.unique(task.q_cams)[:6].tolist()}, gallery "
+            f"{np.unique(task.g_cams)[:6].tolist()}; identities in both: "
+            f"{len(np.intersect1d(task.q_pids, task.g_pids))}. Usual causes: every image carries the same camera "
+            "number; identities were numbered anew for the gallery, or read from names differently; query and "
+            "gallery come from different splits."
+        )
+
+
+def _numpy(values: Any) -> np.ndarray:
+    """Any array-like as a NumPy array, without a copy where possible."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    return np.asarray(values)

