@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import atexit
+import os
+import shutil
+import tempfile
 
 import numpy as np
 import pytest
@@ -13,13 +16,11 @@ from cadnet_edu.data.samples import Sample, Split
 torch.set_num_threads(1)
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Tests neither read nor fill the user's cache, and start from the default profile."""
-    folder = tmp_path_factory.getbasetemp() / "cache"
-    monkeypatch.setenv("CADNET_EDU_CACHE", str(folder))
-    monkeypatch.delenv("CADNET_EDU_PROFILE", raising=False)
-    return folder
+def pytest_configure() -> None:
+    """Tests leave the user's cache alone; a cache that is given, as `make test` does, is used."""
+    if "CADNET_EDU_CACHE" not in os.environ:
+        os.environ["CADNET_EDU_CACHE"] = folder = tempfile.mkdtemp(prefix="cadnet_edu_tests_")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def noise_person(pid: int, camera: int, shot: int, height: int = 64, width: int = 32) -> np.ndarray:
