@@ -26,7 +26,8 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     except OSError as error:
-        raise OSError(error.errno, f"cannot write into {path.parent} ({error.strerror}). Choose another folder") from None
+        why = f"cannot write into {path.parent} ({error.strerror}). Choose another folder"
+        raise OSError(error.errno, why) from None
     try:
         with os.fdopen(handle, "wb") as file:
             write(file)
@@ -43,6 +44,24 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
             ) from None
         raise
     return path
+
+
+def append_line(path: str | Path, line: str) -> None:
+    """Add a line to a text file, which is made when it is missing.
+
+    Raises:
+        OSError: when it cannot be written; the message says where and why. The line may then be there in part.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise OSError(
+            error.errno, f"{path} cannot be written ({error.strerror}). Free some space, or choose another folder, and "
+            "run the same command again"
+        ) from None
 
 
 def write_json(path: str | Path, value: Any) -> Path:

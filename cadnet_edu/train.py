@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from cadnet_edu.config import Config
 from cadnet_edu.data.loading import Batch, Batches
 from cadnet_edu.data.samples import Split, load_images
-from cadnet_edu.files import write_atomically
+from cadnet_edu.files import append_line, write_atomically, write_json
 from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
 from cadnet_edu.models.cadnet import CADNet, Output
 
@@ -63,8 +63,9 @@ def choose_device(name: str = "auto") -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} cannot be used here ({str(error).splitlines()[0]}). Try --device cpu.") from None
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"device {name!r} cannot be used here ({reason}). Use device cpu, or auto.") from None
     return torch.device(name)
 
 
@@ -105,6 +106,25 @@ def lr_factor(step: int, config: Config) -> float:
     return 1.0
 
 
+def not_finite(tensors: dict[str, Tensor]) -> list[str]:
+    """The names of those tensors that hold an infinite value or one that is not a number.
+
+    >>> not_finite({"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([1.0, float("nan")])})
+    ['b']
+    """
+    if not tensors:
+        return []
+    fine = torch.stack([t.isfinite().all() for t in tensors.values()]).tolist()  # asks the device once
+    return sorted(name for name, ok in zip(tensors, fine, strict=True) if not ok)
+
+
+def rows_of(out: Output, rows: slice) -> Output:
+    """The outputs for some of the images of a batch."""
+    x_hat, g = (None if t is None else t[rows] for t in (out.x_hat, out.g))
+    branches = tuple(logits[rows] for logits in out.branch_logits)
+    return Output(out.f[rows], x_hat, g, out.v[rows], out.u[rows], out.logits[rows], branches)
+
+
 class Trainer:
     """Trains one configuration on one data set.
 
@@ -134,7 +154,8 @@ class Trainer:
             config.seed,
             self.device,
         )
-        self.net = build_network(config, len(self.pids)).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = build_network(config, len(self.pids))
+        self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.opt_G = self._optimiser(self.net.generator_parameters(), config.lr)
         judges = self.net.discriminator_parameters()
         self.opt_D = self._optimiser(judges, config.lr_D) if judges else None
@@ -176,10 +197,7 @@ class Trainer:
             return self.net(x_H), self.net(x_L)
         both, b = self.net(torch.cat([x_H, x_L])), len(x_H)
 
-        def part(rows: slice) -> Output:
-            return Output(*(None if t is None else t[rows] for t in both[:-1]), tuple(t[rows] for t in both.branch_logits))  # type: ignore[arg-type]
-
-        return part(slice(None, b)), part(slice(b, None))
+        return rows_of(both, slice(None, b)), rows_of(both, slice(b, None))
 
     def step_D(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
         """D_F and D_I take one step up eq. (1) and eq. (3).
@@ -195,9 +213,9 @@ class Trainer:
             adv_DF = L_adv_DF(z_H, z_L)  # eq. (1)
             climb = climb + adv_DF
             record |= {"L_adv_DF": adv_DF, "D_F(f_H)": z_H.sigmoid().mean(), "D_F(f_L)": z_L.sigmoid().mean()}
-        if self.net.D_I is not None:
+        if self.net.D_I is not None and out_H.x_hat is not None and out_L.x_hat is not None:
             z_real = self._ask(self.net.D_I, batch.x_H)
-            z_L, z_H = self._ask(self.net.D_I, out_L.x_hat.detach()), self._ask(self.net.D_I, out_H.x_hat.detach())  # type: ignore[union-attr]
+            z_L, z_H = self._ask(self.net.D_I, out_L.x_hat.detach()), self._ask(self.net.D_I, out_H.x_hat.detach())
             adv_DI = L_adv_DI(z_real, z_L, z_H)  # eq. (3)
             climb = climb + adv_DI
             record |= {"L_adv_DI": adv_DI, "D_I(x_H)": z_real.sigmoid().mean(), "D_I(G(f_L))": z_L.sigmoid().mean()}
@@ -222,7 +240,7 @@ class Trainer:
             if lam.rec and out_H.x_hat is not None and out_L.x_hat is not None:
                 rec = L_rec(out_H.x_hat.float(), batch.x_H, out_L.x_hat.float(), batch.x_L_gt, c.reduction)  # eq. (2)
                 record["L_rec"] = rec
-            if lam.adv_DI and self.net.D_I is not None:
+            if lam.adv_DI and self.net.D_I is not None and out_H.x_hat is not None and out_L.x_hat is not None:
                 z_L, z_H = self._ask(self.net.D_I, out_L.x_hat), self._ask(self.net.D_I, out_H.x_hat)
                 adv_DI = L_adv_DI_G(z_L, z_H, c.adversarial)  # eq. (3), G's side
                 record["L_adv_DI_G"] = adv_DI
@@ -230,8 +248,8 @@ class Trainer:
         self.opt_G.zero_grad(set_to_none=True)
         L.backward()
         self.opt_G.step()
-        accuracy = (out_H.logits.argmax(1) == batch.y_H).float().mean() + (out_L.logits.argmax(1) == batch.y_L).float().mean()
-        record |= {"L": L, "L_id": ident, "L_tri": tri, "active": active, "accuracy": accuracy / 2}
+        right = torch.cat([out_H.logits.argmax(1) == batch.y_H, out_L.logits.argmax(1) == batch.y_L])
+        record |= {"L": L, "L_id": ident, "L_tri": tri, "active": active, "accuracy": right.float().mean()}
         return {name: value.detach() for name, value in record.items()}
 
     def classification(self, out_H: Output, out_L: Output, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -258,7 +276,9 @@ class Trainer:
 
     # ------------------------------------------------------------------------------------------------ many steps
 
-    def fit(self, until: int | None = None, callback: Callable[[Record], None] | None = None, bar: bool = True) -> list[Record]:
+    def fit(
+        self, until: int | None = None, callback: Callable[[Record], None] | None = None, bar: bool = True
+    ) -> list[Record]:
         """Train up to the configured number of steps, or up to step ``until``.
 
         Args:
@@ -273,8 +293,11 @@ class Trainer:
             TrainingStopped: when a loss is no longer a number. The last good checkpoint is kept.
         """
         end = self.config.steps if until is None else min(until, self.config.steps)
+        self._save_config()
         started, before = time.perf_counter(), self.seconds
-        with tqdm(total=self.config.steps, initial=self.step_number, disable=not bar, unit="step", mininterval=1) as progress:
+        with tqdm(
+            total=self.config.steps, initial=self.step_number, disable=not bar, unit="step", mininterval=1
+        ) as progress:
             while self.step_number < end:
                 self._add(self.step())
                 progress.update()
@@ -285,6 +308,7 @@ class Trainer:
                     if callback is not None:
                         callback(record)
                 if self.step_number % self.config.checkpoint_every == 0 or self.step_number == end:
+                    self._stop_unless_finite()  # a bad checkpoint must never replace a good one
                     self.save()
         return self.history
 
@@ -310,21 +334,26 @@ class Trainer:
         record: Record = {"step": self.step_number}
         record |= {name: (total / self._summed).item() for name, total in sorted(self._sums.items())}
         record |= {"lr": self.opt_G.param_groups[0]["lr"], "seconds": round(self.seconds, 3)}
-        wrong = [name for name, value in record.items() if not math.isfinite(value)]
-        if wrong:
-            kept = f"The last good checkpoint is {self.out / 'checkpoint.pt'}." if self._saved() else "No checkpoint was written yet."
-            raise TrainingStopped(
-                f"step {self.step_number}: {', '.join(wrong)} is no longer a number, so training stops here. {kept} "
-                "Usual cures: a smaller lr, a smaller weight for the loss that grew first (see history.jsonl), or "
-                "precision='fp32'."
-            )
+        self._stop_unless_finite()
         self._sums, self._summed = {}, 0
         self.history.append(record)
         if self.out is not None:
-            self.out.mkdir(parents=True, exist_ok=True)
-            with (self.out / "history.jsonl").open("a") as file:
-                file.write(json.dumps(record) + "\n")
+            append_line(self.out / "history.jsonl", json.dumps(record))
         return record
+
+    def _stop_unless_finite(self) -> None:
+        """Raise ``TrainingStopped`` when a loss since the last record, or a weight, is infinite or not a number."""
+        wrong = not_finite(self._sums) or not_finite(self.net.state_dict())
+        if not wrong:
+            return
+        kept = "There is no checkpoint yet."
+        if self.out is not None and self._saved():
+            kept = f"The last good checkpoint is {self.out / 'checkpoint.pt'}."
+        raise TrainingStopped(
+            f"step {self.step_number}: {', '.join(wrong[:6])} is no longer a number, so training stops here. {kept} "
+            "Usual cures: precision='fp32', or, in a new folder, a smaller lr or a smaller weight for the loss that "
+            "grew first (see history.jsonl)."
+        )
 
     def _saved(self) -> bool:
         return self.out is not None and (self.out / "checkpoint.pt").exists()
@@ -354,8 +383,8 @@ class Trainer:
             ValueError: when it was taken from another configuration or other data.
         """
         self._compare(state)
+        load_weights_of(self.net, state)
         self.step_number, self.seconds = state["step"], state["seconds"]
-        self.net.load_state_dict(state["net"])
         self.opt_G.load_state_dict(state["opt_G"])
         if self.opt_D is not None:
             self.opt_D.load_state_dict(state["opt_D"])
@@ -370,7 +399,8 @@ class Trainer:
         if differ:
             what = "; ".join(f"{k} was {theirs.get(k)!r}, now {ours[k]!r}" for k in differ[:4])
             raise ValueError(
-                f"the checkpoint belongs to another configuration: {what}. Use the settings it was made with, or another folder."
+                f"the checkpoint belongs to another configuration: {what}. Use the settings it was made with, or "
+                "another folder."
             )
         if state["pids"] != list(self.pids):
             raise ValueError("the checkpoint was trained on other identities than those of this data set.")
@@ -379,9 +409,12 @@ class Trainer:
         """Write ``checkpoint.pt`` and ``config.json``, each completely or not at all."""
         if self.out is None:
             return
-        text = json.dumps(self.config.to_dict(), indent=2) + "\n"
-        write_atomically(self.out / "config.json", lambda file: file.write(text.encode()))
+        self._save_config()
         write_atomically(self.out / "checkpoint.pt", lambda file: torch.save(self.state_dict(), file))
+
+    def _save_config(self) -> None:
+        if self.out is not None:  # written before the first step too: a folder that takes no file is found at once
+            write_json(self.out / "config.json", self.config.to_dict())
 
     def resume(self) -> bool:
         """Continue from the checkpoint in ``out``, if there is one; the history is cut back to it.
@@ -394,31 +427,61 @@ class Trainer:
         """
         if not self._saved():
             if self.out is not None:
-                (self.out / "history.jsonl").unlink(missing_ok=True)  # of a run that was killed before its first checkpoint
+                (self.out / "history.jsonl").unlink(missing_ok=True)  # of a run killed before its first checkpoint
             return False
         assert self.out is not None
-        self.load_state_dict(load_checkpoint(self.out / "checkpoint.pt", self.device))
+        self.load_state_dict(load_checkpoint(self.out / "checkpoint.pt"))
         self.history = [r for r in read_history(self.out) if r["step"] <= self.step_number]
         lines = "".join(json.dumps(r) + "\n" for r in self.history)
         write_atomically(self.out / "history.jsonl", lambda file: file.write(lines.encode()))
         return True
 
 
+def load_weights_of(net: CADNet, state: dict[str, Any]) -> None:
+    """Put a checkpoint's weights into a network.
+
+    Raises:
+        ValueError: when they do not fit, as those of an earlier version of this package may not.
+    """
+    try:
+        net.load_state_dict(state["net"])
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ValueError(
+            f"the checkpoint's weights do not fit this network ({reason}). It was probably written by another version "
+            "of this package: use that version, or train again in another folder."
+        ) from None
+
+
+# What a checkpoint holds.
+PARTS = {"config", "pids", "step", "seconds", "net", "opt_G", "opt_D", "batches", "rng", "sums", "summed"}
+
+
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read a checkpoint; only tensors and plain values are admitted (``weights_only``), so no code can hide in it.
 
+    Args:
+        path: the file.
+        device: where its tensors are wanted. To continue a run they belong on the CPU, for the states of random
+            number generators live there; weights and optimiser states find their own way to the network's device.
+
     Raises:
-        ValueError: when the file is missing, cut short or damaged.
+        ValueError: when the file is missing, cut short or damaged, or not a checkpoint of this package.
     """
     if not path.is_file():
         raise ValueError(f"{path}: there is no checkpoint. Train first: cadnet-edu train --out {path.parent}")
     try:
-        return torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"{path}: the checkpoint is damaged ({type(error).__name__}) and cannot be read. Delete it and train again, "
-            "or restore it from a copy."
+            f"{path}: the checkpoint is damaged ({type(error).__name__}) and cannot be read. Delete it and train "
+            "again, or restore it from a copy."
         ) from None
+    if not isinstance(state, dict) or not set(state) >= PARTS:
+        raise ValueError(
+            f"{path}: this file can be read, but is no checkpoint of a run. Give the --out folder of a training run."
+        )
+    return state
 
 
 def read_history(out: Path | str) -> list[Record]:
@@ -438,8 +501,9 @@ def load_network(out: Path | str, device: torch.device | str = "cpu") -> tuple[C
     """
     state = load_checkpoint(Path(out) / "checkpoint.pt", device)
     config = Config.from_dict(json.loads(state["config"]))
-    net = build_network(replace(config, weights="none"), len(state["pids"]))
-    net.load_state_dict(state["net"])
+    with torch.random.fork_rng([]):  # the random numbers of whoever asks stay as they are
+        net = build_network(replace(config, weights="none"), len(state["pids"]))
+    load_weights_of(net, state)
     return net.to(device, memory_format=torch.channels_last).eval(), config  # type: ignore[call-overload]
 
 
