@@ -181,7 +181,7 @@ def _imported(tree: ast.Module, module: str, package: bool) -> list[str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = _from(node, module, package)
-            names += [base if alias.name == "*" else f"{base}.{alias.name}" for alias in node.names]
+            names += [f"{base}.{alias.name}" for alias in node.names]
     return names
 
 

@@ -1,0 +1,151 @@
+"""What a chapter builds before the reader is what the package holds.
+
+A cell tagged ``builds-cadnet_edu.losses.L_tri`` must define ``L_tri`` exactly as ``cadnet_edu/losses.py`` does. Comments,
+docstrings and annotations are set aside; everything else counts.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+
+ROOT = Path(__file__).resolve().parents[2]
+PREFIX = "builds-"
+Definition = ast.FunctionDef | ast.ClassDef
+
+
+def tagged_cells() -> list[tuple[str, str, str]]:
+    """Return (chapter, dotted name, code) for each ``builds-`` tag of each notebook."""
+    found = []
+    for path in sorted((ROOT / "book" / "chapters").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            tags = [tag for tag in cell["metadata"].get("tags", []) if tag.startswith(PREFIX)]
+            found += [(path.stem, tag.removeprefix(PREFIX), "".join(cell["source"])) for tag in tags]
+    return found
+
+
+def source_of(dotted: str) -> tuple[str, list[str]]:
+    """Return the source of the module that a dotted name lies in, and the rest of the name."""
+    parts = dotted.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        try:
+            spec = importlib.util.find_spec(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        if spec and spec.origin:
+            return Path(spec.origin).read_text(encoding="utf-8"), parts[end:]
+    raise AssertionError(f"{dotted}: there is no such module")
+
+
+def definition(code: str, names: list[str]) -> Definition | None:
+    """Return the function or class of that name; a method may also stand alone, under its last name."""
+    body: list[Any] = ast.parse(TransformerManager().transform_cell(code)).body
+    for paths in (names, names[-1:]):
+        here: Any = None
+        inside = body
+        for name in paths:
+            matches = [node for node in inside if isinstance(node, Definition) and node.name == name]
+            here = matches[-1] if matches else None
+            inside = here.body if here else []
+        if here is not None:
+            return here
+    return None
+
+
+class _Bare(ast.NodeTransformer):
+    """Take docstrings and annotations away."""
+
+    def visit(self, node: ast.AST) -> Any:
+        node = self.generic_visit(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            if ast.get_docstring(node) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
+            if not isinstance(node, ast.ClassDef):
+                node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        if isinstance(node, ast.AnnAssign):
+            if node.value is not None:
+                return ast.Assign(targets=[node.target], value=node.value)
+            node.annotation = ast.Constant(value=None)
+        return node
+
+
+def bare(node: Definition) -> str:
+    """Return the definition as text, without what does not count."""
+    return ast.unparse(ast.fix_missing_locations(_Bare().visit(node)))
+
+
+def compare(code: str, dotted: str) -> None:
+    """Assert that the code defines what the package defines under that name."""
+    source, names = source_of(dotted)
+    package = definition(source, names)
+    assert package is not None, f"the package has no function or class {dotted}"
+    chapter = definition(code, names)
+    assert chapter is not None, f"the cell is tagged {PREFIX}{dotted} and defines no {names[-1]}"
+    assert bare(chapter) == bare(package), f"the chapter's {names[-1]} is not the package's"
+
+
+@pytest.mark.parametrize(("chapter", "dotted", "code"), [pytest.param(*t, id=f"{t[0]}-{t[1]}") for t in tagged_cells()])
+def test_chapter_builds_what_the_package_holds(chapter: str, dotted: str, code: str) -> None:
+    compare(code, dotted)
+
+
+SEED = "def seed_everything(seed):\n    random.seed(seed)\n    np.random.seed(seed)\n    torch.manual_seed(seed)\n"
+NAME = "cadnet_edu.notebook.seed_everything"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        SEED,
+        SEED.replace("(seed):", "(seed: int) -> None:"),
+        SEED.replace(":\n", ':\n    """Words."""\n', 1),
+        SEED.replace("(seed)\n", "(seed)  # a comment\n"),
+        "%matplotlib inline\nimport random\n\n" + SEED + "\nseed_everything(3)\n",
+    ],
+    ids=["plain", "annotated", "docstring", "comments", "more in the cell"],
+)
+def test_what_does_not_count(code: str) -> None:
+    compare(code, NAME)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (SEED.replace("torch.manual_seed(seed)", "torch.manual_seed(seed + 1)"), "is not the package's"),
+        (SEED.replace("    random.seed(seed)\n", ""), "is not the package's"),
+        (SEED.replace("(seed):", "(seed=0):"), "is not the package's"),
+        (SEED.replace("seed_everything", "seed_all"), "defines no seed_everything"),
+    ],
+    ids=["a constant", "a line gone", "a default", "another name"],
+)
+def test_a_difference_is_found(code: str, words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        compare(code, NAME)
+
+
+def test_a_name_that_the_package_lacks_is_found() -> None:
+    with pytest.raises(AssertionError, match="has no function or class"):
+        compare(SEED, "cadnet_edu.notebook.nothing_of_the_kind")
+
+
+def test_classes_and_methods_count_too() -> None:
+    module = ast.parse("class A:\n    '''Words.'''\n    x: int\n    y: int = 1\n    def f(self, a: int) -> int:\n        return a")
+    same = "class A:\n    x: float\n    y = 1\n    def f(self, a):\n        return a\n"
+    node = module.body[0]
+    assert isinstance(node, ast.ClassDef)
+    found = definition(same, ["A"])
+    assert found is not None
+    assert bare(found) == bare(node)
+    method = definition("def f(self, a):\n    return a", ["A", "f"])
+    inner = definition(same, ["A", "f"])
+    assert method is not None
+    assert inner is not None
+    assert bare(method) == bare(inner)

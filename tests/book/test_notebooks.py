@@ -1,0 +1,137 @@
+"""The notebooks are what the chapters' texts say, and nothing more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import notebooks
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SRC, CHAPTERS = ROOT / "book" / "src", ROOT / "book" / "chapters"
+NOTEBOOKS = sorted(CHAPTERS.glob("*.ipynb"))
+
+HEAD = """\
+---
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# A title
+
+"""
+BOOTSTRAP = f"""\
+```{{code-cell}} ipython3
+:tags: [bootstrap, hide-input]
+
+{notebooks.BOOTSTRAP}
+```
+"""
+FIGURE = """
+```{code-cell} ipython3
+---
+mystnb:
+  image:
+    alt: "A line."
+  figure:
+    caption: "A line, and $x$."
+    name: fig-line
+tags: [hide-input, builds-cadnet_edu.losses.L_rec]
+---
+%matplotlib inline
+print("é")
+```
+"""
+
+
+def test_notebooks_are_derived_from_the_texts() -> None:
+    changed = notebooks.stale(SRC, CHAPTERS)
+    assert not changed, f"run `make notebooks`: {sorted(path.name for path in changed)}"
+
+
+def test_every_chapter_stands_in_the_table_of_contents() -> None:
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    listed = {line.split("book/chapters/")[1].strip() for line in toc.splitlines() if "book/chapters/" in line}
+    assert listed == {path.stem for path in NOTEBOOKS}
+    assert yaml.safe_load(toc)["root"] == "book/index"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_carries_no_outputs(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_bootstrap_cell_is_the_same_everywhere(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    tagged = [cell for cell in cells if "bootstrap" in cell["metadata"].get("tags", [])]
+    assert ["".join(cell["source"]) for cell in tagged] == [notebooks.BOOTSTRAP]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_figure_has_words(path: Path) -> None:
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        rendering = cell["metadata"].get("mystnb", {})
+        if "figure" in rendering:
+            assert len(rendering["image"]["alt"].split()) >= 4, f"say what is seen: {rendering['figure']}"
+
+
+def test_metadata_survives() -> None:
+    cells = json.loads(notebooks.derive(HEAD + BOOTSTRAP + FIGURE, "07_x"))["cells"]
+    assert cells[0]["source"] == ["# A title"]
+    assert cells[2]["metadata"] == {
+        "mystnb": {"image": {"alt": "A line."}, "figure": {"caption": "A line, and $x$.", "name": "fig-line"}},
+        "tags": ["hide-input", "builds-cadnet_edu.losses.L_rec"],
+    }
+    assert cells[2]["source"] == ["%matplotlib inline\n", 'print("é")']
+
+
+def test_same_text_same_bytes() -> None:
+    first, second = (notebooks.derive(HEAD + BOOTSTRAP + FIGURE, "07_x") for _ in range(2))
+    assert first == second
+    ids = [cell["id"] for cell in json.loads(first)["cells"]]
+    assert len(set(ids)) == len(ids)
+    assert ids != [cell["id"] for cell in json.loads(notebooks.derive(HEAD + BOOTSTRAP + FIGURE, "08_x"))["cells"]]
+
+
+def test_kernel_is_fixed() -> None:
+    other = HEAD.replace("name: python3", "name: my-own-kernel").replace("Python 3", "My Own")
+    assert notebooks.derive(other + BOOTSTRAP, "07_x") == notebooks.derive(HEAD + BOOTSTRAP, "07_x")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        HEAD + FIGURE + BOOTSTRAP,
+        HEAD + BOOTSTRAP.replace("setup()", "setup(seed=1)"),
+        HEAD + BOOTSTRAP.replace("bootstrap, ", ""),
+        HEAD,
+    ],
+    ids=["not first", "changed", "tag missing", "absent"],
+)
+def test_wrong_bootstrap_is_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match="first code cell must be the bootstrap cell"):
+        notebooks.derive(bad, "07_x")
+
+
+def test_drift_is_seen_and_mended(tmp_path: Path) -> None:
+    src, out = tmp_path / "src", tmp_path / "out"
+    src.mkdir()
+    (src / "01_a.md").write_text(HEAD + BOOTSTRAP, encoding="utf-8")
+    assert notebooks.main(["--src", str(src), "--out", str(out), "--check"]) == 1
+    assert notebooks.main(["--src", str(src), "--out", str(out)]) == 0
+    assert notebooks.main(["--src", str(src), "--out", str(out), "--check"]) == 0
+    notebook = out / "01_a.ipynb"
+    notebook.write_text(notebook.read_text(encoding="utf-8").replace("A title", "Another"), encoding="utf-8")
+    (out / "02_gone.ipynb").write_text("{}", encoding="utf-8")
+    assert set(notebooks.stale(src, out)) == {notebook, out / "02_gone.ipynb"}
+    notebooks.derive_all(src, out)
+    assert sorted(path.name for path in out.iterdir()) == ["01_a.ipynb"]
+    assert notebooks.stale(src, out) == {}
