@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Sample, Split, load_images
@@ -16,7 +17,27 @@ from cadnet_edu.metrics import euclidean, psnr, retrieval, ssim
 Model = Callable[[Tensor], Tensor]
 
 
-def chunks(images: Tensor, r: float | Tensor = 1, batch_size: int = 128, device: torch.device | str = "cpu") -> Iterator[Tensor]:
+@contextmanager
+def asked(model: Model | None) -> Iterator[None]:
+    """While it is asked, a network is in evaluation mode: BatchNorm neither uses nor learns from the images at hand.
+
+    Args:
+        model: any callable. When it is a module or a method of one, the module comes out in the mode it came in.
+    """
+    owner = getattr(model, "__self__", model)
+    modes = [(m, m.training) for m in owner.modules()] if isinstance(owner, nn.Module) else []
+    for module, _ in modes:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def chunks(
+    images: Tensor, r: float | Tensor = 1, batch_size: int = 128, device: torch.device | str = "cpu"
+) -> Iterator[Tensor]:
     """Images as float batches in [0, 1] on the device, down-sampled by r.
 
     Args:
@@ -30,7 +51,11 @@ def chunks(images: Tensor, r: float | Tensor = 1, batch_size: int = 128, device:
 
 @torch.inference_mode()
 def embed(
-    model: Model, images: Tensor, r: float | Tensor = 1, batch_size: int = 128, device: torch.device | str = "cpu",
+    model: Model,
+    images: Tensor,
+    r: float | Tensor = 1,
+    batch_size: int = 128,
+    device: torch.device | str = "cpu",
     precision: str = "fp32",
 ) -> Tensor:
     """One vector for each image.
@@ -42,16 +67,26 @@ def embed(
 
     Returns:
         float32 ``(n, d)`` on the CPU.
+
+    Raises:
+        ValueError: when there is no image, or a rate is below 1.
     """
+    if not len(images):
+        raise ValueError("there is no image to embed.")
     device = torch.device(device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+    with asked(model), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         return torch.cat([model(x).float().cpu() for x in chunks(images, r, batch_size, device)])
 
 
 @torch.inference_mode()
 def image_quality(
-    recover: Model | None, images: Tensor, r: float | Tensor, batch_size: int = 128, device: torch.device | str = "cpu",
-    precision: str = "fp32", extra: dict[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
+    recover: Model | None,
+    images: Tensor,
+    r: float | Tensor,
+    batch_size: int = 128,
+    device: torch.device | str = "cpu",
+    precision: str = "fp32",
+    extra: dict[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
 ) -> dict[str, float | None]:
     """PSNR and SSIM of recovered images against their HR originals (Sec. 4.5), averaged over images.
 
@@ -63,11 +98,16 @@ def image_quality(
 
     Returns:
         name -> mean; None where the mean is not finite, as the PSNR of identical images is.
+
+    Raises:
+        ValueError: when there is no image, or a rate is below 1.
     """
+    if not len(images):
+        raise ValueError("there is no image to score.")
     device = torch.device(device)
     scores: dict[str, list[Tensor]] = {}
     for truth, x in zip(chunks(images, 1, batch_size, device), chunks(images, r, batch_size, device), strict=True):
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with asked(recover), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             x_hat = x if recover is None else recover(x)
         for name, score in {"psnr": psnr, "ssim": ssim, **(extra or {})}.items():
             scores.setdefault(name, []).append(score(x_hat.float(), truth).cpu())
@@ -111,10 +151,13 @@ def evaluate(
         retrieval as fractions in 0-1, PSNR in dB (None when there is no difference at all).
 
     Raises:
-        ValueError: for a rate below 1 or no rate; and when no query has a match (see ``retrieval``).
+        ValueError: for a rate below 1 or no rate, an empty query or gallery part, and when no query has a match
+            (see ``retrieval``).
     """
-    if not rates or any(r < 1 for r in rates):
+    if not len(rates) or not all(1 <= r < float("inf") for r in rates):
         raise ValueError(f"rates {list(rates)}: give at least one down-sampling rate, each 1 or more.")
+    if not split.query or not split.gallery:
+        raise ValueError(f"{split}: to be scored, a data set needs query images and gallery images.")
     query, gallery = load_images(split.query, *size), load_images(split.gallery, *size)
     q_pids, q_cams = ids(split.query)
     g_pids, g_cams = ids(split.gallery)

@@ -11,10 +11,17 @@ from PIL import Image
 from torch import Tensor
 
 from cadnet_edu.data.samples import read_image
+from cadnet_edu.evaluate import asked
 from cadnet_edu.files import write_atomically
 
 
-def recover_image(recover: Callable[[Tensor], Tensor], picture: Image.Image, size: tuple[int, int], device: torch.device | str = "cpu") -> tuple[Image.Image, Image.Image]:
+@torch.inference_mode()
+def recover_image(
+    recover: Callable[[Tensor], Tensor],
+    picture: Image.Image,
+    size: tuple[int, int],
+    device: torch.device | str = "cpu",
+) -> tuple[Image.Image, Image.Image]:
     """What the network sees, and what it makes of it.
 
     Args:
@@ -28,12 +35,17 @@ def recover_image(recover: Callable[[Tensor], Tensor], picture: Image.Image, siz
     height, width = size
     seen = picture.resize((width, height), Image.Resampling.BILINEAR)
     x = torch.from_numpy(np.array(seen)).permute(2, 0, 1)[None].to(device).float() / 255  # (1, 3, H, W)
-    x_hat = recover(x)[0].float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    with asked(recover):
+        x_hat = recover(x)[0].float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
     return seen, Image.fromarray((x_hat * 255).round().astype(np.uint8))
 
 
 def recover_file(
-    recover: Callable[[Tensor], Tensor], path: Path, out: Path, size: tuple[int, int], device: torch.device | str = "cpu"
+    recover: Callable[[Tensor], Tensor],
+    path: Path,
+    out: Path,
+    size: tuple[int, int],
+    device: torch.device | str = "cpu",
 ) -> Path:
     """Recover one image file: ``NAME.recovered.png`` alone and ``NAME.side_by_side.png`` beside its input.
 
