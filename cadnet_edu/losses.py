@@ -13,6 +13,16 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 
+def known(name: str, value: str, *allowed: str) -> None:
+    """Refuse a misspelt choice, so that it never computes something else in silence.
+
+    Raises:
+        ValueError: when ``value`` is not one of ``allowed``.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} = {value!r}: choose one of {', '.join(map(repr, allowed))}.")
+
+
 def L_adv_DF(z_H: Tensor, z_L: Tensor) -> Tensor:
     """Feature-level adversarial loss, eq. (1): how well D_F tells HR features from LR ones. D_F climbs it.
 
@@ -51,6 +61,7 @@ def L_adv_DF_G(z_H: Tensor, z_L: Tensor, form: Literal["non_saturating", "minima
     >>> round(L_adv_DF_G(torch.zeros(4), torch.zeros(4)).item(), 3)
     0.693
     """
+    known("form", form, "non_saturating", "minimax")
     if form == "minimax":
         return L_adv_DF(z_H, z_L)
     return -nnf.logsigmoid(z_L).mean()  # -log D_F(f_L)
@@ -82,6 +93,7 @@ def L_rec(
     >>> L_rec(a, b, b, b).item(), L_rec(a, b, b, b, reduction="sum").item()
     (1.0, 12.0)
     """
+    known("reduction", reduction, "mean", "sum")
     rec = nnf.l1_loss(x_hat_H, x_H) + nnf.l1_loss(x_hat_L, x_L_gt)  # eq. (2)
     return rec * x_H[0].numel() if reduction == "sum" else rec
 
@@ -123,6 +135,7 @@ def L_adv_DI_G(
     >>> round(L_adv_DI_G(torch.zeros(2), torch.zeros(2)).item(), 3)
     1.386
     """
+    known("form", form, "non_saturating", "minimax")
     if form == "minimax":
         return nnf.logsigmoid(-z_rec_L).mean() + nnf.logsigmoid(-z_rec_H).mean()
     return -nnf.logsigmoid(z_rec_L).mean() - nnf.logsigmoid(z_rec_H).mean()
@@ -151,17 +164,15 @@ def pairwise_distances(u: Tensor) -> Tensor:
         u: ``(b, n)``.
 
     Returns:
-        ``(b, b)``, symmetric, zero on the diagonal. Pairs at distance 0 get gradient 0, not NaN.
+        ``(b, b)``, symmetric, zero on the diagonal. Pairs at distance 0 get gradient 0, not NaN. The differences
+        themselves are squared: the shorter ``|a|^2 + |b|^2 - 2ab`` loses the small distances between long vectors.
 
     >>> pairwise_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]]))
     tensor([[0., 5.],
             [5., 0.]])
     """
-    u = u.float()
-    squares = (u * u).sum(1)
-    d2 = (squares[:, None] + squares[None, :] - 2 * u @ u.T).clamp(min=0)
-    apart = d2 > 1e-12
-    return torch.where(apart, torch.where(apart, d2, 1.0).sqrt(), 0.0)
+    u = u.to(torch.promote_types(u.dtype, torch.float32))  # never in half precision
+    return torch.linalg.vector_norm(u[:, None] - u[None, :], dim=2)  # (b, b)
 
 
 def triplet(
@@ -180,7 +191,7 @@ def triplet(
         curve is flat because there is nothing left to learn, not because learning broke.
 
     Raises:
-        ValueError: when the batch has no positive or no negative pair at all.
+        ValueError: when the batch has no positive or no negative pair at all, or for an unknown mining.
 
     Choice:
         The paper does not say which pairs. ``batch_hard`` takes for each anchor its farthest positive and its nearest
@@ -191,6 +202,7 @@ def triplet(
     >>> round(loss.item(), 2), active.item()
     (1.0, 1.0)
     """
+    known("mining", mining, "batch_hard", "batch_all")
     d = pairwise_distances(u)  # (b, b)
     same = y[:, None] == y[None, :]
     positive = same & ~torch.eye(len(y), dtype=torch.bool, device=y.device)
@@ -211,7 +223,12 @@ def triplet(
 
 
 def L_tri(
-    u_H: Tensor, y_H: Tensor, u_L: Tensor, y_L: Tensor, phi: float = 2.0, mining: str = "batch_hard"
+    u_H: Tensor,
+    y_H: Tensor,
+    u_L: Tensor,
+    y_L: Tensor,
+    phi: float = 2.0,
+    mining: Literal["batch_hard", "batch_all"] = "batch_hard",
 ) -> tuple[Tensor, Tensor]:
     """Triplet loss, eq. (5): pull images of one identity together, push others phi farther, HR and LR apart.
 
@@ -225,8 +242,8 @@ def L_tri(
     Returns:
         the loss, and the mean share of active triplets.
     """
-    tri_H, active_H = triplet(u_H, y_H, phi, mining)  # type: ignore[arg-type]
-    tri_L, active_L = triplet(u_L, y_L, phi, mining)  # type: ignore[arg-type]
+    tri_H, active_H = triplet(u_H, y_H, phi, mining)
+    tri_L, active_L = triplet(u_L, y_L, phi, mining)
     return tri_H + tri_L, (active_H + active_L) / 2  # eq. (5)
 
 
@@ -238,7 +255,9 @@ def L_cls(L_id: Tensor, L_tri: Tensor) -> Tensor:
 def L_total(
     L_cls: Tensor, L_adv_DF: Tensor, L_rec: Tensor, L_adv_DI: Tensor, adv_DF: float, rec: float, adv_DI: float
 ) -> Tensor:
-    """Full objective, eq. (6): L = L_cls + lambda_adv^{D_F} L_adv^{D_F} + lambda_rec L_rec + lambda_adv^{D_I} L_adv^{D_I}.
+    """Full objective, eq. (6): what E, G, F and C descend.
+
+    L = L_cls + lambda_adv^{D_F} L_adv^{D_F} + lambda_rec L_rec + lambda_adv^{D_I} L_adv^{D_I}
 
     A weight of 0 removes its term exactly: even a term that is infinite or NaN leaves no trace.
 
