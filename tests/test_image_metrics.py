@@ -116,7 +116,7 @@ def test_bad_images_are_named(metric, x, y, words):
 
 def test_images_smaller_than_the_window_are_named():
     x, y = images(1, 3, 32, 8)
-    with pytest.raises(ValueError, match="32 x 8 pixels, smaller than the gaussian window of 11 x 11.*uniform"):
+    with pytest.raises(ValueError, match=r"32 x 8 pixels, smaller than the gaussian window of 11 x 11.*uniform"):
         ssim(x, y)
     assert ssim(x, y, "uniform").isfinite().all()
     with pytest.raises(ValueError, match="window of 7 x 7"):
@@ -262,7 +262,7 @@ def test_wrong_weight_files_are_named(tmp_path, weight_file):
     with pytest.raises(ValueError, match=r"alexnet\.pth: AlexNet's weights cannot be read"):
         LPIPS(weights=weight_file)
     (tmp_path / "changed.ckpt").write_bytes(pickle.dumps({"AlexNet_0": {}}))
-    with pytest.raises(ValueError, match="its sha256 is .* damaged or another file"):
+    with pytest.raises(ValueError, match=r"its sha256 is .* damaged or another file"):
         LPIPS(weights=tmp_path / "changed.ckpt")
 
 

@@ -361,9 +361,9 @@ def test_bad_input_is_named(change, words):
 
 def test_bad_names_and_lengths_are_named():
     assert retrieval(**GOOD)["queries"] == 2
-    with pytest.raises(ValueError, match="no protocol 'multi'.*'single_shot'"):
+    with pytest.raises(ValueError, match=r"no protocol 'multi'.*'single_shot'"):
         retrieval(**GOOD, protocol="multi")
-    with pytest.raises(ValueError, match="no meaning 'mine'.*torchreid"):
+    with pytest.raises(ValueError, match=r"no meaning 'mine'.*torchreid"):
         single_shot_cmc(**GOOD, meaning="mine")
     for bad in (0, -1, 2.5, "5"):
         with pytest.raises(ValueError, match="whole number >= 1"):

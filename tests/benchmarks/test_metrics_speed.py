@@ -1,0 +1,134 @@
+"""CMC and mAP at the size of Market-1501, against the usual loop over queries: time, memory, and equal results.
+
+``pytest tests/benchmarks/test_metrics_speed.py`` prints the table. Both sides get the same float32 matrix and one
+thread; sorting is part of the time.
+"""
+
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+
+from cadnet_edu.metrics import cmc, mean_average_precision, retrieval, single_shot_cmc
+
+pytestmark = pytest.mark.slow
+
+QUERIES, GALLERY, PEOPLE, CAMERAS = 3368, 15913, 751, 6
+SOME = 100  # queries that the plain loop answers; the rest of its time is extrapolated
+
+
+@pytest.fixture(scope="module")
+def market():
+    """Random distances in which right images are nearer, with as many people, cameras and images as Market-1501."""
+    rng = np.random.default_rng(0)
+    q_pids, g_pids = rng.integers(1, PEOPLE, QUERIES), rng.integers(0, PEOPLE, GALLERY)
+    distances = rng.standard_normal((QUERIES, GALLERY), dtype=np.float32)
+    for i, pid in enumerate(q_pids):
+        distances[i, g_pids == pid] -= 2.5
+    return distances, q_pids, g_pids, rng.integers(0, CAMERAS, QUERIES), rng.integers(0, CAMERAS, GALLERY)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def plain_loop(distances, q_pids, g_pids, q_cams, g_cams, some):
+    """The whole matrix is sorted, then one query at a time is scored, as evaluators in pure Python do.
+
+    Returns CMC and mAP of the first ``some`` queries and the seconds for sorting and for these queries.
+    """
+    start = time.perf_counter()
+    order = np.argsort(distances, axis=1)
+    matches = (g_pids[order] == q_pids[:, None]).astype(np.int32)
+    sorting = time.perf_counter() - start
+    start = time.perf_counter()
+    curves, precisions = [], []
+    for i in range(some):
+        removed = (g_pids[order[i]] == q_pids[i]) & (g_cams[order[i]] == q_cams[i])
+        answers = matches[i][~removed]
+        if not answers.any():
+            continue
+        found = answers.cumsum()
+        curves.append(np.minimum(found, 1)[:10])
+        at_rank = [n / (rank + 1) for rank, n in enumerate(found)]
+        precisions.append((np.array(at_rank) * answers).sum() / answers.sum())
+    return np.mean(curves, axis=0), np.mean(precisions), sorting, time.perf_counter() - start
+
+
+def peak_mib(function, *arguments, **options):
+    """The most memory held at once beyond what was there before (arrays of NumPy and Python's objects)."""
+    tracemalloc.start()
+    try:
+        function(*arguments, **options)
+        return tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_cmc_and_map_against_a_plain_loop(benchmark, market, capsys):
+    distances, q_pids, g_pids, q_cams, g_cams = market
+    scores = benchmark.pedantic(retrieval, args=market, kwargs={"protocol": "market1501"}, rounds=3)
+    ours = benchmark.stats.stats.min
+    curve, mAP, sorting, some = plain_loop(*market, some=SOME)
+    loop = sorting + some * QUERIES / SOME
+    ours_mib = peak_mib(retrieval, *market, protocol="market1501")
+    loop_mib = peak_mib(plain_loop, *market, some=1)
+    first = distances[:SOME], q_pids[:SOME], g_pids, q_cams[:SOME], g_cams
+    benchmark.extra_info.update(plain_loop_seconds=loop, peak_mib=ours_mib, plain_loop_peak_mib=loop_mib)
+    with capsys.disabled():
+        print(
+            f"\nCMC + mAP, {QUERIES} x {GALLERY} float32 (itself {distances.nbytes >> 20} MiB), one thread\n"
+            f"  cadnet_edu       {ours:7.2f} s   peak {ours_mib:6.0f} MiB more\n"
+            f"  loop over queries{loop:7.2f} s   peak {loop_mib:6.0f} MiB more   ({sorting:.2f} s of sorting, and "
+            f"{some:.2f} s for {SOME} queries, scaled to all)\n"
+            f"  {loop / ours:.0f} times faster; rank-1 {scores['rank1']:.4f}, mAP {scores['mAP']:.4f}"
+        )
+    # A wrong image exactly as far as a right one, which happens in float32, is the only difference there can be.
+    np.testing.assert_allclose(cmc(*first), curve, atol=1 / SOME)
+    assert mean_average_precision(*first) == pytest.approx(mAP, abs=1e-4)
+    assert loop > 10 * ours
+    assert ours_mib < 300
+    assert ours_mib < loop_mib / 2
+
+
+def test_single_shot_in_closed_form_against_ten_draws(benchmark, market, capsys):
+    distances, q_pids, g_pids, q_cams, g_cams = market
+    curve = benchmark.pedantic(single_shot_cmc, args=market, rounds=1)
+    ours = benchmark.stats.stats.min
+    some = 10
+    start = time.perf_counter()
+    drawn = ten_draws(distances[:some], q_pids[:some], g_pids, q_cams[:some], g_cams)
+    loop = (time.perf_counter() - start) * QUERIES / some
+    ours_mib = peak_mib(single_shot_cmc, *market)
+    benchmark.extra_info.update(ten_draws_seconds=loop, peak_mib=ours_mib)
+    with capsys.disabled():
+        print(
+            f"\nSingle-shot CMC, {QUERIES} x {GALLERY} float32, one thread\n"
+            f"  cadnet_edu, exact{ours:7.2f} s   peak {ours_mib:6.0f} MiB more\n"
+            f"  ten draws a query{loop:7.2f} s   (scaled from {some} queries)\n"
+            f"  {loop / ours:.0f} times faster; rank-1 {curve[0]:.4f}"
+        )
+    assert np.abs(drawn - single_shot_cmc(distances[:some], q_pids[:some], g_pids, q_cams[:some], g_cams)).max() < 0.3
+    assert loop > 2 * ours
+    assert ours_mib < 300
+
+
+def ten_draws(distances, q_pids, g_pids, q_cams, g_cams):
+    """Draw one image of each person ten times a query, and look where the right one stands."""
+    rng = np.random.default_rng(0)
+    curves = []
+    for row, pid, cam in zip(distances, q_pids, q_cams):
+        people: dict[int, list[int]] = {}
+        for j in np.flatnonzero(g_cams != cam):
+            people.setdefault(int(g_pids[j]), []).append(j)
+        for _ in range(10):
+            drawn = np.array([images[rng.integers(len(images))] for images in people.values()])
+            first = (row[drawn] < row[drawn][g_pids[drawn] == pid]).sum()
+            curves.append(np.arange(10) >= first)
+    return np.mean(curves, axis=0)
