@@ -1,0 +1,254 @@
+"""Figures of features and frequencies: t-SNE of w (Fig. 4), distances, spectra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from cadnet_edu.figures.style import COLORS, LINES, MARKERS, ink, label_ends, new_figure, styled, title, to_array
+
+
+def tsne(w: Any, seed: int = 0, perplexity: float | None = None) -> np.ndarray:
+    """Features laid out in the plane so that neighbours stay neighbours (t-SNE).
+
+    Args:
+        w: features ``(n, d)``, at least 5 of them.
+        seed: of the random start.
+        perplexity: how many neighbours count, roughly; by default 30, or a third of the points when they are few.
+
+    Returns:
+        points ``(n, 2)``. Only who is near whom means anything, not the axes, and not the distance of far groups.
+
+    Raises:
+        ValueError: for fewer than 5 points, or features that are not finite.
+    """
+    from sklearn.manifold import TSNE
+
+    w = to_array(w).astype(np.float64)
+    if w.ndim != 2 or len(w) < 5:
+        raise ValueError(f"features of shape {w.shape} were given; t-SNE needs (n, d) with n of 5 or more.")
+    if not np.isfinite(w).all():
+        raise ValueError("the features hold NaN or infinity: the network has diverged. Look at its loss curves.")
+    perplexity = min(perplexity or 30.0, (len(w) - 1) / 3)
+    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(w)
+
+
+def silhouette(w: Any, labels: Any) -> float:
+    """How well labels fall into groups: 1 far apart, 0 mixed, negative when neighbours carry other labels.
+
+    Args:
+        w: features ``(n, d)``.
+        labels: ``(n,)``.
+
+    Returns:
+        the mean silhouette, or NaN when every point has its own label or all share one.
+
+    >>> round(silhouette([[0.0], [0.1], [9.0], [9.1]], [0, 0, 1, 1]), 2)
+    0.99
+    """
+    from sklearn.metrics import silhouette_score
+
+    labels = to_array(labels)
+    if not 1 < len(np.unique(labels)) < len(labels):
+        return float("nan")
+    return float(silhouette_score(to_array(w), labels))
+
+
+@styled
+def tsne_panels(
+    points: Any, pids: Any, rates: Any, w: Any = None, most: int = 12, heading: str = "", note: str = ""
+) -> Figure:
+    """The two colourings of Fig. 4: the same points by identity and by down-sampling rate.
+
+    If the features are what the paper hopes for, identities fall apart on the left and rates mix on the right.
+
+    Args:
+        points: ``(n, 2)``, from ``tsne``.
+        pids: identities ``(n,)``.
+        rates: down-sampling rates ``(n,)``.
+        w: the features behind the points; the silhouettes are measured on them, else on the points.
+        most: identities shown; more cannot be told apart. The first in sorted order are taken.
+        heading: the title; by default the two silhouettes.
+        note: a line below, such as seed and perplexity.
+
+    Returns:
+        the figure; its text gives both silhouettes.
+
+    Raises:
+        ValueError: when the arrays differ in length.
+    """
+    points, pids, rates = to_array(points), to_array(pids), to_array(rates).astype(float)
+    if not len(points) == len(pids) == len(rates):
+        raise ValueError(f"{len(points)} points, {len(pids)} identities, {len(rates)} rates: one of each a point.")
+    kept = np.isin(pids, np.unique(pids)[:most])
+    measured = (points if w is None else to_array(w))[kept]
+    points, pids, rates = points[kept], pids[kept], rates[kept]
+    by_pid, by_rate = silhouette(measured, pids), silhouette(measured, rates)
+    fig = new_figure(3.6)
+    left, right = fig.subplots(1, 2)
+    _scatter(left, points, pids, "by identity", legend=False)
+    _scatter(right, points, rates, "by rate r", legend=True)
+    where = "t-SNE points" if w is None else "w"
+    title(fig, heading or f"Silhouette of {where}: identity {by_pid:.2f}, rate {by_rate:.2f}")
+    if note:
+        fig.supxlabel(note, fontsize=9.5, x=0.01, ha="left")
+    shown = ", ".join(f"{r:g}" for r in np.unique(rates))
+    fig.alt = (
+        f"Two views of the same {len(points)} t-SNE points. Left: coloured by identity, {len(np.unique(pids))} people, "
+        f"silhouette {by_pid:.2f} on {where}. Right: coloured by rate r, {shown}, "
+        f"silhouette {by_rate:.2f}: the nearer to 0 or below, the more the resolutions mix."
+    )
+    return fig
+
+
+def _scatter(ax: Axes, points: np.ndarray, labels: np.ndarray, name: str, legend: bool) -> None:
+    for i, label in enumerate(np.unique(labels)):
+        # The colours go round faster than the markers, so that no two groups share both.
+        color, marker = COLORS[i % len(COLORS)], MARKERS[(i + i // len(COLORS)) % len(MARKERS)]
+        ax.scatter(
+            points[labels == label, 0],
+            points[labels == label, 1],
+            s=22,
+            color=color,
+            marker=marker,
+            alpha=0.85,
+            linewidths=0.3,
+            edgecolors="white",
+            label=f"{label:g}",
+        )
+    ax.set_title(name)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set(visible=True, color="#aaaaaa")
+    if legend:
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=5, handletextpad=0, columnspacing=0.6)
+
+
+def radial_power(images: Any) -> tuple[np.ndarray, np.ndarray]:
+    """How much of an image's detail lies at each fineness.
+
+    Grey images, mean removed, windowed (Hann) against the edge; the power of the Fourier transform is averaged over
+    all directions.
+
+    Args:
+        images: ``(n, 3, h, w)`` or ``(n, h, w, 3)``, values in [0, 1] or ``uint8``.
+
+    Returns:
+        frequencies in cycles per image height, ``(h / 2,)``, and mean power at each.
+    """
+    x = to_array(images)
+    x = x.astype(float) / (255 if x.dtype == np.uint8 else 1)
+    grey = x.mean(axis=1) if x.shape[1] == 3 else x.mean(axis=-1)
+    h, w = grey.shape[1:]
+    grey = (grey - grey.mean(axis=(1, 2), keepdims=True)) * np.outer(np.hanning(h), np.hanning(w))
+    power = (np.abs(np.fft.fft2(grey)) ** 2).mean(axis=0) / (h * w)
+    cycles = h * np.hypot(np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w)[None])  # pixels are square: per height
+    ring = np.rint(cycles).astype(int)
+    rings = np.arange(1, h // 2 + 1)
+    total = np.bincount(ring.ravel(), power.ravel(), minlength=h)
+    count = np.bincount(ring.ravel(), minlength=h)
+    mean = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return rings.astype(float), mean[rings]
+
+
+@styled
+def spectrum(images: Mapping[float, Any], heading: str = "") -> Figure:
+    """The power spectrum of the same images at several rates, with the Nyquist limit of each.
+
+    Args:
+        images: rate -> images ``(n, 3, h, w)``.
+        heading: the title.
+
+    Returns:
+        the figure; its text names the limits, ``h / (2 r)`` cycles per image height.
+    """
+    fig = new_figure(3.4)
+    ax = fig.subplots()
+    said, ends, top = [], [], 0.0
+    for i, r in enumerate(sorted(images, key=float)):
+        x = to_array(images[r])
+        h = x.shape[2] if x.shape[1] == 3 else x.shape[1]
+        f, power = radial_power(x)
+        color = COLORS[i % len(COLORS)]
+        ax.plot(
+            f, power, color=color, linestyle=LINES[i % len(LINES)], marker=MARKERS[i], markevery=(i, 6), markersize=4
+        )
+        top = max(top, float(np.nanmax(power)))
+        limit = h / (2 * float(r))
+        if r > 1:
+            ax.axvline(limit, color=color, linestyle=LINES[i % len(LINES)], linewidth=1.2, alpha=0.7)
+            ax.annotate(
+                f"{limit:.3g}", (limit, 1.01), xycoords=("data", "axes fraction"), ha="center", color=ink(color)
+            )
+        said.append(f"r = {r:g}: {limit:.3g}")
+        ends.append((float(power[-1]), f"r = {r:g}", color))
+    ax.set_yscale("log")
+    ax.set_ylim(1e-7 * top, 3 * top)
+    ax.set_xlabel("spatial frequency (cycles per image height)")
+    ax.set_ylabel("power (log scale)")
+    label_ends(ax, ends)
+    title(fig, heading or "Down-sampling cuts off the detail above h / 2r")
+    fig.alt = (
+        "Power against spatial frequency on a log scale, a curve a rate. Vertical lines mark the finest frequency that "
+        f"each rate can keep, in cycles per image height: {', '.join(said)}. Beyond it the power falls away."
+    )
+    return fig
+
+
+@styled
+def distances_histogram(pos: Any, neg: Any, heading: str = "") -> Figure:
+    """Distances of pairs of the same person against pairs of different people.
+
+    Args:
+        pos: distances of pairs of the same person.
+        neg: distances of pairs of different people.
+        heading: the title; by default how often a right pair is farther apart than a wrong one.
+
+    Returns:
+        the figure; its text gives both medians and that share.
+
+    Raises:
+        ValueError: when either is empty.
+    """
+    pos, neg = np.ravel(to_array(pos)).astype(float), np.ravel(to_array(neg)).astype(float)
+    if not len(pos) or not len(neg):
+        raise ValueError(f"{len(pos)} distances of right pairs, {len(neg)} of wrong ones: both are needed.")
+    ordered = np.sort(neg)
+    confused = float(
+        (np.searchsorted(ordered, pos, "left") + np.searchsorted(ordered, pos, "right")).mean() / 2 / len(neg)
+    )
+    fig = new_figure(3.0)
+    ax = fig.subplots()
+    bins = np.histogram_bin_edges(np.concatenate([pos, neg]), bins=40)
+    for values, name, color, hatch, line in (
+        (pos, "same person", COLORS[0], "", "-"),
+        (neg, "different people", COLORS[1], "////", "--"),
+    ):
+        weights = np.full(len(values), 100 / len(values))
+        ax.hist(
+            values,
+            bins.tolist(),
+            weights=weights,
+            histtype="stepfilled",
+            facecolor=(*to_rgb(color), 0.25),
+            edgecolor=color,
+            linestyle=line,
+            hatch=hatch,
+            linewidth=1.8,
+            label=f"{name} ({len(values)} pairs)",
+        )
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, fontsize=9.5)
+    ax.set_xlabel("distance")
+    ax.set_ylabel("pairs (% of each kind)")
+    title(fig, heading or f"In {100 * confused:.1f} % a wrong pair is nearer than a right one")
+    fig.alt = (
+        f"Two histograms of distances: same person, median {np.median(pos):.3g}; "
+        f"different people, median {np.median(neg):.3g}. In {100 * confused:.1f} % of cases "
+        "a random wrong pair is nearer than a random right one."
+    )
+    return fig

@@ -1,0 +1,323 @@
+"""Figures: every one is drawn on small data, can be read on a phone, says what it shows, and leaves no trace."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from matplotlib.text import Text
+from PIL import Image
+
+from cadnet_edu import figures
+from cadnet_edu.figures.style import COLORS, WIDTH, ink, spread
+from cadnet_edu.figures.training import PANELS, running_mean
+
+RNG = np.random.default_rng(0)
+IMAGES = torch.rand(8, 3, 32, 16, generator=torch.Generator().manual_seed(0))
+KEYS = [term.key for panel in PANELS for term in panel.terms]
+HISTORY = [{"step": 10.0 * (i + 1)} | {key: 1 / (i + 1 + j) for j, key in enumerate(KEYS)} for i in range(40)]
+CURVES = {"ours": {1: (0.9, 0.85, 0.95), 2: 0.8, 8: 0.5}, "baseline": {1: 0.92, 2: 0.6, 8: 0.1}}
+
+
+def blurred(images, r):
+    small = torch.nn.functional.avg_pool2d(images, r)
+    return torch.nn.functional.interpolate(small, size=images.shape[2:], mode="bilinear")
+
+
+DRAW = {
+    "loss_curves": lambda: figures.loss_curves(HISTORY),
+    "rank1_by_rate": lambda: figures.rank1_by_rate(CURVES),
+    "cmc_curves": lambda: figures.cmc_curves({"ours": [0.5, 0.7, 0.9], "baseline": torch.tensor([0.2, 0.3, 0.4])}),
+    "bars_with_intervals": lambda: figures.bars_with_intervals({"ours": (0.5, 0.4, 0.6), "baseline": 0.2}),
+    "images_grid": lambda: figures.images_grid(IMAGES, [f"r = {i}" for i in range(8)], columns=3, heading="People"),
+    "image_row": lambda: figures.image_row(list(IMAGES[:3]), ["a", "b", "c"]),
+    "recovered_grid": lambda: figures.recovered_grid(
+        {2: IMAGES[:2], 4: IMAGES[:2]}, {2: IMAGES[:2], 4: IMAGES[:2]}, IMAGES[:2], psnr={2: [20, 22], 4: [18, 20]}
+    ),
+    "recovered_grid_many": lambda: figures.recovered_grid(
+        {r: IMAGES[:2] for r in (1, 2, 3, 4, 8)}, {r: IMAGES[:2] for r in (1, 2, 3, 4, 8)}, IMAGES[:2]
+    ),
+    "rank_lists": lambda: figures.rank_lists(
+        IMAGES[:2], IMAGES, [[3, 4, 5], [6, 7, -1]], [[False, True, True], [False, False, False]]
+    ),
+    "tsne_panels": lambda: figures.tsne_panels(
+        RNG.normal(size=(40, 2)), np.repeat(np.arange(5), 8), np.tile([1, 2, 4, 8], 10), note="seed 0"
+    ),
+    "spectrum": lambda: figures.spectrum({r: blurred(IMAGES, r) for r in (1, 2, 4)}),
+    "distances_histogram": lambda: figures.distances_histogram(RNG.normal(1, 0.1, 50), RNG.normal(2, 0.1, 90)),
+}
+
+
+@pytest.fixture(scope="module", params=DRAW)
+def fig(request):
+    return DRAW[request.param]()
+
+
+def words(fig):
+    """All text that is drawn; ticks beyond the limits of their axis are not."""
+    beyond = set()
+    for axis in (axis for ax in fig.axes for axis in (ax.xaxis, ax.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        beyond |= {t.label1 for t in axis.get_major_ticks() if not low <= t.get_loc() <= high}
+    return [t for t in fig.findobj(Text) if t.get_visible() and t.get_text().strip() and t not in beyond]
+
+
+def test_letters_are_at_least_nine_pixels_high_on_a_phone(fig):
+    shown = 350 / (fig.get_figwidth() * 72)  # pixels of the phone's page for a point of the figure
+    small = {t.get_text(): t.get_fontsize() * shown for t in words(fig) if t.get_fontsize() * shown < 9}
+    assert not small
+
+
+def test_every_word_lies_inside_the_figure(fig):
+    fig.draw_without_rendering()
+    renderer = fig._get_renderer()
+    width, height = fig.bbox.width, fig.bbox.height
+    for text in words(fig):
+        if text.axes is None or text.axes.axison:
+            box = text.get_window_extent(renderer)
+            inside = box.x0 > -1 and box.y0 > -1 and box.x1 < width + 1 and box.y1 < height + 1
+            assert inside, (text.get_text(), box.extents, width, height)
+
+
+def test_it_says_in_words_what_it_shows(fig):
+    said = figures.describe(fig)
+    assert said.endswith(".")
+    assert len(said) > 15
+    assert "nan" not in said
+
+
+def test_it_is_white_opaque_and_as_wide_as_a_page(fig):
+    assert fig.get_figwidth() == WIDTH
+    image = Image.open(io.BytesIO(fig.png(dpi=50)))
+    assert image.text["Description"] == fig.alt
+    corner = image.convert("RGBA").getpixel((0, image.height - 1))
+    assert corner == (255, 255, 255, 255)
+
+
+def test_a_notebook_gets_an_image_with_its_text(fig):
+    source = fig._repr_html_()
+    assert source.startswith('<img class="dark-light" src="data:image/png;base64,')
+    assert 'alt="' + fig.alt[:10] in source
+    assert "http" not in source
+
+
+def test_drawing_leaves_no_open_figure_and_no_setting_behind():
+    from matplotlib import pyplot as plt
+
+    before, open_before = dict(mpl.rcParams), plt.get_fignums()
+    for draw in DRAW.values():
+        draw()
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == open_before
+
+
+def test_only_use_style_changes_the_settings():
+    with mpl.rc_context():
+        mpl.rcParams["figure.facecolor"] = "black"
+        figures.use_style()
+        assert mpl.rcParams["figure.facecolor"] == "white"
+        assert [entry["color"] for entry in mpl.rcParams["axes.prop_cycle"]] == list(COLORS)
+
+
+# ------------------------------------------------------------------------------------------------ loss curves
+def axes_by_title(fig):
+    return {ax.get_title(loc="left"): ax for ax in fig.axes}
+
+
+def test_loss_curves_use_the_papers_symbols_and_the_lines_of_equilibrium():
+    fig = figures.loss_curves(HISTORY)
+    texts = " ".join(t.get_text() for t in words(fig))
+    for symbol in (r"\mathcal{L}_{rec}", r"\mathcal{L}_{adv}^{\mathcal{D}_F}", r"\mathcal{D}_I(\mathcal{G}(f_L))"):
+        assert symbol in texts
+    climbs = axes_by_title(fig)["What the discriminators climb, eq. (1), (3)"]
+    levels = [line.get_ydata()[0] for line in climbs.lines if line.get_linestyle() == ":"]
+    assert levels == pytest.approx([-2 * math.log(2), -4 * math.log(2)])
+
+
+def test_lines_of_discriminators_are_dashed_and_those_of_the_rest_solid():
+    fig = figures.loss_curves(HISTORY)
+    for ax in fig.axes:
+        strong = {line.get_linestyle() for line in ax.lines if line.get_marker() != "None"}
+        name = ax.get_title(loc="left")
+        assert strong == ({"--"} if "climb" in name or "Answers" in name else {"-"}), name
+
+
+def test_terms_missing_from_the_history_are_left_out():
+    baseline = [{"step": r["step"], "L_id": r["L_id"], "L_tri": r["L_tri"]} for r in HISTORY]
+    fig = figures.loss_curves(baseline)
+    assert len(fig.axes) == 1
+    assert "L_rec" not in fig.alt
+    only_f = [{"step": r["step"], "L_adv_DF": -1.4} for r in HISTORY]
+    assert "4\\ln" not in " ".join(t.get_text() for t in words(figures.loss_curves(only_f)))
+
+
+def test_smoothing_keeps_the_logged_values_in_sight():
+    fig = figures.loss_curves([{"step": i, "L_rec": float(i % 2)} for i in range(100)], window=10)
+    raw, smooth = fig.axes[0].lines[:2]
+    assert set(raw.get_ydata()) == {0.0, 1.0}
+    assert smooth.get_ydata()[-1] == pytest.approx(0.5)
+    assert "mean of 10" in fig.axes[0].get_xlabel()
+
+
+def test_running_mean_against_a_loop():
+    values = RNG.normal(size=20)
+    assert running_mean(values, 6) == pytest.approx([values[max(0, i - 5) : i + 1].mean() for i in range(20)])
+
+
+def test_an_empty_history_is_refused_with_the_known_terms():
+    with pytest.raises(ValueError, match=r"without any known term.*L_rec"):
+        figures.loss_curves([])
+    assert figures.loss_curves([{"step": 1, "L_id": 2.0}]).alt.startswith("Curves over 1 records")
+
+
+# ---------------------------------------------------------------------------------------------------- the rest
+def test_rank1_by_rate_shades_the_rates_seen_and_names_every_number():
+    fig = figures.rank1_by_rate(CURVES, seen=(2, 3, 4))
+    (shade,) = [patch for patch in fig.axes[0].patches if patch.get_width() > 1]
+    assert (shade.get_x(), shade.get_x() + shade.get_width()) == (1.75, 4.25)
+    assert "ours: 90 % (85 to 95) at r = 1, 80 % at r = 2, 50 % at r = 8" in fig.alt
+    assert fig.get_suptitle() == "baseline loses 82 points, ours 40"
+    assert not figures.rank1_by_rate(CURVES, seen=()).axes[0].patches
+    with pytest.raises(ValueError, match="low, high"):
+        figures.rank1_by_rate({"a": {1: (0.5, 0.4)}})
+    with pytest.raises(ValueError, match="no value"):
+        figures.rank1_by_rate({"a": {}})
+
+
+def test_rates_read_back_from_json_as_text_are_sorted_as_numbers():
+    fig = figures.rank1_by_rate({"a": {"1": 0.9, "8": 0.2, "16": 0.1}})
+    assert "90 % at r = 1, 20 % at r = 8, 10 % at r = 16" in fig.alt
+
+
+def test_rank_lists_mark_right_and_wrong_by_sign_colour_and_border():
+    fig = DRAW["rank_lists"]()
+    marked = [ax for ax in fig.axes if ax.get_xlabel()[-1:] in "✓✗" and ax.get_xlabel()]
+    assert [ax.get_xlabel() for ax in marked] == ["1 ✗", "2 ✓", "3 ✓", "1 ✗", "2 ✗"]
+    looks = {ax.get_xlabel()[-1]: (ax.spines["top"].get_linestyle(), ax.spines["top"].get_edgecolor()) for ax in marked}
+    assert looks["✓"][0] == "-" != looks["✗"][0]
+    assert looks["✓"][1] != looks["✗"][1]
+    assert "query 1: right at rank 2, 3; query 2: no right image among 3" in fig.alt
+    with pytest.raises(ValueError, match="both need"):
+        figures.rank_lists(IMAGES[:2], IMAGES, [[1, 2]], [[True, False]])
+
+
+def test_recovered_grid_shows_every_image_once_and_unsmoothed():
+    fig = DRAW["recovered_grid"]()
+    images = [image for ax in fig.axes for image in ax.get_images()]
+    assert len(images) == 2 * (2 * 2 + 1)
+    assert {image.get_interpolation() for image in images} == {"nearest"}
+    assert (images[0].get_array() == figures.to_uint8(IMAGES[0])).all()
+    assert "Mean PSNR r = 2: 21.0 dB, r = 4: 19.0 dB" in fig.alt
+    with pytest.raises(ValueError, match="for each rate"):
+        figures.recovered_grid({2: IMAGES}, {4: IMAGES}, IMAGES)
+
+
+def test_images_of_any_kind_become_bytes():
+    x = IMAGES[0]
+    same = [x, x.numpy(), x.permute(1, 2, 0), (x * 255).round().to(torch.uint8)]
+    for image in same:
+        assert (figures.to_uint8(image) == figures.to_uint8(x)).all()
+    assert figures.to_uint8(np.full((4, 2), 7.0)).max() == 255
+    assert figures.to_uint8(torch.zeros(4, 2)).shape == (4, 2, 3)
+    with pytest.raises(ValueError, match=r"shape \(1, 2\)|shape \(2,\)"):
+        figures.to_uint8(np.zeros(2))
+    with pytest.raises(ValueError, match="no image"):
+        figures.images_grid([])
+    with pytest.raises(ValueError, match="1 titles for 8"):
+        figures.images_grid(IMAGES, ["one"])
+
+
+def test_tsne_is_reproducible_and_fits_few_points():
+    w = RNG.normal(size=(20, 6))
+    assert figures.tsne(w, seed=3) == pytest.approx(figures.tsne(w, seed=3))
+    assert figures.tsne(torch.from_numpy(w[:5])).shape == (5, 2)
+    with pytest.raises(ValueError, match="5 or more"):
+        figures.tsne(w[:4])
+    with pytest.raises(ValueError, match="diverged"):
+        figures.tsne(np.full((9, 2), np.nan))
+
+
+def test_silhouettes_tell_identity_from_rate():
+    pids, rates = np.repeat(np.arange(6), 8), np.tile([1, 2, 4, 8], 12)
+    w = 10 * np.eye(6)[pids] + RNG.normal(size=(48, 6))
+    fig = figures.tsne_panels(figures.tsne(w), pids, rates, w=w)
+    assert figures.silhouette(w, pids) > 0.5 > 0.1 > figures.silhouette(w, rates)
+    assert f"identity {figures.silhouette(w, pids):.2f}" in fig.get_suptitle()
+    assert math.isnan(figures.silhouette(w, np.zeros(48)))
+
+
+def test_tsne_panels_show_at_most_so_many_identities_each_with_its_own_look():
+    pids = np.repeat(np.arange(20), 2)
+    fig = figures.tsne_panels(RNG.normal(size=(40, 2)), pids, np.tile([1, 4], 20), most=15)
+    groups = fig.axes[0].collections
+    assert len(groups) == 15
+    assert len({(tuple(g.get_facecolor()[0]), g.get_paths()[0].vertices.tobytes()) for g in groups}) == 15
+    with pytest.raises(ValueError, match="one of each"):
+        figures.tsne_panels(np.zeros((3, 2)), [1, 2], [1, 2, 4])
+
+
+def test_radial_power_finds_a_stripe_at_its_frequency():
+    rows = np.sin(2 * np.pi * 6 * np.arange(64) / 64)  # six cycles in the height
+    stripes = np.broadcast_to(0.5 + 0.4 * rows[None, None, :, None], (1, 3, 64, 32))
+    f, power = figures.radial_power(stripes)
+    assert f[power.argmax()] == 6
+    assert f[-1] == 32
+
+
+def test_spectrum_marks_the_nyquist_limit_of_each_rate():
+    fig = DRAW["spectrum"]()
+    limits = [line.get_xdata()[0] for line in fig.axes[0].lines if len(line.get_xdata()) == 2]
+    assert limits == [8, 4]  # height 32: 32 / (2 * 2), 32 / (2 * 4)
+
+
+def test_distances_histogram_counts_confused_pairs_exactly():
+    pos, neg = [1.0, 2.0, 3.0], [2.0, 2.5]
+    share = np.mean([[(n < p) + 0.5 * (n == p) for n in neg] for p in pos])
+    assert f"In {100 * share:.1f} %" in figures.distances_histogram(pos, neg).get_suptitle()
+    with pytest.raises(ValueError, match="both are needed"):
+        figures.distances_histogram([], neg)
+
+
+def test_bars_name_the_best_whichever_way_is_good():
+    values = {"a": 0.2, "b": (0.1, 0.05, 0.15)}
+    assert figures.bars_with_intervals(values).get_suptitle().startswith("a")
+    fig = figures.bars_with_intervals(values, unit="LPIPS", scale=1, best="least")
+    assert fig.get_suptitle() == "b: 0.1 LPIPS"
+    assert fig.alt == "Bars, in LPIPS: a 0.2, b 0.1 (0.05 to 0.15)."
+
+
+def test_labels_move_apart_keep_their_order_and_stay_inside():
+    for _ in range(50):
+        places = sorted(RNG.uniform(0, 1, 5))
+        moved = spread(places, 0.15)
+        assert np.diff(moved).min() > 0.15 - 1e-9
+        assert moved[0] > -1e-9
+        assert moved[-1] < 1 + 1e-9
+    assert spread([0.1, 0.9], 0.2) == [0.1, 0.9]
+
+
+def test_label_colours_can_be_read_on_white():
+    for color in COLORS:
+        rgb = np.array(mpl.colors.to_rgb(ink(color)))
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 4.49
+
+
+def test_a_figure_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
+    fig = DRAW["bars_with_intervals"]()
+    path = figures.save(fig, tmp_path / "new" / "bars.png", dpi=60)
+    before = path.read_bytes()
+    assert Image.open(path).size == (300, round(60 * fig.get_figheight()))
+
+    def full(*args, **named):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(fig, "savefig", full)
+    with pytest.raises(OSError, match="no space"):
+        figures.save(fig, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["bars.png"]
