@@ -6,11 +6,24 @@ Where the paper gives a number the comment names its section; where it is silent
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+def number(name: str, value: Any) -> None:
+    """Refuse what is no finite number.
+
+    Raises:
+        ValueError: for text, infinities, NaN and the like.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise ValueError(f"{name} = {value!r}: give a finite number.")
 
 
 @dataclass(frozen=True)
@@ -23,8 +36,10 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
-            if not value >= 0:
+            number(f"lam.{name}", value)
+            if value < 0:
                 raise ValueError(f"lam.{name} = {value}: a loss weight must be 0 (term off) or positive.")
+            object.__setattr__(self, name, float(value))
 
 
 @dataclass(frozen=True)
@@ -92,22 +107,49 @@ class Config:
             if not ok:
                 raise ValueError(what)
 
+        self._settle()
         need(self.height >= 32 and self.width >= 16,
              f"an image of {self.height} x {self.width} pixels is too small: give at least height 32 and width 16.")
         need(self.height % 16 == 0 and self.width % 16 == 0,
              f"height {self.height} and width {self.width} must be multiples of 16, "
              "because the networks halve the image four times or more.")
-        need(len(self.rates) > 0 and all(1 <= r < float("inf") for r in self.rates),
+        need(len(self.rates) > 0 and all(r >= 1 for r in self.rates),
              f"rates {self.rates}: give at least one down-sampling rate, each 1 or more.")
         need(self.identities >= 2 and self.images_per_identity >= 2,
              f"{self.identities} identities x {self.images_per_identity} images: eq. (5) needs at least 2 of each.")
-        need(self.steps >= 1, f"steps = {self.steps}: give at least 1.")
-        need(self.log_every >= 1 and self.checkpoint_every >= 1, "log_every and checkpoint_every must be at least 1.")
+        widths = ("backbone_width", "decoder_width", "discriminator_width")
+        for name in ("steps", "log_every", "checkpoint_every", *widths):
+            need(getattr(self, name) >= 1, f"{name} = {getattr(self, name)}: give at least 1.")
+        for name in ("crop", "warmup", "momentum", "weight_decay"):
+            need(getattr(self, name) >= 0, f"{name} = {getattr(self, name)}: it cannot be negative.")
         need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
         need(self.phi >= 0, f"phi = {self.phi}: the margin of eq. (5) cannot be negative.")
         for name, allowed in choices().items():  # a misspelt choice must never train something else in silence
             given = getattr(self, name)
             need(given in allowed, f"{name} = {given!r}: choose one of {', '.join(map(repr, allowed))}.")
+
+    def _settle(self) -> None:
+        """Numbers become what the fields say, so that 2 and 2.0 are one setting and one run."""
+        for name, hint in get_type_hints(Config).items():
+            value = getattr(self, name)
+            if hint is float:
+                number(name, value)
+                object.__setattr__(self, name, float(value))
+            elif hint is bool and not isinstance(value, bool):
+                raise ValueError(f"{name} = {value!r}: give True or False.")
+            elif hint is int:
+                if isinstance(value, bool) or not isinstance(value, Integral):
+                    raise ValueError(f"{name} = {value!r}: give a whole number.")
+                object.__setattr__(self, name, int(value))
+        if isinstance(self.rates, str) or not isinstance(self.rates, Iterable):
+            raise ValueError(f"rates = {self.rates!r}: give a sequence of numbers, such as (2, 3, 4).")
+        for rate in self.rates:
+            number("a rate", rate)
+        object.__setattr__(self, "rates", tuple(float(r) for r in self.rates))
+        if self.root is not None:
+            object.__setattr__(self, "root", Path(self.root))
+        if not isinstance(self.lam, LossWeights):
+            raise ValueError(f"lam = {self.lam!r}: give LossWeights(adv_DF=..., rec=..., adv_DI=...).")
 
     @property
     def batch_size(self) -> int:
@@ -135,10 +177,6 @@ class Config:
         values = dict(values)
         if isinstance(values.get("lam"), dict):
             values["lam"] = _loss_weights(values["lam"])
-        if values.get("root") is not None:
-            values["root"] = Path(values["root"])
-        if "rates" in values:
-            values["rates"] = tuple(values["rates"])
         return cls(**values)
 
 
@@ -161,19 +199,19 @@ def choices() -> dict[str, tuple[Any, ...]]:
     return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
 
 
-SLIM: dict[str, Any] = dict(  # a network that a laptop trains in minutes; it starts from nothing, so Adam and a higher rate
+SLIM: dict[str, Any] = dict(  # trains in minutes on a laptop; it starts from nothing, so with Adam
     dataset="walkers", backbone="slim", weights="none", last_stride=1,
-    optimiser="adam", weight_decay=5e-4, schedule="cosine",
+    optimiser="adam", schedule="cosine",
 )
 PROFILES: dict[str, dict[str, Any]] = {
     # Does it run? Seconds, for tests.
     "smoke": dict(SLIM, size="S", height=64, width=32, backbone_width=8, decoder_width=4, discriminator_width=8,
-                  identities=4, images_per_identity=4, steps=30, log_every=5, checkpoint_every=10),
+                  identities=4, steps=30, log_every=5, checkpoint_every=10),
     # Trends, in minutes on two cores: what `make book` runs.
     "quick": dict(SLIM, size="M", height=96, width=48, backbone_width=24, decoder_width=8, discriminator_width=16,
                   steps=800, log_every=10, checkpoint_every=100),
     # Orderings, with seeds: a Colab T4 or a patient CPU.
-    "reduced": dict(dataset="walkers", size="L", height=128, width=64, backbone="resnet18", weights="none", last_stride=1,
+    "reduced": dict(dataset="walkers", height=128, width=64, backbone="resnet18", weights="none", last_stride=1,
                     decoder_width=16, discriminator_width=32, optimiser="adam", schedule="cosine",
                     steps=6000, log_every=20, checkpoint_every=500),
     # The paper (Sec. 4.1): Config() itself.
@@ -206,9 +244,10 @@ def profile(name: str | None = None, **changes: Any) -> Config:
 def cache_dir() -> Path:
     """Where rendered images, trained runs and fetched weights are kept.
 
-    The environment variable ``CADNET_EDU_CACHE`` decides; without it ``~/.cache/cadnet_edu``. The folder need not exist.
+    The environment variable ``CADNET_EDU_CACHE`` decides; without it ``~/.cache/cadnet_edu`` (or
+    ``$XDG_CACHE_HOME/cadnet_edu``). The folder need not exist.
     """
     given = os.environ.get("CADNET_EDU_CACHE")
     if given:
         return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cadnet_edu"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cadnet_edu"
