@@ -5,14 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from cadnet_edu.config import Config, profile
+
+if TYPE_CHECKING:
+    from cadnet_edu.data.samples import Split
+    from cadnet_edu.train import Trainer
 
 USAGE = """usage: cadnet-edu COMMAND ...
 
@@ -98,9 +104,8 @@ class _Chosen:
 
 def train(arguments: Sequence[str]) -> None:
     """``cadnet-edu train``"""
-    from cadnet_edu.files import write_json
     from cadnet_edu.methods import method
-    from cadnet_edu.runs import open_split, provenance
+    from cadnet_edu.runs import open_split
     from cadnet_edu.train import Trainer
 
     chosen = _profile_and_method(arguments)
@@ -111,6 +116,17 @@ def train(arguments: Sequence[str]) -> None:
         raise ValueError(f"--out {out}: there is a file of that name. Choose another folder.")
     split = open_split(config)
     trainer = Trainer(config, split, out)
+    with alone_in(out):
+        go(trainer, split)
+
+
+def go(trainer: Trainer, split: Split) -> None:
+    """Train to the end, telling what is done and how long it will take."""
+    from cadnet_edu.files import write_json
+    from cadnet_edu.runs import provenance
+
+    config, out = trainer.config, trainer.out
+    assert out is not None
     parameters = sum(p.numel() for p in trainer.net.parameters())
     say(f"{config.method} at profile {config.profile}, seed {config.seed}, on {trainer.device} in {trainer.precision}")
     say(f"data:    {split}")
@@ -120,7 +136,8 @@ def train(arguments: Sequence[str]) -> None:
         say(hint)
     if trainer.resume():
         if trainer.step_number >= config.steps:
-            say(f"{out} holds this run already, finished after {config.steps} steps. Evaluate it: cadnet-edu evaluate {out}")
+            say(f"{out} holds this run already, finished after {config.steps} steps.")
+            say(f"next: cadnet-edu evaluate {out}")
             if not (out / "run.json").exists():
                 write_json(out / "run.json", provenance(config, trainer.seconds))
             return
@@ -129,8 +146,32 @@ def train(arguments: Sequence[str]) -> None:
     trainer.fit()
     write_json(out / "run.json", provenance(config, trainer.seconds))
     last = trainer.history[-1]
-    say(f"trained {config.steps} steps in {duration(trainer.seconds)}; L = {last['L']:.3f}, accuracy {last['accuracy']:.2f}")
+    losses = f"L = {last['L']:.3f}, accuracy {last['accuracy']:.2f}"
+    say(f"trained {config.steps} steps in {duration(trainer.seconds)}; {losses}")
     say(f"next: cadnet-edu evaluate {out}")
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Keep other processes from training into the same folder meanwhile.
+
+    Raises:
+        ValueError: when one does.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise ValueError(f"--out {out}: another process is training into this folder. Choose another folder.") from None
+    except OSError as error:
+        raise ValueError(f"--out {out}: cannot be written ({error.strerror}). Choose another folder.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def evaluate(arguments: Sequence[str]) -> None:
@@ -145,50 +186,60 @@ def evaluate(arguments: Sequence[str]) -> None:
     asked = tyro.cli(Evaluate, args=list(arguments), prog="cadnet-edu evaluate")
     run = load_run(asked.folder)
     config = run.config
+    if not (asked.folder / "run.json").exists():
+        done = run.history[-1]["step"] if run.history else 0
+        say(f"{asked.folder}: not trained to its end ({done} of {config.steps} steps seen), scored as it is now")
     if asked.dataset is not None:
         config = replace(config, dataset=asked.dataset, root=asked.root)
     elif asked.root is not None:
         config = replace(config, root=asked.root)
-    extra = {}
+    extra: dict[str, Any] = {}
     if asked.lpips:
         from cadnet_edu.metrics import lpips
 
         extra["lpips"] = lpips
     device = choose_device(asked.device)
     rates = score(
-        run.net.to(device).embed, open_split(config), asked.rates, run.net.recover if run.net.G is not None else None,
-        (config.height, config.width), asked.protocol, device=device,
-        precision=choose_precision(config.precision, device), extra=extra,
+        run.net.to(device).embed,
+        open_split(config),
+        asked.rates,
+        run.net.recover if run.net.G is not None else None,
+        (config.height, config.width),
+        asked.protocol,
+        device=device,
+        precision=choose_precision(config.precision, device),
+        extra=extra,
     )
     recovered = "G" if run.net.G is not None else "bilinear up-sampling"
     about = {**run.provenance, "protocol": asked.protocol, "dataset": config.dataset, "recovered_by": recovered}
     result: dict[str, Any] = {"rates": rates, "provenance": about}
+    print(json.dumps(result, indent=2, allow_nan=False) if asked.json else table(rates, recovered))
     write_json(asked.folder / "evaluation.json", result)
-    print(json.dumps(result, indent=2) if asked.json else table(rates, recovered))
 
 
 def recover(arguments: Sequence[str]) -> None:
     """``cadnet-edu recover``"""
-    import torch
-
     from cadnet_edu.recover import recover_file
     from cadnet_edu.runs import load_run
     from cadnet_edu.train import choose_device
 
     asked = tyro.cli(Recover, args=list(arguments), prog="cadnet-edu recover")
-    run = load_run(asked.folder)
-    if run.net.G is None:
-        raise ValueError(f"{asked.folder}: a {run.config.method} has no decoder G and recovers nothing. Take a cadnet run.")
     if not asked.images:
         raise ValueError("give at least one image file to recover.")
+    twice = sorted(stem for stem, n in Counter(path.stem for path in asked.images).items() if n > 1)
+    if twice:
+        raise ValueError(f"several images are called {twice[0]!r} and would overwrite each other in {asked.out}.")
+    run = load_run(asked.folder)
+    if run.net.G is None:
+        method = run.config.method
+        raise ValueError(f"{asked.folder}: a {method} run has no decoder G and recovers nothing. Take a cadnet run.")
     device = choose_device(asked.device)
-    failed = []
-    with torch.inference_mode():
-        for path in asked.images:
-            try:
-                say(f"{path} -> {recover_file(run.net.to(device).recover, path, asked.out, run.net.size, device)}")
-            except ValueError as error:
-                failed.append(str(error))
+    net, failed = run.net.to(device), []
+    for path in asked.images:
+        try:
+            say(f"{path} -> {recover_file(net.recover, path, asked.out, net.size, device)}")
+        except ValueError as error:
+            failed.append(str(error))
     if failed:
         raise ValueError("\n".join(failed))
 
@@ -197,13 +248,16 @@ def data(arguments: Sequence[str]) -> None:
     """``cadnet-edu data``"""
     from cadnet_edu.data.walkers import walkers, write_market1501
 
+    if arguments and arguments[0] in ("-h", "--help"):
+        arguments = ["walkers", "--help"]
     if not arguments or arguments[0] != "walkers":
         what = f"there is no {arguments[0]!r}" if arguments and not arguments[0].startswith("-") else "say which"
         raise ValueError(f"{what}: the embedded data set is `walkers`, as in: cadnet-edu data walkers --out FOLDER")
     asked = tyro.cli(Walkers, args=list(arguments[1:]), prog="cadnet-edu data walkers")
     split = walkers(asked.size, height=asked.height, width=asked.width, seed=asked.seed)
     folder = write_market1501(split, asked.out)
-    say(f"{split}\nwritten to {folder}; train on it: cadnet-edu train --dataset market1501 --root {folder} --out runs/walkers")
+    say(f"{split}\nwritten to {folder}")
+    say(f"next: cadnet-edu train --dataset market1501 --root {folder} --out runs/walkers")
 
 
 def _profile_and_method(arguments: Sequence[str]) -> _Chosen:
@@ -242,11 +296,14 @@ def duration(seconds: float) -> str:
 
 def table(rates: dict[str, dict[str, Any]], recovered: str) -> str:
     """Scores by rate as a table to read."""
-    columns = [c for c in ("rank1", "rank5", "rank10", "mAP", "psnr", "ssim", "lpips") if any(c in row for row in rates.values())]
-    lines = ["  r  " + "".join(f"{c:>8}" for c in columns)]
-    for r, row in rates.items():
-        cells = ("       -" if row.get(c) is None else f"{row[c]:8.2f}" if c == "psnr" else f"{row[c]:8.3f}" for c in columns)
-        lines.append(f"{r:>4} " + "".join(cells))
+    names = ("rank1", "rank5", "rank10", "mAP", "psnr", "ssim", "lpips")
+    columns = [name for name in names if any(name in row for row in rates.values())]
+
+    def cell(name: str, value: float | None) -> str:
+        return "       -" if value is None else f"{value:8.2f}" if name == "psnr" else f"{value:8.3f}"
+
+    lines = ["  r  " + "".join(f"{name:>8}" for name in columns)]
+    lines += [f"{r:>4} " + "".join(cell(name, row.get(name)) for name in columns) for r, row in rates.items()]
     return "\n".join(lines) + f"\nimage quality of: {recovered}"
 
 
@@ -267,6 +324,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] not in COMMANDS:
         print(f"cadnet-edu: there is no command {arguments[0]!r}.\n\n{USAGE}", file=sys.stderr)
         return 2
+    import torch
+
     from cadnet_edu.train import TrainingStopped
 
     try:
@@ -275,7 +334,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"cadnet-edu {arguments[0]}: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"cadnet-edu {arguments[0]}: {error.strerror or error}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"cadnet-edu {arguments[0]}: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except (MemoryError, torch.OutOfMemoryError):
+        print(
+            f"cadnet-edu {arguments[0]}: there is not enough memory. Set fewer --identities or smaller images.",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("\nstopped. The same command goes on from the last checkpoint.", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -126,7 +126,7 @@ def evaluate(
     rates: Sequence[float] = (1, 2, 3, 4, 8),
     recover: Model | None = None,
     size: tuple[int, int] = (256, 128),
-    protocol: str = "single_shot",
+    protocol: Literal["single_shot", "market1501"] = "single_shot",
     batch_size: int = 128,
     device: torch.device | str = "cpu",
     precision: str = "fp32",

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +23,16 @@ from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.files import read_json, write_json
 from cadnet_edu.models.cadnet import CADNet
-from cadnet_edu.train import RUNNING_ONLY, Record, Trainer, choose_device, choose_precision, load_network, read_history
+from cadnet_edu.train import (
+    RUNNING_ONLY,
+    Record,
+    Trainer,
+    choose_device,
+    choose_precision,
+    load_network,
+    read_history,
+    refuse_other,
+)
 
 # The rooms whose code decides what a trained network is; a change in any of them makes earlier runs unfit.
 TRAINING_CODE = ("config.py", "losses.py", "train.py", "data", "models", "methods")
@@ -45,18 +54,31 @@ class Run:
 
     def evaluate(self, rates: tuple[float, ...] = (1, 2, 3, 4, 8), **more: Any) -> dict[str, dict[str, Any]]:
         """Scores by rate, see ``cadnet_edu.evaluate.evaluate``; kept in the run's folder, so asked once only."""
-        wanted = json.dumps([list(rates), sorted((k, repr(v)) for k, v in more.items()), code_version(None)])
+        wanted = json.dumps([list(rates), sorted((k, _named(v)) for k, v in more.items()), code_version(None)])
         path = self.folder / f"evaluation-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}.json"
         if path.exists():
             return read_json(path)
-        device = choose_device(self.config.device)
+        device = next(self.net.parameters()).device
         results = evaluate(
-            self.net.to(device).embed, self.split(), rates, self.net.recover if self.net.G is not None else None,
-            (self.config.height, self.config.width), device=device,
-            precision=choose_precision(self.config.precision, device), **more,
+            self.net.embed,
+            self.split(),
+            rates,
+            self.net.recover if self.net.G is not None else None,
+            (self.config.height, self.config.width),
+            device=device,
+            precision=choose_precision(self.config.precision, device),
+            **more,
         )
         write_json(path, results)
         return results
+
+
+def _named(value: Any) -> str:
+    """What an argument is, the same in every process: a function by its name and not by its place in memory."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_named(v)}" for k, v in sorted(value.items()))
+    name = getattr(value, "__qualname__", None) or type(value).__qualname__
+    return f"{getattr(value, '__module__', '')}.{name}" if callable(value) else repr(value)
 
 
 def open_split(config: Config) -> Split:
@@ -115,14 +137,23 @@ def git_commit() -> str | None:
 def processor() -> str:
     """The processor's name and number of cores, as far as they can be told."""
     info = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return f"{info.get('cpu_name') or platform.processor() or platform.machine()}, {info.get('num_physical_cores') or '?'} cores"
+    name = info.get("cpu_name") or platform.processor() or platform.machine()
+    return f"{name}, {info.get('num_physical_cores') or '?'} cores"
 
 
 def run_key(config: Config) -> str:
     """The name under which a run is kept: its method, its profile, and a hash of settings, data and training code."""
     settings = {k: v for k, v in config.to_dict().items() if k not in RUNNING_ONLY}
-    text = json.dumps([settings, code_version()], sort_keys=True)
+    text = json.dumps([settings, code_version(), folder_version(config.root)], sort_keys=True)
     return f"{config.method}-{config.profile}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def folder_version(root: Path | None) -> str | None:
+    """A hash of which files a data set on disk has and how long they are; None for the embedded set, which is code."""
+    if root is None or not root.is_dir():
+        return None
+    files = sorted((f.relative_to(root).as_posix(), f.stat().st_size) for f in root.rglob("*") if f.is_file())
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
 
 
 def train_or_load(
@@ -140,16 +171,31 @@ def train_or_load(
 
     Returns:
         the finished ``Run``.
+
+    Raises:
+        ValueError: when the folder given holds a run of another configuration.
     """
     folder = folder or cache_dir() / "runs" / run_key(config)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        if not (folder / "run.json").exists():
+        if not is_finished(folder, config):
             trainer = Trainer(config, open_split(config), folder)
             trainer.resume()
             trainer.fit(callback=callback, bar=bar)
             write_json(folder / "run.json", provenance(config, trainer.seconds))
     return load_run(folder)
+
+
+def is_finished(folder: Path, config: Config) -> bool:
+    """Whether a folder holds this configuration's run, trained to its end.
+
+    Raises:
+        ValueError: when it holds the finished run of another configuration.
+    """
+    if not (folder / "run.json").exists() or not (folder / "checkpoint.pt").exists():
+        return False
+    refuse_other(read_json(folder / "run.json").get("config", {}), config)
+    return True
 
 
 def load_run(folder: Path | str) -> Run:
@@ -161,6 +207,8 @@ def load_run(folder: Path | str) -> Run:
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder}: there is no such folder. Give the --out folder of a training run.")
-    net, config = load_network(folder, choose_device("auto"))
+    device = choose_device("auto")  # and not the device it was trained on, which this machine may lack
+    net, config = load_network(folder, device)
     done = folder / "run.json"
-    return Run(folder, config, net, read_history(folder), read_json(done) if done.exists() else provenance(config))
+    about = read_json(done) if done.exists() else provenance(replace(config, device=str(device)))
+    return Run(folder, config, net, read_history(folder), about)

@@ -394,14 +394,7 @@ class Trainer:
         self._summed = state["summed"]
 
     def _compare(self, state: dict[str, Any]) -> None:
-        theirs, ours = json.loads(state["config"]), self.config.to_dict()
-        differ = [k for k in ours if k not in RUNNING_ONLY and theirs.get(k) != ours[k]]
-        if differ:
-            what = "; ".join(f"{k} was {theirs.get(k)!r}, now {ours[k]!r}" for k in differ[:4])
-            raise ValueError(
-                f"the checkpoint belongs to another configuration: {what}. Use the settings it was made with, or "
-                "another folder."
-            )
+        refuse_other(json.loads(state["config"]), self.config)
         if state["pids"] != list(self.pids):
             raise ValueError("the checkpoint was trained on other identities than those of this data set.")
 
@@ -435,6 +428,35 @@ class Trainer:
         lines = "".join(json.dumps(r) + "\n" for r in self.history)
         write_atomically(self.out / "history.jsonl", lambda file: file.write(lines.encode()))
         return True
+
+
+def refuse_other(theirs: dict[str, Any], ours: Config) -> None:
+    """Stop when a checkpoint was made with other settings than those at hand.
+
+    Raises:
+        ValueError: which names the settings that differ and both their values.
+    """
+    was, now = flat(theirs), flat(ours.to_dict())
+    differ = [name for name in now if name not in RUNNING_ONLY and was.get(name) != now[name]]
+    if differ:
+        what = "; ".join(f"{name} was {was.get(name)!r}, now {now[name]!r}" for name in differ[:4])
+        more = f"; and {len(differ) - 4} more" if len(differ) > 4 else ""
+        raise ValueError(
+            f"the checkpoint belongs to another configuration: {what}{more}. Use the settings it was made with, or "
+            "another folder."
+        )
+
+
+def flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings within settings by their full name.
+
+    >>> flat({"steps": 9, "lam": {"rec": 1.0}})
+    {'steps': 9, 'lam.rec': 1.0}
+    """
+    out: dict[str, Any] = {}
+    for name, value in settings.items():
+        out |= {f"{name}.{k}": v for k, v in flat(value).items()} if isinstance(value, dict) else {name: value}
+    return out
 
 
 def load_weights_of(net: CADNet, state: dict[str, Any]) -> None:
