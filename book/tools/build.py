@@ -38,6 +38,17 @@ from notebooks import write
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL_TIMEOUT = 1800  # seconds; the longest cell trains CAD-Net at the running profile
+FRONT = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <title>{title}</title>
+    <meta http-equiv="refresh" content="0; url={page}">
+    <link rel="icon" href="_static/favicon.svg">
+  </head>
+  <body><a href="{page}">{title}</a></body>
+</html>
+"""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -232,6 +243,12 @@ def build_pages(folders: Folders) -> None:
     shutil.rmtree(work)
 
 
+def open_at(folders: Folders, page: str) -> None:
+    """Make ``index.html`` lead to the book's first page."""
+    title = yaml.safe_load((folders.root / "_config.yml").read_text(encoding="utf-8"))["title"]
+    write(folders.html / "index.html", FRONT.format(title=title, page=f"{page}.html"))
+
+
 # ------------------------------------------------------------------------------------------------------------------
 
 
@@ -262,6 +279,7 @@ def build(folders: Folders, profile: str) -> None:
     lay_out(folders, done)
     print("Building the pages ...", flush=True)
     build_pages(folders)
+    open_at(folders, wanted[0])
     problems = pages.problems(folders.html, wanted)
     if problems:
         raise BuildError("The pages were built, but they are not right:\n" + "\n".join(f"  {p}" for p in problems))

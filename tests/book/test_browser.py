@@ -12,7 +12,7 @@ from typing import Literal
 import build
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 WANTED = build.pages_of(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")))
@@ -52,7 +52,11 @@ class Visit:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._failed)
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # a request that was dropped because the page moved on
+            self.complaints.append(f"{request.url}: {request.failure}")
 
     def open(self, url: str) -> Page:
         self.page.goto(url, wait_until="load")
