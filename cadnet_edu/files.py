@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,28 +22,37 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
             and the message says where and why.
     """
     path = Path(path)
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        opened = temporary.open("xb")  # with the usual permissions, which tempfile would narrow to the owner
     except OSError as error:
         why = f"cannot write into {path.parent} ({error.strerror}). Choose another folder"
         raise OSError(error.errno, why) from None
     try:
-        with os.fdopen(handle, "wb") as file:
+        with opened as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        cause = error if isinstance(error, OSError) else error.__context__ if isinstance(error, RuntimeError) else None
-        if isinstance(cause, OSError):
+        temporary.unlink(missing_ok=True)
+        cause = underlying_os_error(error)
+        if cause is not None:
             raise OSError(
-                cause.errno, f"{path} could not be saved ({cause.strerror}). What was there before is untouched. "
-                "Free some space, or choose another folder, and run the same command again"
+                cause.errno,
+                f"{path} could not be saved ({cause.strerror or cause}). What was there before is untouched. "
+                "Free some space, or choose another folder, and run the same command again",
             ) from None
         raise
     return path
+
+
+def underlying_os_error(error: BaseException | None) -> OSError | None:
+    """The system's own complaint; torch.save, for one, hides a full disk behind a RuntimeError of its own."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__ if isinstance(error, RuntimeError) else None
+    return error
 
 
 def append_line(path: str | Path, line: str) -> None:
@@ -65,8 +74,16 @@ def append_line(path: str | Path, line: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> Path:
-    """Write ``value`` as readable JSON, atomically."""
-    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    """Write ``value`` as readable JSON, atomically.
+
+    Raises:
+        ValueError: for a value that JSON cannot hold, such as NaN or an array; nothing is written then.
+        OSError: see ``write_atomically``.
+    """
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: JSON holds finite numbers, text, lists and dictionaries only ({error}).") from None
     return write_atomically(path, lambda file: file.write(text.encode()))
 
 
@@ -77,7 +94,7 @@ def read_json(path: str | Path) -> Any:
         ValueError: when it is missing or damaged; the message names it.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path}: there is no such file.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
