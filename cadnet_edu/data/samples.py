@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class Sample:
         camera: camera index, an integer ``>= 0``.
         rate: the down-sampling rate ``r`` at which this image is to be seen (Sec. 4.4); 1 leaves it as it is.
         name: how to call the image in figures and messages; the file name when the image is a path.
+
+    Raises:
+        ValueError: for pixels of another shape or type, a negative identity or camera, or a rate below 1.
     """
 
     image: Path | np.ndarray = field(repr=False)
@@ -32,6 +35,19 @@ class Sample:
     name: str = ""
 
     def __post_init__(self) -> None:
+        if isinstance(self.image, np.ndarray):
+            shape, dtype = self.image.shape, self.image.dtype
+            if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
+                raise ValueError(
+                    f"sample {self.name!r}: pixels of shape {shape} and type {dtype}. "
+                    "They must be RGB, (height, width, 3), whole numbers 0-255 of type uint8."
+                )
+        elif not isinstance(self.image, Path):
+            raise ValueError(f"sample {self.name!r}: image = {self.image!r}. Give a Path or an array of pixels.")
+        if self.pid < 0 or self.camera < 0:
+            raise ValueError(f"sample {self.name!r}: identity {self.pid}, camera {self.camera}. Both start at 0.")
+        if not 1 <= self.rate < float("inf"):
+            raise ValueError(f"sample {self.name!r}: rate = {self.rate}. A down-sampling rate is a number from 1 up.")
         if not self.name and isinstance(self.image, Path):
             object.__setattr__(self, "name", self.image.name)
 
@@ -60,7 +76,7 @@ class Split:
     Args:
         train: images to learn from.
         query: images to look for.
-        gallery: images to look in; identities are those of ``query`` (and perhaps distractors), never those of ``train``.
+        gallery: images to look in, of the identities of ``query`` and perhaps distractors, never those of ``train``.
         name: the data set's name, for messages, figures and provenance.
     """
 
@@ -119,14 +135,14 @@ def read_image(path: str | Path) -> Image.Image:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file. Check the path.")
     try:
-        with Image.open(path) as picture:
-            picture = ImageOps.exif_transpose(picture)
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file)
             if picture.mode.startswith("I"):  # 16 bits a pixel: keep the upper eight
                 picture = Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
             if "A" in picture.getbands() or "transparency" in picture.info:
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
             return picture.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # damaged files make the decoders raise errors of many kinds
         raise ValueError(
             f"{path}: this file cannot be read as an image ({error}). It is damaged or of an unknown type: "
             "replace it or take it out of the folder."
