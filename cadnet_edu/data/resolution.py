@@ -24,7 +24,8 @@ def degrade(x: Tensor, r: float | Tensor) -> Tensor:
         ``(b, 3, H, W)``; images with r = 1 come back untouched.
 
     Raises:
-        ValueError: for a rate below 1 or not finite, or a number of rates that is not the number of images.
+        ValueError: for a rate below 1 or not finite, a number of rates that is not the number of images, or images
+            that are no float batch.
 
     Choice:
         The paper names the up-sampling only. We down-sample bilinearly *with* antialiasing, so that what the small
@@ -35,7 +36,9 @@ def degrade(x: Tensor, r: float | Tensor) -> Tensor:
     >>> degrade(x, 4)[0, 0, 0]
     tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
-    rates = torch.as_tensor(r, dtype=torch.float64).flatten().cpu()
+    if x.ndim != 4 or not x.is_floating_point():
+        raise ValueError(f"images {tuple(x.shape)} of {x.dtype}: give a float batch (b, 3, H, W).")
+    rates = torch.as_tensor(r).flatten().cpu().double()
     if rates.numel() not in (1, len(x)):
         raise ValueError(f"{rates.numel()} rates for {len(x)} images: give one rate, or one an image.")
     if not bool(((rates >= 1) & torch.isfinite(rates)).all()):
@@ -63,7 +66,8 @@ def mlr(split: Split, rates: Sequence[float] = (2, 3, 4), seed: int = 0, lr_came
     """Build the multiple-low-resolution (MLR) version of a data set (Sec. 4.4).
 
     Images taken by one camera are down-sampled by a rate drawn from ``rates``; those of the other cameras stay as
-    they are. In the test part the LR camera's images are the queries and the HR images of the other cameras the gallery.
+    they are. In the test part the LR camera's images are the queries, and the HR images of the other cameras are the
+    gallery. Distractors, test identities that the split never asks for, are never queries.
 
     Args:
         split: the data set at full resolution.
@@ -77,27 +81,38 @@ def mlr(split: Split, rates: Sequence[float] = (2, 3, 4), seed: int = 0, lr_came
         images are loaded, so one file on disk serves every protocol.
 
     Raises:
-        ValueError: when no query or no gallery image is left.
+        ValueError: when no query or no gallery image is left, or for no rate or a rate below 1.
+
+    Choice:
+        With a camera drawn for each identity all distractors stay HR in the gallery. With one ``lr_camera`` for all,
+        those that it took are LR, which the gallery is not, and are left out.
     """
+    if not rates or not all(1 <= r < float("inf") for r in rates):
+        raise ValueError(f"rates {list(rates)}: give at least one down-sampling rate, each 1 or more.")
     rng = random.Random(seed)
 
     def choose(samples: Sequence[Sample]) -> dict[int, int]:
         cameras: dict[int, set[int]] = {}
         for s in samples:
             cameras.setdefault(s.pid, set()).add(s.camera)
-        return {pid: lr_camera if lr_camera is not None else rng.choice(sorted(cameras[pid])) for pid in sorted(cameras)}
+        if lr_camera is not None:
+            return dict.fromkeys(cameras, lr_camera)
+        return {pid: rng.choice(sorted(cameras[pid])) for pid in sorted(cameras)}
 
     def lower(s: Sample) -> Sample:
         return dataclasses.replace(s, rate=float(rng.choice(list(rates))))
 
+    wanted = {s.pid for s in split.query}
     train_camera, test_camera = choose(split.train), choose((*split.query, *split.gallery))
     train = tuple(lower(s) if s.camera == train_camera[s.pid] else s for s in split.train)
     test = (*split.query, *split.gallery)
-    query = tuple(lower(s) for s in test if s.camera == test_camera[s.pid])
-    gallery = tuple(s for s in test if s.camera != test_camera[s.pid])
+    query = tuple(lower(s) for s in test if s.pid in wanted and s.camera == test_camera[s.pid])
+    free = lr_camera is None  # distractors have no query that their camera would have to differ from
+    gallery = tuple(s for s in test if s.camera != test_camera[s.pid] or (free and s.pid not in wanted))
     if not query or not gallery:
+        which = "one camera of each identity" if lr_camera is None else f"camera {lr_camera}"
         raise ValueError(
-            f"{split.name}: with camera {lr_camera} as the LR camera there are {len(query)} queries and {len(gallery)} "
-            "gallery images. Choose a camera that took some, but not all, of the test images."
+            f"{split.name}: with {which} as the LR camera there are {len(query)} queries and {len(gallery)} "
+            "gallery images. The LR camera must have taken some, but not all, of the test images."
         )
     return Split(train, query, gallery, name=f"MLR-{split.name}")
