@@ -36,11 +36,13 @@ class PKSampler:
         seed: the same seed gives the same draws.
 
     Raises:
-        ValueError: when there are fewer than P identities, or an identity has a single image.
+        ValueError: when there are fewer than P identities, an identity has a single image, or P or K is below 1.
     """
 
     def __init__(self, y: Sequence[int] | Tensor, identities: int, images: int, seed: int = 0) -> None:
         y = torch.as_tensor(y)
+        if identities < 1 or images < 1:
+            raise ValueError(f"{identities} identities x {images} images: a batch needs at least 1 of each.")
         self.rows = [torch.nonzero(y == label)[:, 0] for label in y.unique(sorted=True)]
         self.P, self.K = identities, images
         if len(self.rows) < identities:
@@ -79,8 +81,8 @@ class PKSampler:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Continue where ``state_dict`` was taken."""
-        self.generator.set_state(state["generator"])
-        self.order = state["order"].clone()
+        self.generator.set_state(state["generator"].cpu())
+        self.order = state["order"].cpu().clone()
 
 
 class Batches:
@@ -97,6 +99,9 @@ class Batches:
         crop: shift each image by up to this many pixels; what comes in at the border repeats the edge.
         seed: fixes every draw.
         device: where batches are wanted.
+
+    Raises:
+        ValueError: when images and labels do not fit together; see also ``PKSampler``.
     """
 
     def __init__(
@@ -112,6 +117,12 @@ class Batches:
         device: torch.device | str = "cpu",
     ) -> None:
         self.images, self.y = images, torch.as_tensor(y, dtype=torch.int64)
+        if images.dtype != torch.uint8 or images.ndim != 4:
+            raise ValueError(f"images {tuple(images.shape)} of {images.dtype}: give uint8 images (n, 3, H, W).")
+        if len(images) != len(self.y):
+            raise ValueError(f"{len(images)} images but {len(self.y)} labels: give one label an image.")
+        if len(rates) == 0 or crop < 0:
+            raise ValueError(f"rates {list(rates)}, crop {crop}: give at least one rate, and 0 or more pixels to crop.")
         self.rates = torch.tensor(rates, dtype=torch.float64)
         self.flip, self.crop, self.device = flip, crop, torch.device(device)
         self.sampler_H = PKSampler(self.y, identities, images_per_identity, seed=2 * seed)
@@ -154,4 +165,4 @@ class Batches:
         """Continue where ``state_dict`` was taken."""
         self.sampler_H.load_state_dict(state["H"])
         self.sampler_L.load_state_dict(state["L"])
-        self.generator.set_state(state["generator"])
+        self.generator.set_state(state["generator"].cpu())
