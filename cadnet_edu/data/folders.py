@@ -21,24 +21,32 @@ def market1501(root: str | Path) -> Split:
         root: the folder that holds the three, or its parent.
 
     Raises:
-        ValueError: when a folder is missing or holds no image with such a name.
+        ValueError: when a folder is missing or empty, or an image in it has another kind of name.
     """
-    root = find_root(Path(root), "bounding_box_train", "Market-1501-v15.09.15")
-    parts = [market_folder(root / name) for name in ("bounding_box_train", "query", "bounding_box_test")]
-    return Split(*(tuple(part) for part in parts), name=root.name or "market1501")
+    root = find_root(Path(root).expanduser(), "bounding_box_train", "Market-1501-v15.09.15")
+    train, query, gallery = (
+        tuple(market_folder(root / name)) for name in ("bounding_box_train", "query", "bounding_box_test")
+    )
+    return Split(train, query, gallery, name=root.name or "market1501")
 
 
 def find_root(root: Path, inner: str, usual: str) -> Path:
     """The folder that holds ``inner``: the one given, or the usual one inside it, or its only subfolder that does.
 
     Raises:
-        ValueError: when there is none; the message says what was found instead.
+        ValueError: when there is none, or several; the message says what was found instead.
     """
     if not root.is_dir():
         raise ValueError(f"{root}: there is no such folder. Give the folder that holds {inner}/.")
-    for candidate in (root, root / usual, *sorted(p for p in root.iterdir() if p.is_dir())):
+    for candidate in (root, root / usual):
         if (candidate / inner).is_dir():
             return candidate
+    inside = sorted(p for p in root.iterdir() if (p / inner).is_dir())
+    if len(inside) == 1:
+        return inside[0]
+    if inside:
+        names = ", ".join(p.name for p in inside)
+        raise ValueError(f"{root}: {len(inside)} folders in here hold {inner}/: {names}. Give the one that you mean.")
     found = ", ".join(sorted(p.name for p in root.iterdir())[:6]) or "nothing"
     raise ValueError(f"{root}: no folder {inner}/ in here, only {found}. Give the folder that holds {inner}/.")
 
@@ -51,7 +59,8 @@ def market_folder(folder: Path) -> list[Sample]:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: this folder is missing. A set in Market-1501's layout has it.")
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp"))
+    shown = (p for p in folder.iterdir() if not p.name.startswith("."))  # macOS leaves ._0001_c1.jpg and the like
+    files = sorted(p for p in shown if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".bmp"))
     if not files:
         raise ValueError(f"{folder}: no image (.jpg, .png, .bmp) in here. Is it the right folder level?")
     samples = []
