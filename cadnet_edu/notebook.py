@@ -88,9 +88,7 @@ def setup(name: str | None = None, *, seed: int | None = None, quiet: bool = Fal
     if seed is not None:
         config = dataclasses.replace(config, seed=seed)
     seed_everything(config.seed)
-    use_style = getattr(figures, "use_style", None)
-    if use_style is not None:
-        use_style()
+    figures.use_style()
     if not quiet:
         print(_report(config, where(), device(config.device)))
     return config

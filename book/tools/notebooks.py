@@ -30,8 +30,23 @@ The head of the file, then a title, a sentence or two, and the bootstrap cell, w
     (the lines that --bootstrap prints)
     ```
 
-A figure: the last expression of the cell is the matplotlib Figure. Every figure has a text for people who cannot see
-it (``alt``: what the picture shows, in words) and usually a caption with a name, so that the prose can point to it::
+A figure of the package is the last expression of its cell. It brings the text for people who cannot see it along
+(``cadnet_edu.figures.describe``). A caption with a name lets the prose point to it::
+
+    ```{code-cell} ipython3
+    ---
+    mystnb:
+      figure:
+        caption: "A strong baseline collapses once the query loses resolution."
+        name: fig-collapse
+    tags: [hide-input]
+    ---
+    figures.rank1_by_rate(...)
+    ```
+
+    {numref}`fig-collapse` shows the collapse.
+
+A figure that the chapter draws with matplotlib itself needs that text from the chapter, in words that say what is seen::
 
     ```{code-cell} ipython3
     ---
@@ -41,14 +56,14 @@ it (``alt``: what the picture shows, in words) and usually a caption with a name
       figure:
         caption: "A strong baseline collapses once the query loses resolution."
         name: fig-collapse
-    tags: [hide-input]
     ---
-    figures.rank1_by_rate(rows)
+    fig, ax = plt.subplots()
+    ax.plot(rates, rank1)
+    plt.show()
     ```
 
-    {numref}`fig-collapse` shows the collapse.
-
-A cell that makes several figures needs one cell for each: the alternative text belongs to the cell.
+A cell shows one figure: alternative text, caption and name belong to the cell. The book is not built when a picture has
+no such text.
 
 A number in the prose is never typed by hand. A cell names it, the prose prints it::
 

@@ -76,11 +76,11 @@ def test_bootstrap_cell_is_the_same_everywhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_every_figure_has_words(path: Path) -> None:
+def test_alternative_texts_are_sentences(path: Path) -> None:
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         rendering = cell["metadata"].get("mystnb", {})
-        if "figure" in rendering:
-            assert len(rendering["image"]["alt"].split()) >= 4, f"say what is seen: {rendering['figure']}"
+        if "image" in rendering:
+            assert len(rendering["image"]["alt"].split()) >= 4, f"say what is seen: {rendering}"
 
 
 def test_metadata_survives() -> None:
