@@ -1,0 +1,101 @@
+"""What all static widgets share: images as data, one style, one script, an id of their own, and a limit on size."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import itertools
+import warnings
+from functools import lru_cache
+from html import escape
+from importlib import resources
+from typing import Any
+
+from IPython.display import HTML
+from matplotlib.figure import Figure
+from PIL import Image
+
+from cadnet_edu.figures import to_uint8
+
+LARGE, TOO_LARGE = 1_500_000, 6_000_000  # bytes of HTML: a page slow to load, a page that breaks browsers
+HEAVY = 40_000  # bytes: above, an image is tried as JPEG
+
+_number = itertools.count(1)
+
+
+def data_uri(image: Any) -> str:
+    """A figure or an image as text that an ``<img>`` can hold.
+
+    Small images become PNG, which keeps every pixel; heavy photographs become JPEG of quality 92 when that is smaller.
+
+    Args:
+        image: a matplotlib Figure, or an image as ``to_uint8`` takes it.
+    """
+    buffer = io.BytesIO()
+    if isinstance(image, Figure):
+        image.savefig(buffer, format="png", dpi=140, facecolor="white")
+        return _uri("png", buffer.getvalue())
+    picture = Image.fromarray(to_uint8(image))
+    picture.save(buffer, "PNG", optimize=True)
+    if buffer.tell() > HEAVY:
+        small = io.BytesIO()
+        picture.save(small, "JPEG", quality=92, subsampling=0)
+        if small.tell() < buffer.tell():
+            return _uri("jpeg", small.getvalue())
+    return _uri("png", buffer.getvalue())
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def img(uri: str, alt: str, pixels: bool = True) -> str:
+    """An ``<img>`` with its text; the theme's dark-mode filter is kept off, so that colours stay true.
+
+    Raises:
+        ValueError: without a text.
+    """
+    if not alt.strip():
+        raise ValueError("an image without a text (alt) was given: say in a few words what it shows.")
+    classes = "dark-light cw-pixels" if pixels else "dark-light"
+    return f'<img class="{classes}" src="{uri}" alt="{escape(alt)}" draggable="false">'
+
+
+@lru_cache
+def _asset(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def widget(kind: str, title: str, body: str, width: int, attributes: str = "") -> HTML:
+    """Put a widget together: body, style and script in one piece that needs nothing else.
+
+    Args:
+        kind: ``player``, ``compare``, ``chooser`` or ``quiz``.
+        title: shown above, and the name of the group for screen readers.
+        body: the HTML between title and script.
+        width: of a picture, in pixels; on a narrower screen it shrinks.
+        attributes: more HTML attributes of the outer element.
+
+    Raises:
+        ValueError: above 6 MB.
+
+    Warns:
+        UserWarning: above 1.5 MB.
+    """
+    number = next(_number)  # the same cell shown twice must not share an id
+    name = f"cw-{hashlib.sha256(body.encode()).hexdigest()[:10]}-{number}"
+    body = body.replace("__ID__", name)
+    page = (
+        f'<div class="cadnet-widget" id="{name}" data-kind="{kind}" role="group" aria-labelledby="{name}-title" '
+        f'style="--cw-width:{width}px" {attributes}>\n<style>{_asset("widget.css")}</style>\n'
+        f'<div class="cw-title" id="{name}-title">{escape(title)}</div>\n{body}\n'
+        f"<script>{_asset('widget.js').replace('__ID__', name)}</script>\n</div>"
+    )
+    size = len(page.encode())
+    advice = "Show fewer frames, or smaller ones."
+    if size > TOO_LARGE:
+        raise ValueError(f"this {kind} is {size / 1e6:.1f} MB of HTML; at most {TOO_LARGE / 1e6:.0f} MB. {advice}")
+    if size > LARGE:
+        warnings.warn(f"this {kind} makes the page {size / 1e6:.1f} MB heavier. {advice}", stacklevel=3)
+    return HTML(page)
