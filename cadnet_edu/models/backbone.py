@@ -33,7 +33,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 convolutions and a shortcut: the block of ResNet-50. The stride sits on the 3x3, as in torchvision."""
+    """1x1, 3x3, 1x1 convolutions and a shortcut: the block of ResNet-50. The 3x3 has the stride, as in torchvision."""
 
     expansion = 4
 
@@ -59,7 +59,8 @@ def shortcut(c_in: int, c_out: int, stride: int, track: bool) -> nn.Module:
     """The identity, or a strided 1x1 convolution where the shape changes."""
     if stride == 1 and c_in == c_out:
         return nn.Identity()
-    return nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out, track_running_stats=track))
+    conv = nn.Conv2d(c_in, c_out, 1, stride, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(c_out, track_running_stats=track))
 
 
 class ResNet(nn.Module):
@@ -146,18 +147,21 @@ def resnet(name: str, width: int = 64, last_stride: int = 2, weights: str = "non
 
 
 def load_weights(net: ResNet, name: str, weights: str) -> None:
-    """Load ImageNet weights (from torchvision, or from a local file) into ``net``, all of them or none."""
+    """Load ImageNet weights (from torchvision, or from a local file) into ``net``; a classifier ``fc`` is left out.
+
+    Raises:
+        ValueError: when they cannot be had, are damaged, or do not fit.
+    """
     if weights == "imagenet":
         import torchvision
 
         if name == "slim":
             raise ValueError("there are no published ImageNet weights for the slim backbone: set weights to 'none'.")
+        # V1 is the training of the ResNet paper's recipe, the one of 2019.
+        published = torchvision.models.get_weight(f"{name.replace('resnet', 'ResNet')}_Weights.IMAGENET1K_V1")
         try:
-            # V1 is the training of the ResNet paper's recipe, the one of 2019.
-            state = torchvision.models.get_weight(f"{name.replace('resnet', 'ResNet')}_Weights.IMAGENET1K_V1").get_state_dict(
-                progress=False, check_hash=True
-            )
-        except OSError as error:
+            state = published.get_state_dict(progress=False, check_hash=True)
+        except Exception as error:  # no network, no space, or a file cut short on its way
             raise ValueError(
                 f"the ImageNet weights of {name} could not be downloaded ({error}). Connect to the internet once, give "
                 "the path of a local copy in `weights`, or set weights='none' to start from random numbers."
@@ -170,8 +174,16 @@ def load_weights(net: ResNet, name: str, weights: str) -> None:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
             raise ValueError(f"{path}: cannot be read as a file of weights ({type(error).__name__}).") from None
-    state = {k: v for k, v in state.items() if not k.startswith("fc.")}
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ValueError(
+            f"{weights}: this file is no plain state_dict (parameter name -> tensor). "
+            "Save one with torch.save(net.state_dict(), path)."
+        )
+    state = {k: v for k, v in state.items() if not str(k).startswith("fc.")}
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        raise ValueError(f"the weights {weights!r} do not fit a {name}: {str(error).splitlines()[-1].strip()}") from None
+        why = str(error).splitlines()[-1].strip()
+        raise ValueError(
+            f"the weights {weights!r} do not fit a {name} of width {net.channels[0]}: {why[:300]}"
+        ) from None

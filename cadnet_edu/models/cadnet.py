@@ -42,6 +42,9 @@ class CADNet(nn.Module):
 
     Shapes:
         image ``(b, 3, H, W)`` in [0, 1] -> ``Output``.
+
+    Raises:
+        ValueError: for an unknown choice, parts that cannot work together, or a size that E cannot halve often enough.
     """
 
     def __init__(
@@ -64,22 +67,24 @@ class CADNet(nn.Module):
         super().__init__()
         if features not in ("joint", "f", "g"):
             raise ValueError(f"features = {features!r}: choose 'joint', 'f' or 'g'.")
+        if skips not in ("encoder", "encoder+input", "none"):
+            raise ValueError(f"skips = {skips!r}: choose 'encoder', 'encoder+input' or 'none'.")
+        if branch_heads and features != "joint":
+            raise ValueError(f"branch heads stand beside the one on v = [f, g], but features = {features!r}: use 'joint'.")
         if not decoder and (features != "f" or image_discriminator):
-            raise ValueError("g and D_I need the recovered image: keep the decoder, or choose features='f' without D_I.")
+            raise ValueError("g and D_I need the recovered image: keep the decoder, or use features='f' without D_I.")
         self.features, self.size = features, size
         small = backbone == "slim"
         self.E = Encoder(backbone, backbone_width, last_stride, weights)
         d, reduction = self.E.d, self.E.reduction
         if any(side % reduction for side in size):
-            raise ValueError(f"images of {size[0]} x {size[1]}: this {backbone} needs both sides to be multiples of {reduction}.")
+            raise ValueError(f"images of {size[0]} x {size[1]}: for {backbone} both sides must be multiples of {reduction}.")
         h, w = (side // reduction for side in size)
         taps = {} if skips == "none" else self.E.tap_channels
         self.G = Decoder(d, reduction, taps, decoder_width, residual=skips == "encoder+input") if decoder else None
         self.F = Encoder(backbone, backbone_width, last_stride, weights) if features != "f" else None
         self.C = Classifier(2 * d if features == "joint" else d, identities)
-        self.branch_C = nn.ModuleList(
-            [Classifier(d, identities) for _ in range(2)] if branch_heads and features == "joint" else []
-        )
+        self.branch_C = nn.ModuleList([Classifier(d, identities) for _ in range(2)] if branch_heads else [])
         self.D_F = FeatureDiscriminator(d, (h, w), discriminator_width) if feature_discriminator else None
         blocks = (1, 1, 1, 1) if small else (2, 2, 2, 2)
         self.D_I = ImageDiscriminator(discriminator_width, blocks, small) if image_discriminator else None

@@ -18,7 +18,8 @@ def GAP(v: Tensor) -> Tensor:
     >>> GAP(torch.tensor([[[[1.0, 3.0]]]]))
     tensor([[2.]])
     """
-    return torch.mean(v, dim=(2, 3), dtype=torch.promote_types(v.dtype, torch.float32))  # half precision adds up in float32
+    at_least_float32 = torch.promote_types(v.dtype, torch.float32)  # for the sum of half-precision maps
+    return torch.mean(v, dim=(2, 3), dtype=at_least_float32)
 
 
 class Classifier(nn.Module):

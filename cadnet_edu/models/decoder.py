@@ -32,7 +32,7 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = self.conv1(self.up(torch.relu(self.bn1(x))))
         out = self.conv2(torch.relu(self.bn2(out)))
-        return out + self.up(self.shortcut(x))  # a 1x1 convolution and nearest up-sampling commute: the small map is cheaper
+        return out + self.up(self.shortcut(x))  # conv 1x1 before up: they commute, and the small map is cheaper
 
 
 class Decoder(nn.Module):
@@ -47,6 +47,9 @@ class Decoder(nn.Module):
 
     Shapes:
         f ``(b, d, h, w)``, taps -> x_hat ``(b, 3, H, W)`` in [0, 1].
+
+    Raises:
+        ValueError: when a map that a skip connection needs, or the input image, is not handed in.
 
     Choice:
         Sec. 3.2 asks for skip connections "following Ledig et al." without saying where. Here each up-block's output
@@ -84,10 +87,12 @@ class Decoder(nn.Module):
         for block, size in zip(self.blocks, self.sizes, strict=True):
             out = block(out)
             if str(size) in self.skips:
+                if out.shape[-2] not in by_height:
+                    raise ValueError(f"a skip connection lacks E's map of height {out.shape[-2]}: call G(f, taps).")
                 out = out + self.skips[str(size)](by_height[out.shape[-2]])
         z = self.to_rgb(torch.relu(self.bn(out)))
         if not self.residual:
             return (1 + torch.tanh(z)) / 2
         if x is None:
-            raise ValueError("this decoder adds to its input image: call it with x.")
+            raise ValueError("this decoder adds to its input image: call it with x, G(f, taps, x).")
         return (x + torch.tanh(z)).clamp(0, 1)

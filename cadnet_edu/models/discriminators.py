@@ -24,8 +24,8 @@ class FeatureDiscriminator(nn.Module):
 
     Choice:
         The cited network halves the map five times (4x4 kernels, stride 2): made for images, it shrinks a 16x8 map to
-        nothing. We keep its ladder of channels and its halvings as long as both sides are longer than 4; from there on a
-        layer is 3x3 with stride 1.
+        nothing. We keep its ladder of channels and its halvings as long as both sides are longer than 4; from there
+        on a layer is 3x3 with stride 1.
     """
 
     def __init__(self, d: int, size: tuple[int, int], width: int = 64) -> None:

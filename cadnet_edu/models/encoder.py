@@ -36,7 +36,9 @@ class Encoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: str = "resnet50", width: int = 64, last_stride: int = 2, weights: str = "none") -> None:
+    def __init__(
+        self, backbone: str = "resnet50", width: int = 64, last_stride: int = 2, weights: str = "none"
+    ) -> None:
         super().__init__()
         self.resnet = resnet(backbone, width, last_stride, weights)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
