@@ -72,7 +72,7 @@ def widget(kind: str, title: str, body: str, width: int, attributes: str = "") -
 
     Args:
         kind: ``player``, ``compare``, ``chooser`` or ``quiz``.
-        title: shown above, and the name of the group for screen readers.
+        title: shown above, and the name of the group for screen readers; without it the kind is the name.
         body: the HTML between title and script.
         width: of a picture, in pixels; on a narrower screen it shrinks.
         attributes: more HTML attributes of the outer element.
@@ -86,10 +86,10 @@ def widget(kind: str, title: str, body: str, width: int, attributes: str = "") -
     number = next(_number)  # the same cell shown twice must not share an id
     name = f"cw-{hashlib.sha256(body.encode()).hexdigest()[:10]}-{number}"
     body = body.replace("__ID__", name)
+    heading = f'<div class="cw-title">{escape(title)}</div>' if title else ""
     page = (
-        f'<div class="cadnet-widget" id="{name}" data-kind="{kind}" role="group" aria-labelledby="{name}-title" '
-        f'style="--cw-width:{width}px" {attributes}>\n<style>{_asset("widget.css")}</style>\n'
-        f'<div class="cw-title" id="{name}-title">{escape(title)}</div>\n{body}\n'
+        f'<div class="cadnet-widget" id="{name}" data-kind="{kind}" role="group" aria-label="{escape(title or kind)}" '
+        f'style="--cw-width:{width}px" {attributes}>\n<style>{_asset("widget.css")}</style>\n{heading}\n{body}\n'
         f"<script>{_asset('widget.js').replace('__ID__', name)}</script>\n</div>"
     )
     size = len(page.encode())

@@ -135,8 +135,8 @@ class View:
     def says(self) -> str:
         """The outcome in a sentence."""
         right = sum(map(bool, self.correct))
-        first = "The nearest image is right" if self.correct and self.correct[0] else "The nearest image is wrong"
-        return f"{first}; {right} of {len(self.matches)} are. {self.note}".strip()
+        first = "right" if len(self.correct) and self.correct[0] else "wrong"
+        return f"The nearest image is {first}; {right} of {len(self.matches)} are right. {self.note}".strip()
 
 
 def chooser(table: Mapping[tuple[str, float], View], title: str = "Choose a query and a rate") -> HTML:
@@ -223,9 +223,7 @@ def quiz(
     if len(answers) < 2 or not 0 <= correct < len(answers):
         raise ValueError(f"{len(answers)} answers and the right one at {correct}: give two or more, counted from 0.")
     if len(feedback) not in (0, len(answers)) or len(images) not in (0, len(answers)):
-        raise ValueError(
-            f"{len(answers)} answers, {len(feedback)} hints, {len(images)} images: one an answer, or none."
-        )
+        raise ValueError(f"{len(answers)} answers, {len(feedback)} hints, {len(images)} images: one each, or none.")
     secret = {"correct": correct, "explanation": explanation, "feedback": list(feedback)}
     sealed = base64.b64encode(bytes(byte ^ SEAL for byte in json.dumps(secret).encode())).decode()
     pictures = [img(data_uri(image), f"answer {name}") for image, name in zip(images, answers)] or [""] * len(answers)
@@ -233,7 +231,7 @@ def quiz(
         f'<button type="button">{shown}{escape(name)}<span class="cw-sign"></span></button>'
         for shown, name in zip(pictures, answers)
     )
-    kind = "cw-pictures" if images else "cw-list"
+    kind = "cw-pictures" if len(images) else "cw-list"
     asked = ""
     if picture is not None:
         text = picture_alt or "picture that belongs to the question"
