@@ -125,7 +125,7 @@ class Config:
         need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
         need(self.phi >= 0, f"phi = {self.phi}: the margin of eq. (5) cannot be negative.")
         need(not self.branch_heads or self.features == "joint",
-             f"branch_heads stand beside a classifier on v = [f, g], but features = {self.features!r}: use 'joint'.")
+             f"branch_heads need both f and g, but features = {self.features!r}: use 'joint'.")
         for name, allowed in choices().items():  # a misspelt choice must never train something else in silence
             given = getattr(self, name)
             need(given in allowed, f"{name} = {given!r}: choose one of {', '.join(map(repr, allowed))}.")

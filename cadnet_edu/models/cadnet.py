@@ -70,7 +70,7 @@ class CADNet(nn.Module):
         if skips not in ("encoder", "encoder+input", "none"):
             raise ValueError(f"skips = {skips!r}: choose 'encoder', 'encoder+input' or 'none'.")
         if branch_heads and features != "joint":
-            raise ValueError(f"branch heads stand beside the one on v = [f, g], but features = {features!r}: use 'joint'.")
+            raise ValueError(f"branch heads need both f and g, but features = {features!r}: use 'joint'.")
         if not decoder and (features != "f" or image_discriminator):
             raise ValueError("g and D_I need the recovered image: keep the decoder, or use features='f' without D_I.")
         self.features, self.size = features, size
@@ -78,7 +78,7 @@ class CADNet(nn.Module):
         self.E = Encoder(backbone, backbone_width, last_stride, weights)
         d, reduction = self.E.d, self.E.reduction
         if any(side % reduction for side in size):
-            raise ValueError(f"images of {size[0]} x {size[1]}: for {backbone} both sides must be multiples of {reduction}.")
+            raise ValueError(f"images of {size[0]} x {size[1]}: {backbone} needs multiples of {reduction}.")
         h, w = (side // reduction for side in size)
         taps = {} if skips == "none" else self.E.tap_channels
         self.G = Decoder(d, reduction, taps, decoder_width, residual=skips == "encoder+input") if decoder else None
