@@ -418,11 +418,13 @@ class Trainer:
         Raises:
             ValueError: when it is damaged or belongs to another configuration.
         """
-        if not self._saved():
-            if self.out is not None:
-                (self.out / "history.jsonl").unlink(missing_ok=True)  # of a run killed before its first checkpoint
+        if self.out is None:
             return False
-        assert self.out is not None
+        for half in self.out.glob(".*.part"):  # of a run killed while it wrote a file
+            half.unlink(missing_ok=True)
+        if not self._saved():
+            (self.out / "history.jsonl").unlink(missing_ok=True)  # of a run killed before its first checkpoint
+            return False
         self.load_state_dict(load_checkpoint(self.out / "checkpoint.pt"))
         self.history = [r for r in read_history(self.out) if r["step"] <= self.step_number]
         lines = "".join(json.dumps(r) + "\n" for r in self.history)
