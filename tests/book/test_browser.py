@@ -130,6 +130,25 @@ def test_search_finds_a_word(browser: Browser, site: Path, server: str, over: st
         assert [url for url in visit.asked if not url.startswith((base, "data:"))] == []
 
 
+def test_players_move_by_keyboard(browser: Browser, site: Path) -> None:
+    """Every slider of every page: an arrow key moves it, and what it says aloud changes with it."""
+    moved = 0
+    for name in WANTED:
+        with Visit(browser) as visit:
+            page = visit.open((site / f"{name}.html").as_uri())
+            for slider in page.locator("article input[type=range]:visible").all():
+                slider.focus()
+                before = slider.input_value(), slider.get_attribute("aria-valuetext")
+                page.keyboard.press("ArrowRight")
+                after = slider.input_value(), slider.get_attribute("aria-valuetext")
+                assert slider.get_attribute("aria-label"), name
+                assert before[0] != after[0], name
+                assert before[1] != after[1], name
+                moved += 1
+            assert visit.complaints == [], name
+    assert moved > 0 or not any("chapters/" in name for name in WANTED), "no chapter has a player"
+
+
 def test_pictures_are_there(browser: Browser, site: Path) -> None:
     for name in WANTED:
         with Visit(browser) as visit:

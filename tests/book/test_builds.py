@@ -1,7 +1,7 @@
 """What a chapter builds before the reader is what the package holds.
 
-A cell tagged ``builds-cadnet_edu.losses.L_tri`` must define ``L_tri`` exactly as ``cadnet_edu/losses.py`` does. Comments,
-docstrings and annotations are set aside; everything else counts.
+A cell tagged ``builds-cadnet_edu.losses.L_tri`` must define ``L_tri`` exactly as ``cadnet_edu/losses.py`` does.
+Comments, docstrings and annotations are set aside; everything else counts.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ def test_a_name_that_the_package_lacks_is_found() -> None:
 
 
 def test_classes_and_methods_count_too() -> None:
-    module = ast.parse("class A:\n    '''Words.'''\n    x: int\n    y: int = 1\n    def f(self, a: int) -> int:\n        return a")
+    text = "class A:\n    '''Words.'''\n    x: int\n    y: int = 1\n    def f(self, a: int) -> int:\n        return a"
+    module = ast.parse(text)
     same = "class A:\n    x: float\n    y = 1\n    def f(self, a):\n        return a\n"
     node = module.body[0]
     assert isinstance(node, ast.ClassDef)

@@ -122,7 +122,7 @@ def test_key_changes_with_profile_cells_and_data_files(toy: Path, tmp_path: Path
     assert key_of("open('results/table_1.json')") != reads
 
 
-def test_changed_constant_changes_the_page_and_nothing_else_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_constant_changes_its_page_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two notebooks, two modules: after one constant changes, one notebook runs again and shows the new value."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     package = tmp_path / "cadnet_edu"
@@ -135,7 +135,8 @@ def test_changed_constant_changes_the_page_and_nothing_else_runs(tmp_path: Path,
     paths = []
     for name in "ab":
         paths.append(tmp_path / f"{name}.ipynb")
-        nbformat.write(new_notebook(cells=[new_code_cell(f"from cadnet_edu.{name} import V\nprint('V is', V)")]), paths[-1])
+        cell = new_code_cell(f"from cadnet_edu.{name} import V\nprint('V is', V)")
+        nbformat.write(new_notebook(cells=[cell]), paths[-1])
 
     def shown() -> list[str]:
         done = build.execute_all(paths, folders, "smoke")

@@ -15,7 +15,8 @@ WANTED = build.pages_of(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="u
 
 
 def in_git() -> set[str]:
-    run = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return set(run.stdout.splitlines())
 
 
@@ -67,7 +68,8 @@ def test_no_chapter_warns(site: Path) -> None:
 
 GOOD = """<html><head><link rel="canonical" href="https://a.org/x"><link rel="stylesheet" href="s.css"></head><body>
 <article><h1 id="top">A</h1><p>Words <a href="#top">up</a> <a href="b.html">b</a> <a href="https://c.org">c</a></p>
-<div class="cell_input">Traceback (most recent call last)</div><img src="a.png" alt="A red line."></article></body></html>"""
+<div class="cell_input">Traceback (most recent call last)</div><img src="a.png" alt="A red line.">
+</article></body></html>"""
 
 
 @pytest.mark.parametrize(

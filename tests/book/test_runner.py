@@ -38,7 +38,7 @@ def test_book_stops_at_a_broken_cell(tmp_path: Path) -> None:
 
 def test_book_stops_at_a_cell_without_end(tmp_path: Path) -> None:
     path = notebook(tmp_path / "endless.ipynb", "while True: pass")
-    with pytest.raises(build.BuildError, match="endless.ipynb stopped"):
+    with pytest.raises(build.BuildError, match=r"endless\.ipynb stopped"):
         build.execute(path, timeout=2)
 
 
@@ -65,7 +65,8 @@ def test_jupyter_book_2_is_refused() -> None:
 
 
 def test_pages_of_a_table_of_contents() -> None:
-    toc = {"root": "a", "parts": [{"caption": "x", "chapters": [{"file": "b", "sections": [{"file": "c"}]}, {"file": "d"}]}]}
+    chapters = [{"file": "b", "sections": [{"file": "c"}]}, {"file": "d"}]
+    toc = {"root": "a", "parts": [{"caption": "x", "chapters": chapters}]}
     assert build.pages_of(toc) == ["a", "b", "c", "d"]
 
 
@@ -75,7 +76,8 @@ def test_a_failing_chapter_does_not_hide_another(tmp_path: Path, capsys: pytest.
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "constraints.txt").write_text("")
     folders = build.Folders(tmp_path, tmp_path / "_build", tmp_path / "executed")
-    paths = [notebook(tmp_path / f"{name}.ipynb", code) for name, code in {"a": "1/0", "b": "2", "c": "open('')"}.items()]
+    cells = {"a": "1/0", "b": "2", "c": "open('')"}
+    paths = [notebook(tmp_path / f"{name}.ipynb", code) for name, code in cells.items()]
     with pytest.raises(build.BuildError, match=r"a.ipynb stopped[\s\S]*c.ipynb stopped"):
         build.execute_all(paths, folders, "smoke")
     assert [path.name[:2] for path in (tmp_path / "executed" / "smoke").glob("*.ipynb")] == ["b-"]

@@ -1,0 +1,159 @@
+"""What a newcomer meets first is true: README, environment.yml, pinned tools, make targets, citation."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_environment_yml_equals_the_project_file() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    conda = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    extras = PROJECT["optional-dependencies"].values()
+    wanted = [*PROJECT["dependencies"], *(bound for bounds in extras for bound in bounds)]
+    assert pip == wanted
+    assert conda == [f"python{PROJECT['requires-python']}", "pip"]
+    assert environment["name"] == PROJECT["name"]
+
+
+def test_only_the_books_tools_are_pinned() -> None:
+    bounds = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+    assert not [bound for bound in bounds if re.search(r"==|<|~=", bound)], "lower bounds only"
+
+
+def test_installed_tools_are_the_pinned_ones() -> None:
+    lines = (ROOT / "book" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert {name: metadata.version(name) for name in pins} == pins
+
+
+def test_every_sphinx_package_is_pinned() -> None:
+    lines = (ROOT / "book" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {normal(line.split("==")[0]) for line in lines if "==" in line}
+    installed = {normal(d.metadata["Name"]) for d in metadata.distributions()}
+    family = {name for name in installed if re.match(r"sphinx|pydata-sphinx|myst|docutils|jupyter-book|jupytext", name)}
+    assert family <= pinned
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert len(links) > 8
+    inside = [link for link in links if not link.startswith("https://")]
+    assert [link for link in inside if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("code", snippets("python"))
+def test_python_of_the_readme_runs(code: str, tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count("torch.Size") == code.count("print(")
+
+
+COMMANDS = [line for block in snippets("bash") for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("make ")])
+def test_make_targets_of_the_readme_exist(line: str) -> None:
+    targets = [word for word in shlex.split(line, comments=True)[1:] if "=" not in word]
+    assert targets
+    for target in targets:
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), f"make {target}"
+
+
+def test_make_targets_named_in_words_exist() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
+    for path in pages:
+        for target in re.findall(r"`make ([a-z-]+)", path.read_text(encoding="utf-8")):
+            assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), f"{path.name}: make {target}"
+
+
+def test_the_readme_shows_commands_of_both_kinds() -> None:
+    assert sum(line.startswith("make ") for line in COMMANDS) >= 2
+    assert sum(line.startswith("cadnet-edu ") for line in COMMANDS) >= 4
+
+
+def test_command_line_of_the_readme_runs(tmp_path: Path) -> None:
+    """All lines, in their order, at smoke and with few steps."""
+    from PIL import Image
+
+    Image.new("RGB", (30, 70), "gray").save(tmp_path / "photo.png")
+    environment = {**os.environ, "CADNET_EDU_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    for line in (line for line in COMMANDS if line.startswith("cadnet-edu ")):
+        words = shlex.split(line.replace("--profile quick", "--profile smoke"))[1:]
+        words += ["--steps", "2"] if words[0] == "train" else []
+        words += ["--size", "S"] if words[0] == "data" else []
+        command = [sys.executable, "-m", "cadnet_edu", *words]
+        run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, f"{line}\n{run.stdout}{run.stderr}"
+    assert list((tmp_path / "recovered").iterdir())
+    assert list((tmp_path / "data" / "walkers").iterdir())
+
+
+def test_a_machine_without_a_new_python_is_told(tmp_path: Path) -> None:
+    """`make` with nothing but old Pythons in reach says what to install and makes no environment."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("bash", "sh", "sed", "echo", "rm", "touch", "make"):
+        found = next(Path(folder) / name for folder in os.environ["PATH"].split(":") if (Path(folder) / name).exists())
+        (tools / name).symlink_to(found)
+    for name in ("python3", "python"):
+        (tools / name).write_text("#!/bin/sh\nexit 1\n")
+        (tools / name).chmod(0o755)
+    for name in ("Makefile", "pyproject.toml"):
+        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"))
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "constraints.txt").write_text("")
+    run = subprocess.run(
+        [str(tools / "make"), "book", f"SHELL={tools / 'bash'}"],
+        cwd=tmp_path,
+        env={"PATH": str(tools), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode != 0
+    assert "no Python 3.11 or newer was found" in run.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == PROJECT["version"] == metadata.version(PROJECT["name"])
+    assert citation["preferred-citation"]["year"] == 2019
+    assert f"https://github.com/{'/'.join(citation['repository-code'].split('/')[-2:])}" == citation["repository-code"]
+    assert citation["repository-code"] == yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+
+
+def test_the_project_speaks_of_itself_alone() -> None:
+    """No path of somebody's machine and no unfinished mark in a tracked text."""
+    run = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    marks = re.compile("|".join(["TO" + "DO", "FIX" + "ME", r"(?<![\w.])/(?:root|home)/[A-Za-z]"]))
+    found = []
+    for name in run.stdout.splitlines():
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".yml", ".toml", ".ipynb", ".bib", ".css"} and path.exists():
+            found += [f"{name}: {m.group()}" for m in marks.finditer(path.read_text(encoding="utf-8"))]
+    assert found == []

@@ -1,0 +1,124 @@
+"""Who may import whom: an import points to a lower floor or stays in its own folder, never up."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "cadnet_edu"
+
+FLOORS: list[list[str]] = [
+    ["config", "files"],
+    ["protocol", "lpips_weights", "losses", "data", "models", "figures", "exercises"],
+    ["image_metrics", "check", "widgets", "notebook"],
+    ["metrics"],
+    ["evaluate", "train"],
+    ["recover", "runs", "methods"],
+    ["experiments", "claims"],
+    ["__main__"],
+]
+FORBIDDEN = {  # what the floors alone would allow
+    "models": {"config", "data", "figures", "losses"},
+    "losses": {"config", "models", "data"},
+    "metrics": {"models"},
+    "image_metrics": {"models"},
+    "evaluate": {"models"},
+    "figures": {"models", "data", "config"},
+}
+
+
+def room(module: str) -> str:
+    """Return the file or folder directly under the package that a dotted name lies in."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def floor(name: str) -> int:
+    """Return the floor of a room."""
+    found = [level for level, names in enumerate(FLOORS) if name in names]
+    assert found, f"cadnet_edu/{name} stands on no floor: give it one in FLOORS"
+    return found[0]
+
+
+def imports(source: str) -> set[str]:
+    """Return the rooms of this package that a module imports, wherever the import stands."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {room(alias.name) for alias in node.names if alias.name.split(".")[0] == "cadnet_edu"}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "cadnet_edu":
+            found |= {room(node.module)} if "." in node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "write imports with the package's name"
+    return found
+
+
+def wrong(name: str, source: str) -> list[str]:
+    """Return the imports of a module in room `name` that point up or to a forbidden room."""
+    others = imports(source) - {name}
+    up = {other for other in others if floor(other) >= floor(name)}
+    return sorted(up | (others & FORBIDDEN.get(name, set())))
+
+
+FILES = [p for p in sorted(PACKAGE.rglob("*.py")) if p != PACKAGE / "__init__.py"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_imports_point_down(path: Path) -> None:
+    name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert wrong(name, path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "found"),
+    [
+        ("losses", "from cadnet_edu.train import Trainer", ["train"]),
+        ("losses", "import cadnet_edu.metrics", ["metrics"]),
+        ("models", "def f():\n    from cadnet_edu.config import Config", ["config"]),
+        ("evaluate", "from cadnet_edu import models", ["models"]),
+        ("models", "from cadnet_edu.models.encoder import Encoder", []),
+        ("train", "import torch\nfrom cadnet_edu.losses import L_rec", []),
+    ],
+)
+def test_an_import_that_points_up_is_found(name: str, source: str, found: list[str]) -> None:
+    assert wrong(name, source) == found
+
+
+def test_the_public_surface_is_small_and_there() -> None:
+    import cadnet_edu
+
+    assert len(cadnet_edu.__all__) < 30
+    assert all(hasattr(cadnet_edu, name) for name in cadnet_edu.__all__)
+
+
+WATCH = """
+import os, sys
+root, cache = sys.argv[1:]
+opened = []
+def hook(event, arguments):
+    if event == "open" and isinstance(arguments[0], str):
+        path = os.path.abspath(arguments[0])
+        inside = path.startswith((root + os.sep, cache)) and f"{os.sep}.venv{os.sep}" not in path
+        if inside and not path.endswith((".py", ".pyc")) and f"{os.sep}__pycache__{os.sep}" not in path:
+            opened.append(path)
+sys.addaudithook(hook)
+import cadnet_edu
+import torch
+assert not opened, opened
+assert not torch.cuda.is_initialized()
+assert not os.path.exists(cache)
+"""
+
+
+def test_importing_does_nothing(tmp_path: Path) -> None:
+    """No file is read, nothing is printed, no GPU is touched, no folder is made."""
+    cache = tmp_path / "cache"
+    environment = {**os.environ, "CADNET_EDU_CACHE": str(cache), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", WATCH, str(ROOT), str(cache)]
+    run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
