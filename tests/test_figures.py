@@ -67,7 +67,7 @@ def words(fig):
 
 
 def test_letters_are_at_least_nine_pixels_high_on_a_phone(fig):
-    shown = 350 / (fig.get_figwidth() * 72)  # pixels of the phone's page for a point of the figure
+    shown = 326 / (fig.get_figwidth() * 72)  # pixels of the phone's page for a point of the figure
     small = {t.get_text(): t.get_fontsize() * shown for t in words(fig) if t.get_fontsize() * shown < 9}
     assert not small
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cadnet_edu.figures.style import COLORS, LINES, MARKERS, label_ends, new_figure, styled, title, to_array
+from cadnet_edu.figures.style import COLORS, LINES, MARKERS, SMALL, label_ends, new_figure, styled, title, to_array
 
 
 @styled
@@ -45,7 +45,7 @@ def rank1_by_rate(
             ha="center",
             va="top",
             color="#444444",
-            fontsize=9.5,
+            fontsize=SMALL,
         )
     ends = []
     for i, (name, curve) in enumerate(curves.items()):
@@ -171,7 +171,7 @@ def bars_with_intervals(
             (5, 0),
             textcoords="offset points",
             va="center",
-            fontsize=9.5,
+            fontsize=SMALL,
         )
     ax.set_yticks(y, names)
     ax.invert_yaxis()

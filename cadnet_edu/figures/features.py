@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from cadnet_edu.figures.style import COLORS, LINES, MARKERS, ink, label_ends, new_figure, styled, title, to_array
+from cadnet_edu.figures.style import COLORS, LINES, MARKERS, SMALL, ink, label_ends, new_figure, styled, title, to_array
 
 
 def tsne(w: Any, seed: int = 0, perplexity: float | None = None) -> np.ndarray:
@@ -96,7 +96,7 @@ def tsne_panels(
     where = "t-SNE points" if w is None else "w"
     title(fig, heading or f"Silhouette of {where}: identity {by_pid:.2f}, rate {by_rate:.2f}")
     if note:
-        fig.supxlabel(note, fontsize=9.5, x=0.01, ha="left")
+        fig.supxlabel(note, fontsize=SMALL, x=0.01, ha="left")
     shown = ", ".join(f"{r:g}" for r in np.unique(rates))
     fig.alt = (
         f"Two views of the same {len(points)} t-SNE points. Left: coloured by identity, {len(np.unique(pids))} people, "
@@ -113,7 +113,7 @@ def _scatter(ax: Axes, points: np.ndarray, labels: np.ndarray, name: str, legend
         ax.scatter(
             points[labels == label, 0],
             points[labels == label, 1],
-            s=22,
+            s=34,
             color=color,
             marker=marker,
             alpha=0.85,
@@ -242,7 +242,7 @@ def distances_histogram(pos: Any, neg: Any, heading: str = "") -> Figure:
             linewidth=1.8,
             label=f"{name} ({len(values)} pairs)",
         )
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, fontsize=9.5)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, fontsize=SMALL)
     ax.set_xlabel("distance")
     ax.set_ylabel("pairs (% of each kind)")
     title(fig, heading or f"In {100 * confused:.1f} % a wrong pair is nearer than a right one")

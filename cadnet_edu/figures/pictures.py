@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from cadnet_edu.figures.style import (
     RIGHT,
+    SMALL,
     WIDTH,
     WRONG,
     DescribedFigure,
@@ -46,9 +47,9 @@ def _grid(
 def _show(ax: Axes, image: Any, below: str = "", above: str = "") -> None:
     ax.imshow(to_uint8(image), interpolation="nearest")
     _bare(ax)
-    ax.set_xlabel(below, fontsize=9.5)
+    ax.set_xlabel(below, fontsize=SMALL)
     if above:
-        ax.set_title(above, fontsize=9.5, loc="center")
+        ax.set_title(above, fontsize=SMALL, loc="center")
 
 
 def _bare(ax: Axes) -> None:
@@ -137,12 +138,12 @@ def recovered_grid(
             _show(axes[row, 2 * j + 1], x_hat[r][row], below)
         _show(axes[row, -1], truth[row])
     for j, r in enumerate(rates):
-        axes[0, 2 * j].set_title(f"r = {r:g}" + ("" if small else "\ninput"), fontsize=9.5, loc="left")
-        axes[0, 2 * j + 1].set_title("" if small else "\nrecov.", fontsize=9.5, loc="left")
-    axes[0, -1].set_title("HR" if small else "HR\ntruth", fontsize=9.5, loc="left")
+        axes[0, 2 * j].set_title(f"r = {r:g}" + ("" if small else "\ninput"), fontsize=SMALL, loc="left")
+        axes[0, 2 * j + 1].set_title("" if small else "\nrecov.", fontsize=SMALL, loc="left")
+    axes[0, -1].set_title("HR" if small else "HR\ntruth", fontsize=SMALL, loc="left")
     title(fig, heading or "Input and recovered image, by rate")
     if small:
-        fig.supxlabel("each pair: input, recovered" + ("; PSNR in dB" if psnr else ""), fontsize=9.5)
+        fig.supxlabel("each pair: input, recovered" + ("; PSNR in dB" if psnr else ""), fontsize=SMALL)
     means = ", ".join(f"r = {r:g}: {float(np.mean(to_array(psnr[r]))):.1f} dB" for r in rates) if psnr else ""
     fig.alt = (
         f"{n} people in rows; for each of the rates {', '.join(f'{r:g}' for r in rates)} the low-resolution input "
@@ -193,7 +194,7 @@ def rank_lists(
                 continue
             _show(ax, gallery_images[place])
             _mark(ax, column + 1, bool(correct[row, column]))
-    axes[0, 0].set_title("query", fontsize=9.5)
+    axes[0, 0].set_title("query", fontsize=SMALL)
     first = int(correct[:, 0].sum())
     title(fig, heading or f"{first} of {q} right at the first place")
     said = [

@@ -23,7 +23,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 RIGHT, WRONG = COLORS[0], COLORS[1]
 
-WIDTH = 5.0  # inches; on a phone, where the page is 350 pixels wide, a letter of 9.5 points is still 9 pixels high
+WIDTH = 5.0  # inches
+SMALL = 10  # points, the least size of letters: on a phone, where a figure is 326 pixels wide, they are 9 pixels high
 DPI = 200
 STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",

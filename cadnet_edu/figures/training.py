@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cadnet_edu.figures.style import COLORS, label_ends, new_figure, styled, title
+from cadnet_edu.figures.style import COLORS, SMALL, label_ends, new_figure, styled, title
 
 
 class _Term(NamedTuple):
@@ -168,7 +168,7 @@ def _finish_panel(ax: Axes, panel: _Panel, keys: set[str], ends: list[tuple[floa
             textcoords="offset points",
             ha="right",
             va="top",
-            fontsize=9.5,
+            fontsize=SMALL,
             bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5},
         )
     if panel.limits:
