@@ -142,9 +142,9 @@ def walkers(
     n_cameras, n_shots = cameras or base.cameras, base.shots if shots is None else shots
     if n_train < 2 or n_test < 1 or n_cameras < 2 or n_shots < 0 or (shots is not None and shots < 1) or seed < 0:
         raise ValueError(
-            f"identities=({n_train}, {n_test}), cameras={n_cameras}, shots={shots}, seed={seed}: Walkers needs at least "
-            "2 training identities, 1 test identity, 2 cameras (a query is looked for in other cameras), 1 shot, and "
-            "a seed of 0 or more."
+            f"identities=({n_train}, {n_test}), cameras={n_cameras}, shots={shots}, seed={seed}: Walkers needs at "
+            "least 2 training identities, 1 test identity, 2 cameras (a query is looked for in other cameras), 1 "
+            "shot, and a seed of 0 or more."
         )
     jobs = _shots(range(n_train), range(n_train, n_train + n_test), n_cameras, n_shots, seed)
     pixels = _pixels(jobs, height, width, seed, progress)

@@ -100,7 +100,7 @@ def _light(who: Person) -> np.ndarray:
 
 
 def _torso(who: Person) -> np.ndarray:
-    u, v, x, y = _grid(TORSO)
+    u, _, x, y = _grid(TORSO)
     t, ink = _cloth(TORSO, who), _light(who)
     length = LENGTH[TORSO]
     if who.pattern == "logo":
@@ -213,7 +213,7 @@ def _head(who: Person) -> np.ndarray:
 
 
 def _bag(who: Person) -> np.ndarray:
-    u, v, x, y = _grid(BAG)
+    u, v, _, _ = _grid(BAG)
     t = _plain(BAG, who.bag_colour)
     light = np.float32([0.88, 0.88, 0.84]) if sum(who.bag_colour) < 1.6 else np.float32([0.15, 0.15, 0.22])
     t[np.abs(v[:, 0] - 0.28) < 0.02] *= 0.55

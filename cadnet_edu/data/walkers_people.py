@@ -37,13 +37,15 @@ HAIR: dict[str, Colour] = {
     "grey": (0.62, 0.61, 0.60),
 }  # fmt: skip
 
-# The fine patterns: kind, and period in body heights. A person 110 pixels tall shows a period of 4 to 8 pixels, well
-# drawn at full resolution; a quarter of the resolution cannot hold any period under 8 pixels (Nyquist).
-PATTERNS: tuple[tuple[str, float], ...] = (
-    ("across", 0.040), ("across", 0.066), ("upright", 0.040), ("upright", 0.066), ("rising", 0.046),
-    ("falling", 0.046), ("checks", 0.050), ("checks", 0.080), ("dots", 0.046), ("dots", 0.070), ("zigzag", 0.056),
-    ("argyle", 0.076), ("plain", 0.0), ("logo", 0.0), ("band", 0.0), ("number", 0.0),
+# The fine patterns: kind, and period in body heights. On a person 84 pixels tall (an image of 96 x 48) a period takes
+# 5 to 9 pixels: drawn well there and at half the resolution, but a quarter of the resolution holds no period under 8
+# pixels (Nyquist).
+WOVEN: tuple[tuple[str, float], ...] = (
+    ("across", 0.062), ("across", 0.105), ("upright", 0.062), ("upright", 0.100), ("rising", 0.075),
+    ("falling", 0.075), ("checks", 0.080), ("checks", 0.125), ("dots", 0.070), ("dots", 0.110), ("zigzag", 0.085),
+    ("argyle", 0.110),
 )  # fmt: skip
+PRINTED: tuple[tuple[str, float], ...] = (("plain", 0.0), ("logo", 0.0), ("band", 0.0), ("number", 0.0))
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,8 @@ def person(identity: int, seed: int = 0) -> Person:
     """The looks of one identity. The same numbers always give the same person, in any set, on any machine.
 
     Two random streams are used: one belongs to the group (``identity // 4``) and draws what look-alikes share, one
-    belongs to the identity and draws its own detail. The four patterns of a group are dealt from one shuffled list,
-    so no two of them agree.
+    belongs to the identity and draws its own detail. The four patterns of a group (three woven, one plain or printed)
+    and its four pairs of shoes are dealt from shuffled lists, so no two of them agree.
 
     >>> a, b = person(4), person(7)
     >>> a.group == b.group, a.top_colour == b.top_colour, (a.pattern, a.period) == (b.pattern, b.period)
@@ -132,9 +134,10 @@ def person(identity: int, seed: int = 0) -> Person:
     top_name, bottom_name = _one(ours, tuple(CLOTH)), _one(ours, TROUSERS)
     top_colour = _near(ours, CLOTH[top_name])
     hair = _one(ours, ("short", "long", "bob", "bun", "bald", "tail"), (5, 3, 2, 1.2, 0.8, 1.5))
-    patterns = [PATTERNS[i] for i in ours.permutation(len(PATTERNS))[:GROUP]]
-    pattern, period = patterns[member]
-    shoe = _one(mine, tuple(SHOES))
+    woven = [WOVEN[i] for i in ours.permutation(len(WOVEN))[: GROUP - 1]]
+    patterns = [*woven, PRINTED[int(ours.integers(len(PRINTED)))]]
+    pattern, period = patterns[int(ours.permutation(GROUP)[member])]
+    shoe = tuple(SHOES)[int(ours.permutation(len(SHOES))[member])]
     return Person(
         identity=identity,
         group=group,

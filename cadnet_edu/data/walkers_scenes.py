@@ -53,7 +53,7 @@ def camera_of(camera: int, seed: int = 0) -> Camera:
     light = np.array([side * rng.uniform(0.35, 0.8), -rng.uniform(0.35, 0.8), rng.uniform(0.3, 0.7)])
     x, y, z = (light / np.linalg.norm(light)).tolist()
     warm, tint = rng.normal(0, 0.08), rng.normal(0, 0.03)
-    gain = rng.uniform(0.82, 1.14)
+    gain = rng.uniform(0.88, 1.12)
     elevation = float(rng.uniform(0.05, 0.30))
     return Camera(
         scene=SCENES[(camera + seed) % len(SCENES)],
@@ -64,8 +64,8 @@ def camera_of(camera: int, seed: int = 0) -> Camera:
         ambient=float(rng.uniform(0.42, 0.66)),
         cast=(gain * (1 + warm), gain * (1 + tint), gain * (1 - warm)),
         gamma=float(rng.uniform(0.82, 1.22)),
-        noise=float(rng.uniform(2.0, 7.0)),
-        blur=float(rng.uniform(0.0, 0.0045)),
+        noise=float(rng.uniform(0.8, 2.5)),
+        blur=float(rng.uniform(0.0, 0.004)),
         horizon=float(0.30 - 0.75 * elevation + rng.uniform(0.12, 0.26)),
     )
 
@@ -113,7 +113,7 @@ def _bricks(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarra
 
 def _shops(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     shape = np.broadcast_shapes(x.shape, y.shape)
-    wall = np.zeros((*shape, 3)) + (0.62, 0.58, 0.52)
+    wall = np.full((*shape, 3), (0.62, 0.58, 0.52))
     xs = x[0]
     left = 0.0
     while left < 0.5 * STRIP:
@@ -137,12 +137,13 @@ def _shops(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 def _park(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     shape = np.broadcast_shapes(x.shape, y.shape)
-    leaf = 0.5 * clouds(rng, shape, (10, 50)) + 0.6 * clouds(rng, shape, (50, 260)) + 0.4 * clouds(rng, shape, (140, 700))
+    leaf = sum(k * clouds(rng, shape, cells) for k, cells in ((0.5, (10, 50)), (0.6, (50, 260)), (0.4, (140, 700))))
+    leaf = np.asarray(leaf)
     wall = np.array([0.22, 0.34, 0.15]) + 0.10 * leaf[..., None] * np.array([0.8, 1.0, 0.5])
     for _ in range(7):  # trunks
         cx, half = rng.uniform(0, 0.5 * STRIP), rng.uniform(0.012, 0.035)
         t = (x - cx - 0.02 * np.sin(9 * y)) / half
-        bark = np.array([0.33, 0.26, 0.20]) * (1 - 0.45 * t[..., None] + 0.15 * clouds(rng, shape, (60, 500))[..., None])
+        bark = np.array([0.33, 0.26, 0.20]) * (1 - 0.45 * t + 0.15 * clouds(rng, shape, (60, 500)))[..., None]
         wall = np.where((np.abs(t) < 1)[..., None], bark, wall)
     return wall
 
@@ -150,7 +151,8 @@ def _park(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _station(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     tile = 0.06
     tint = rng.normal(0, 0.02, 4096)
-    wall = np.array([0.72, 0.76, 0.76]) + tint[(np.floor(x / tile).astype(int) * 31 + np.floor(y / tile).astype(int)) & 4095][..., None]
+    which = np.floor(x / tile).astype(int) * 31 + np.floor(y / tile).astype(int)
+    wall = np.array([0.72, 0.76, 0.76]) + tint[which & 4095][..., None]
     wall[((x % tile) < 0.004) | ((y % tile) < 0.004)] = (0.5, 0.53, 0.55)
     for _ in range(5):  # posters
         cx, cy = rng.uniform(0, 0.5 * STRIP), rng.uniform(0.15, 0.35)

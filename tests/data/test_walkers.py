@@ -1,0 +1,395 @@
+"""Walkers: the same bytes everywhere, look-alikes that differ in fine detail only, a cache that can be trusted."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cadnet_edu.data import walkers as module
+from cadnet_edu.data.walkers import draw, walkers, write_market1501
+from cadnet_edu.data.walkers_cloth import wave
+from cadnet_edu.data.walkers_people import COARSE, FINE, GROUP, PRINTED, WOVEN, person
+from cadnet_edu.data.walkers_pose import JOINTS
+
+SHOTS = [(0, 0, 0), (5, 1, 2), (17, 3, 1), (402, 2, 0)]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "walkers"
+
+
+def fingerprint(shots=SHOTS) -> str:
+    digest = hashlib.sha256()
+    for identity, camera, shot in shots:
+        digest.update(draw(identity, camera, shot, height=64, width=32, seed=3).image.tobytes())
+    return digest.hexdigest()
+
+
+# --- the same bytes ---------------------------------------------------------------------------------------------
+
+
+def test_another_process_draws_the_same_bytes_in_another_order():
+    code = (
+        "import hashlib\nfrom cadnet_edu.data.walkers_draw import draw\n"
+        f"shots = {SHOTS!r}\n"
+        "images = {s: draw(*s, height=64, width=32, seed=3).image.tobytes() for s in reversed(shots)}\n"
+        "print(hashlib.sha256(b''.join(images[s] for s in shots)).hexdigest())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == fingerprint()
+
+
+def test_global_random_state_is_neither_used_nor_moved():
+    np.random.seed(1)
+    before = np.random.get_state()[1].copy()  # type: ignore[index]
+    first = fingerprint()
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # type: ignore[index]
+    np.random.seed(2)
+    assert fingerprint() == first
+
+
+def test_a_pool_and_one_process_draw_the_same(monkeypatch):
+    jobs = module._shots(range(10), range(10, 20), 2, 2, 0)
+    monkeypatch.setattr(module, "_workers", lambda: 2)
+    tasks = [(jobs[i : i + 16], 32, 16, 0) for i in range(0, len(jobs), 16)]
+    pooled = list(module._pooled(tasks))
+    assert len(pooled) == len(tasks)
+    np.testing.assert_array_equal(np.concatenate(pooled), np.concatenate([module._draw_chunk(t) for t in tasks]))
+
+
+def test_drawing_goes_on_in_one_process_when_the_pool_breaks(monkeypatch):
+    def broken(tasks):
+        yield module._draw_chunk(tasks[0])
+
+    jobs = module._shots(range(10), range(10, 20), 2, 2, 0)
+    monkeypatch.setattr(module, "POOL_FROM", 1)
+    monkeypatch.setattr(module, "_pooled", broken)
+    pixels = np.concatenate(list(module._drawn(jobs, 32, 16, 0, None)))
+    assert pixels.shape == (len(jobs), 32, 16, 3)
+    np.testing.assert_array_equal(pixels[-1], draw(*jobs[-1][:3], height=32, width=16).image)
+
+
+def test_an_image_does_not_depend_on_the_set_it_is_in():
+    small = walkers("S", 32, 16, identities=(4, 3), cameras=2, shots=2)
+    large = walkers("S", 32, 16, identities=(4, 9), cameras=4, shots=3)
+    found = {(s.pid, s.name): s.image for part in (large.train, large.query, large.gallery) for s in part}
+    for sample in (*small.train, *small.query, *small.gallery):
+        np.testing.assert_array_equal(sample.image, found[sample.pid, sample.name])
+
+
+@pytest.mark.parametrize("change", [{"identity": 8}, {"camera": 2}, {"shot": 1}, {"seed": 4}])
+def test_every_argument_changes_the_image(change):
+    same = {"identity": 0, "camera": 0, "shot": 0, "seed": 3}
+    a = draw(**same, height=64, width=32).image.astype(int)
+    b = draw(**(same | change), height=64, width=32).image.astype(int)
+    assert np.abs(a - b).mean() > 2
+
+
+# --- what is drawn ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shot", SHOTS)
+@pytest.mark.parametrize("size", [(128, 64), (64, 32), (97, 51)])
+def test_the_scene_is_the_same_at_every_size(shot, size):
+    large, small = draw(*shot, height=256, width=128), draw(*shot, height=size[0], width=size[1])
+    assert small.image.shape == (*size, 3)
+    assert small.mask.shape == size
+    reduced = np.asarray(Image.fromarray(large.image).resize((size[1], size[0]), Image.Resampling.BOX))
+    assert np.corrcoef(reduced.ravel(), small.image.ravel())[0, 1] > 0.96
+    mask = np.asarray(Image.fromarray(large.mask).resize((size[1], size[0]), Image.Resampling.NEAREST))
+    assert (mask & small.mask).sum() / (mask | small.mask).sum() > 0.9
+    for name in JOINTS:
+        x, y = (large.keypoints[name].x + 0.5) / 128, (large.keypoints[name].y + 0.5) / 256
+        assert (small.keypoints[name].x + 0.5) / size[1] == pytest.approx(x, abs=1e-6)
+        assert (small.keypoints[name].y + 0.5) / size[0] == pytest.approx(y, abs=1e-6)
+
+
+def test_larger_than_the_paper_and_wrapped_noise():
+    drawing = draw(1, 1, 1, height=1100, width=60)
+    assert drawing.image.shape == (1100, 60, 3)
+    assert 0.05 < drawing.mask.mean() < 0.6
+
+
+def test_masks_and_joints_agree():
+    seen, hidden = 0, 0
+    for i in range(60):
+        d = draw(i, i % 6, i % 3, height=128, width=64)
+        assert 0.06 < d.mask.mean() < 0.55
+        assert tuple(d.keypoints) == JOINTS
+        for point in d.keypoints.values():
+            inside = 0 <= round(point.x) < 64 and 0 <= round(point.y) < 128
+            assert point.visible == bool(inside and d.mask[round(point.y), round(point.x)])
+        inner = [d.keypoints[n] for n in ("neck", "left_hip", "right_hip", "left_knee", "right_knee", "right_elbow")]
+        if d.attributes["hidden_by"] == "none":
+            seen += sum(p.visible for p in inner)
+            assert all(p.visible for p in inner), (i, d.keypoints)
+        hidden += d.attributes["hidden_by"] != "none"
+        assert d.keypoints["neck"].y < d.keypoints["left_hip"].y < d.keypoints["left_ankle"].y
+    assert seen > 200
+    assert hidden >= 2
+
+
+def test_the_mask_is_where_the_person_is_painted():
+    """Two shots that differ in the person alone differ inside their masks (and in the shadow), not elsewhere."""
+    a, b = draw(0, 0, 0, height=128, width=64), draw(3, 0, 0, height=128, width=64)
+    inside = np.abs(a.image.astype(int) - b.image.astype(int))[a.mask | b.mask].mean()
+    assert inside > 15
+
+
+def test_something_in_front_takes_pixels_from_the_mask():
+    whole, cut = [], []
+    for i in range(120):
+        d = draw(i, 0, 0, height=64, width=32)
+        (whole if d.attributes["hidden_by"] == "none" else cut).append(d.mask.sum())
+    assert len(cut) >= 5
+    assert np.mean(cut) < 0.93 * np.mean(whole)
+
+
+# --- look-alikes ------------------------------------------------------------------------------------------------
+
+
+def test_look_alikes_differ_in_fine_detail_only():
+    for group in range(40):
+        members = [asdict(person(GROUP * group + i)) for i in range(GROUP)]
+        for name in COARSE:
+            assert all(m[name] == members[0][name] for m in members), name
+        assert len({(m["pattern"], m["period"]) for m in members}) == GROUP
+        assert len({m["shoe_name"] for m in members}) == GROUP
+    assert set(COARSE) | set(FINE) | {"identity", "group"} == set(asdict(person(0)))
+    looks = {tuple(str(asdict(person(GROUP * g))[n]) for n in COARSE) for g in range(40)}
+    assert len(looks) == 40
+
+
+def test_down_sampling_destroys_what_tells_look_alikes_apart():
+    """Seen alike (one pose, one camera), look-alikes are far apart at full resolution and close at an eighth of it."""
+
+    def gap(a, b, rate):
+        size = (48 // rate, 96 // rate)
+        a, b = (np.asarray(Image.fromarray(x).resize(size, Image.Resampling.BOX), float) for x in (a, b))
+        return np.abs(a - b).mean()
+
+    full, coarse, others = [], [], []
+    for group in range(12):
+        images = [_posed(GROUP * group + i) for i in range(GROUP)]
+        full.append(gap(images[0], images[1], 1))
+        coarse.append(gap(images[0], images[1], 8))
+        others.append(gap(images[0], _posed(GROUP * group + 101), 8))
+    assert np.mean(coarse) < 0.5 * np.mean(full)
+    assert np.mean(coarse) < 0.5 * np.mean(others)
+
+
+def _posed(identity):
+    """The person of ``identity`` in the pose and place of one fixed shot."""
+    from cadnet_edu.data import walkers_draw as d
+
+    settings = d.camera_of(0, 0)
+    pose = d.pose_of(0, 0, 0, 0, settings, person(0))
+    layer, _ = d._figure(identity, 0, settings, pose, 96, 48, 2)
+    back = Image.new("RGBA", layer.size, (128, 128, 128, 255))
+    back.alpha_composite(layer)
+    return np.asarray(back.convert("RGB"))
+
+
+@pytest.mark.parametrize(("kind", "period"), [*WOVEN, *PRINTED])
+def test_woven_patterns_have_zero_mean_and_their_period(kind, period):
+    x, y = np.arange(200)[None] / 400 - 0.25, np.arange(160)[:, None] / 400
+    w = wave(kind, period, x, y)
+    assert w.shape == (160, 200)
+    assert abs(w.mean()) < 1e-6
+    assert (w.std() > 0.4) == (period > 0)
+
+
+def test_an_unknown_pattern_is_named():
+    with pytest.raises(ValueError, match="tartan"):
+        wave("tartan", 0.1, np.zeros((1, 1)), np.zeros((1, 1)))
+
+
+# --- the split --------------------------------------------------------------------------------------------------
+
+
+def test_size_s():
+    split = walkers("S", 64, 32)
+    assert [len(p) for p in (split.train, split.query, split.gallery)] == [256, 128, 128]
+    assert {s.pid for s in split.train} == set(range(32))
+    assert {s.pid for s in split.query} == {s.pid for s in split.gallery} == set(range(32, 64))
+    assert {s.camera for s in split.query} == set(range(4))
+    assert split.train[0].load().shape == (64, 32, 3)
+
+
+@pytest.mark.parametrize(("size", "train", "query", "gallery"), [("M", 1440, 400, 800), ("L", 12936, 3368, 15913)])
+def test_counts_of_the_larger_sizes(size, train, query, gallery):
+    base = module.SIZES[size]
+    jobs = module._shots(range(base.train), range(base.train, base.train + base.test), base.cameras, base.shots, 0)
+    roles = [j.role for j in jobs]
+    assert [roles.count(r) for r in ("train", "query", "gallery")] == [train, query, gallery]
+    assert len({j[:3] for j in jobs}) == len(jobs)
+    assert {j.identity for j in jobs if j.role == "train"} == set(range(base.train))
+    assert {j.identity for j in jobs if j.role == "query"} == set(range(base.train, base.train + base.test))
+    elsewhere = {}
+    for j in jobs:
+        if j.role == "gallery":
+            elsewhere.setdefault(j.identity, set()).add(j.camera)
+    assert all(elsewhere[j.identity] - {j.camera} for j in jobs if j.role == "query")
+
+
+def test_overrides():
+    split = walkers("M", 32, 16, identities=(3, 2), cameras=3, shots=4)
+    assert [len(p) for p in (split.train, split.query, split.gallery)] == [36, 6, 18]
+    assert {s.camera for s in split.train} == {0, 1, 2}
+    assert len(walkers("L", 32, 16, identities=(5, 4)).query) == 4 * 3368 // 750
+
+
+@pytest.mark.parametrize("size", [(8, 4), (0, 0), (-128, 64), (128, 4), (64.0, 32), (5000, 64), (True, 32)])
+def test_silly_sizes(size):
+    with pytest.raises(ValueError, match="height first"):
+        draw(0, 0, 0, height=size[0], width=size[1])
+    with pytest.raises(ValueError, match="height first"):
+        walkers("S", *size)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"identities": (1, 4)}, {"identities": (4, 0)}, {"cameras": 1}, {"shots": 0}, {"seed": -1}, {"shots": -2}]
+)
+def test_silly_counts(wrong):
+    with pytest.raises(ValueError, match="needs at least"):
+        walkers("S", 32, 16, **wrong)
+
+
+def test_unknown_names():
+    with pytest.raises(ValueError, match="'XL'"):
+        walkers("XL")
+    with pytest.raises(ValueError, match="0 or more"):
+        draw(-1, 0, 0)
+
+
+# --- the cache --------------------------------------------------------------------------------------------------
+
+SMALL = {"size": "S", "height": 32, "width": 16, "identities": (20, 10), "cameras": 4, "shots": 2}  # 240 images
+
+
+def pixels(split):
+    return np.stack([s.image for part in (split.train, split.query, split.gallery) for s in part])
+
+
+def test_the_second_call_reads_the_file(cache, monkeypatch):
+    first = pixels(walkers(**SMALL))
+    (file,) = cache.iterdir()
+    assert isinstance(walkers(**SMALL).train[0].image, np.memmap)
+    monkeypatch.setattr(module, "_draw_chunk", None)  # drawing again would fail
+    np.testing.assert_array_equal(pixels(walkers(**SMALL)), first)
+    assert [file] == list(cache.iterdir())
+    with pytest.raises(ValueError, match="read-only"):
+        walkers(**SMALL).train[0].image[0] = 0  # type: ignore[index]
+
+
+def test_small_sets_leave_no_file(cache):
+    split = walkers("S", 32, 16, identities=(3, 2))
+    assert not cache.exists()
+    assert not split.train[0].image.flags.writeable  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("damage", ["short", "empty", "text", "zeros", "another shape"])
+def test_a_damaged_cache_is_drawn_again(cache, damage):
+    first = pixels(walkers(**SMALL))
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    if damage == "another shape":
+        np.save(file, np.zeros((3, 32, 16, 3), np.uint8))
+    else:
+        bad = {
+            "short": whole[: len(whole) // 2],
+            "empty": b"",
+            "text": b"hello",
+            "zeros": whole[:128] + bytes(len(whole) - 128),
+        }
+        file.write_bytes(bad[damage])
+    np.testing.assert_array_equal(pixels(walkers(**SMALL)), first)
+    assert file.read_bytes() == whole
+
+
+def test_other_arguments_and_other_code_take_another_file(cache, monkeypatch):
+    walkers(**SMALL)
+    walkers(**(SMALL | {"seed": 1}))
+    monkeypatch.setattr(module, "_source_key", lambda: "changed")
+    walkers(**SMALL)
+    assert len(list(cache.iterdir())) == 3
+
+
+def test_a_full_disk_costs_the_cache_and_nothing_else(cache, monkeypatch):
+    first = pixels(walkers(**SMALL))
+    (file,) = cache.iterdir()
+    file.unlink()
+
+    def full(path, write):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_atomically", full)
+    with pytest.warns(RuntimeWarning, match="CADNET_EDU_CACHE"):
+        split = walkers(**SMALL)
+    np.testing.assert_array_equal(pixels(split), first)
+    assert not list(cache.iterdir())
+
+
+# --- Market-1501's layout ---------------------------------------------------------------------------------------
+
+
+def test_market1501_layout(tmp_path):
+    split = walkers("S", 64, 32, identities=(3, 2), cameras=3, shots=2)
+    folder = write_market1501(split, tmp_path / "deep" / "market")
+    assert sorted(p.name for p in folder.iterdir()) == ["bounding_box_test", "bounding_box_train", "query"]
+    for role, name in module.FOLDERS.items():
+        files, samples = sorted((folder / name).iterdir()), getattr(split, role)
+        found = [re.fullmatch(r"(\d{4})_c([1-6])s(\d)_(\d{6})_(\d\d)\.jpg", p.name) for p in files]
+        assert all(found)
+        assert sorted((int(m[1]) - 1, int(m[2]) - 1) for m in found) == sorted((s.pid, s.camera) for s in samples)
+    sample = split.query[0]
+    (path,) = (folder / "query").glob(f"{sample.pid + 1:04d}_c{sample.camera + 1}s1_*.jpg")
+    with Image.open(path) as picture:
+        assert picture.size == (32, 64)
+        error = np.asarray(picture).astype(int) - sample.load().astype(int)
+    assert np.abs(error).mean() < 2.0
+
+
+def test_market1501_layout_is_read_back(tmp_path):
+    from cadnet_edu.data.folders import market1501
+
+    split = walkers("S", 32, 16, identities=(3, 2), cameras=2, shots=2)
+    back = market1501(write_market1501(split, tmp_path / "market"))
+    for role in ("train", "query", "gallery"):
+        assert len(getattr(back, role)) == len(getattr(split, role))
+    assert {s.pid for s in back.query} == {s.pid + 1 for s in split.query}
+    back.check()
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    split = walkers("S", 32, 16, identities=(2, 1), cameras=2, shots=2)
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="something here already"):
+        write_market1501(split, tmp_path / "used")
+    assert (tmp_path / "used" / "thesis.txt").read_text() == "mine"
+    with pytest.raises(ValueError, match="something here already"):
+        write_market1501(split, tmp_path / "used" / "thesis.txt")
+    (tmp_path / "new").mkdir()
+    assert (write_market1501(split, tmp_path / "new") / "query").is_dir()
+
+
+def test_nothing_is_left_when_writing_fails(tmp_path, monkeypatch):
+    split = walkers("S", 32, 16, identities=(2, 1), cameras=2, shots=2)
+
+    def full(samples, folder, first):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_write_images", full)
+    with pytest.raises(OSError, match="No space"):
+        write_market1501(split, tmp_path / "out")
+    assert not [p for p in tmp_path.iterdir() if p.name != "cache"]
