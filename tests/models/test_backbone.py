@@ -1,0 +1,190 @@
+"""Our ResNet is torchvision's, with its inner maps handed out; weights load whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from cadnet_edu.models.backbone import BasicBlock, ResNet, resnet
+
+NAMES = ["resnet18", "resnet50"]
+
+
+def published(name: str) -> nn.Module:
+    """torchvision's network without its classifier."""
+    torch.manual_seed(0)
+    net = getattr(torchvision.models, name)(weights=None)
+    for m in net.modules():  # BatchNorm as after some training, so that a wrong copy would show
+        if isinstance(m, nn.BatchNorm2d):
+            nn.init.uniform_(m.weight, 0.5, 1.5)
+            nn.init.normal_(m.bias, std=0.1)
+            nn.init.normal_(m.running_mean, std=0.1)
+            nn.init.uniform_(m.running_var, 0.5, 1.5)
+    del net.fc
+    return net
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_are_torchvisions(name):
+    with torch.device("meta"):
+        ours, theirs = resnet(name), getattr(torchvision.models, name)(weights=None)
+    del theirs.fc
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
+    assert sum(p.numel() for p in ours.parameters()) == {"resnet18": 11_176_512, "resnet50": 23_508_032}[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_outputs_are_torchvisions(name, mode):
+    theirs, ours = published(name), resnet(name)
+    ours.load_state_dict(theirs.state_dict())
+    ours.train(mode == "train")
+    theirs.train(mode == "train")
+    x = torch.rand(2, 3, 64, 32)
+    expected = [theirs.relu(theirs.bn1(theirs.conv1(x)))]
+    h = theirs.maxpool(expected[0])
+    for layer in (theirs.layer1, theirs.layer2, theirs.layer3, theirs.layer4):
+        h = layer(h)
+        expected.append(h)
+    maps = ours(x)
+    assert len(maps) == 5
+    for a, b in zip(maps, expected):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "slim"])
+@pytest.mark.parametrize("last_stride", [1, 2])
+@pytest.mark.parametrize("size", [(64, 32), (256, 128)])
+def test_maps_have_the_channels_and_sizes_that_are_told(name, last_stride, size):
+    with torch.device("meta"):
+        net = resnet(name, width=8, last_stride=last_stride)
+        maps = net(torch.empty(2, 3, *size))
+    assert [tuple(m.shape) for m in maps] == [
+        (2, c, size[0] // r, size[1] // r) for c, r in zip(net.channels, net.reductions)
+    ]
+    assert net.reductions[-1] == (16 if name == "slim" else 32) // (2 if last_stride == 1 else 1)
+    assert net.channels == ([8, 32, 64, 128, 256] if name == "resnet50" else [8, 8, 16, 32, 64])
+
+
+def test_slim_has_one_block_a_stage_and_no_max_pooling():
+    net = resnet("slim", width=4)
+    assert [len(getattr(net, f"layer{i}")) for i in (1, 2, 3, 4)] == [1, 1, 1, 1]
+    assert not any(isinstance(m, nn.MaxPool2d) for m in net.modules())
+    assert net.conv1.kernel_size == (3, 3)
+
+
+def test_the_last_stride_changes_no_parameter():
+    ours, usual = resnet("resnet18", width=4, last_stride=1), resnet("resnet18", width=4)
+    ours.load_state_dict(usual.state_dict())
+    assert ours.layer4[0].conv1.stride == (1, 1)
+
+
+def test_without_tracking_there_are_no_running_statistics():
+    net = ResNet(BasicBlock, (1, 1, 1, 1), width=4, track=False)
+    assert list(net.buffers()) == []
+
+
+def test_unknown_backbone():
+    with pytest.raises(ValueError, match=r"no backbone 'resnet51'. Choose resnet50, resnet18 or slim"):
+        resnet("resnet51")
+
+
+# ------------------------------------------------------------------------------------------------------------ weights
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small published-looking file: with the classifier that we do not have."""
+    torch.manual_seed(1)
+    state = dict(resnet("resnet18", width=4).state_dict())
+    path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
+    torch.save({**state, "fc.weight": torch.rand(10, 32), "fc.bias": torch.rand(10)}, path)
+    return path
+
+
+def test_a_local_file_loads(weights_file):
+    torch.manual_seed(2)
+    net = resnet("resnet18", width=4, weights=str(weights_file))
+    expected = torch.load(weights_file)
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
+
+
+def test_torchvisions_own_file_loads(tmp_path):
+    net = torchvision.models.resnet18(weights=None)
+    torch.save(net.state_dict(), tmp_path / "published.pth")
+    ours = resnet("resnet18", weights=str(tmp_path / "published.pth"))
+    torch.testing.assert_close(ours.layer3[1].conv2.weight, net.layer3[1].conv2.weight)
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere\.pth' is neither 'imagenet' nor 'none' nor a file that exists"):
+        resnet("resnet18", width=4, weights=str(tmp_path / "nowhere.pth"))
+
+
+@pytest.mark.parametrize("damage", ["cut short", "empty", "text"])
+def test_a_damaged_file_is_an_error(weights_file, tmp_path, damage):
+    content = weights_file.read_bytes()
+    path = tmp_path / "damaged.pth"
+    path.write_bytes({"cut short": content[: len(content) // 2], "empty": b"", "text": b"<html>404</html>"}[damage])
+    with pytest.raises(ValueError, match=r"damaged\.pth: cannot be read as a file of weights"):
+        resnet("resnet18", width=4, weights=str(path))
+
+
+@pytest.mark.parametrize("content", [torch.zeros(3), [torch.zeros(3)], {"state_dict": {"conv1.weight": torch.ones(3)}}])
+def test_a_file_with_something_else_is_an_error(tmp_path, content):
+    path = tmp_path / "other.pth"
+    torch.save(content, path)
+    with pytest.raises(ValueError, match=r"other\.pth: this file is no plain state_dict"):
+        resnet("resnet18", width=4, weights=str(path))
+
+
+@pytest.mark.parametrize("name", ["slim", "resnet50"])
+def test_weights_of_another_network_are_an_error(weights_file, name):
+    with pytest.raises(ValueError, match=rf"do not fit a {name} of width 4"):
+        resnet(name, width=4, weights=str(weights_file))
+
+
+def test_weights_of_another_width_are_an_error(weights_file):
+    with pytest.raises(ValueError, match=r"do not fit a resnet18 of width 8: size mismatch for .*"):
+        resnet("resnet18", width=8, weights=str(weights_file))
+
+
+def test_a_part_of_the_weights_is_an_error(tmp_path):
+    state = resnet("resnet18", width=4).state_dict()
+    del state["layer2.0.conv1.weight"]
+    torch.save(state, tmp_path / "part.pth")
+    with pytest.raises(ValueError, match=r"do not fit .*layer2\.0\.conv1\.weight"):
+        resnet("resnet18", width=4, weights=str(tmp_path / "part.pth"))
+
+
+def test_there_are_no_imagenet_weights_for_slim():
+    with pytest.raises(ValueError, match="no published ImageNet weights for the slim backbone"):
+        resnet("slim", weights="imagenet")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_imagenet_asks_for_the_weights_of_2019(monkeypatch, name):
+    asked = []
+
+    def get_state_dict(self, **kwargs):
+        asked.append((str(self), kwargs))
+        return published(name).state_dict()
+
+    monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", get_state_dict)
+    net = resnet(name, weights="imagenet")
+    torch.testing.assert_close(net.conv1.weight, published(name).conv1.weight)
+    assert asked[0][0] == f"{name.replace('resnet', 'ResNet')}_Weights.IMAGENET1K_V1"
+    assert asked[0][1]["check_hash"]
+
+
+@pytest.mark.parametrize("error", [OSError("no route to host"), RuntimeError("invalid hash value")])
+def test_imagenet_weights_that_cannot_be_had_are_an_error(monkeypatch, error):
+    def get_state_dict(self, **kwargs):
+        raise error
+
+    monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", get_state_dict)
+    with pytest.raises(ValueError, match=f"could not be downloaded .{error}.*path of a local copy"):
+        resnet("resnet18", weights="imagenet")

@@ -1,0 +1,186 @@
+"""CAD-Net: shapes of the paper, variants, which parameters learn from what, and combinations that cannot be."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from cadnet_edu.losses import L_id
+from cadnet_edu.models.cadnet import CADNet, Output
+from cadnet_edu.models.classifier import GAP
+
+SMALL = {
+    "size": (32, 16), "backbone": "slim", "backbone_width": 4, "last_stride": 1, "decoder_width": 4,
+    "discriminator_width": 4,
+}  # fmt: skip
+
+
+def small(seed: int = 0, **changes) -> CADNet:
+    torch.manual_seed(seed)
+    return CADNet(5, **{**SMALL, **changes})
+
+
+def images(b: int = 2) -> torch.Tensor:
+    return torch.rand(b, 3, 32, 16, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize(("last_stride", "h", "w"), [(2, 8, 4), (1, 16, 8)])
+def test_the_papers_shapes(last_stride, h, w):
+    """Sec. 3.1: f and g are h x w x d, v = [f, g] is h x w x 2d, u is 2d; ResNet-50 has d = 2048."""
+    with torch.device("meta"):
+        net = CADNet(751, last_stride=last_stride)
+        out = net(torch.empty(2, 3, 256, 128))
+        assert net.D_F(out.f).shape == (2, 1, 8, 4)
+        assert net.D_I(out.x_hat).shape == (2,)
+    assert out.f.shape == out.g.shape == (2, 2048, h, w)
+    assert out.v.shape == (2, 4096, h, w)
+    assert out.u.shape == (2, 4096)
+    assert out.x_hat.shape == (2, 3, 256, 128)
+    assert out.logits.shape == (2, 751)
+    assert out.branch_logits == ()
+
+
+@pytest.mark.parametrize("size", [(32, 16), (48, 24), (64, 32)])
+@pytest.mark.parametrize("skips", ["encoder", "encoder+input", "none"])
+def test_small_shapes(size, skips):
+    net = small(size=size, skips=skips)
+    out = net(torch.rand(2, 3, *size))
+    assert out.x_hat.shape == (2, 3, *size)
+    assert out.f.shape == (2, net.E.d, size[0] // net.E.reduction, size[1] // net.E.reduction)
+    assert 0 <= out.x_hat.min() <= out.x_hat.max() <= 1
+
+
+def test_v_is_f_and_g_side_by_side():
+    net = small().eval()
+    x = images()
+    out = net(x)
+    torch.testing.assert_close(out.v, torch.cat([out.f, out.g], 1))
+    torch.testing.assert_close(out.u, torch.cat([GAP(out.f), GAP(out.g)], 1))
+    f, taps = net.E(x)
+    torch.testing.assert_close(out.f, f)
+    torch.testing.assert_close(out.x_hat, net.G(f, taps, x))
+    torch.testing.assert_close(out.g, net.F(out.x_hat).f)
+    torch.testing.assert_close(out.logits, net.C.fc(out.u))
+
+
+def test_f_only():
+    """Table 1, "f only": the classifier sees f; G still recovers images, F is not built."""
+    net = small(features="f").eval()
+    out = net(images())
+    assert net.F is None
+    assert out.g is None
+    assert out.x_hat.shape == (2, 3, 32, 16)
+    assert out.v is out.f
+    torch.testing.assert_close(out.u, GAP(out.f))
+
+
+def test_g_only():
+    net = small(features="g").eval()
+    out = net(images())
+    assert out.v is out.g
+    torch.testing.assert_close(out.u, GAP(out.g))
+    assert net.C.fc.in_features == net.E.d
+
+
+def test_a_plain_re_identification_network():
+    net = small(features="f", decoder=False, feature_discriminator=False, image_discriminator=False).eval()
+    out = net(images())
+    assert net.G is net.F is net.D_F is net.D_I is None
+    assert out.x_hat is out.g is None
+    assert net.discriminator_parameters() == []
+    torch.testing.assert_close(net.recover(images()), images())
+
+
+def test_branch_heads():
+    net = small(branch_heads=True).eval()
+    out = net(images())
+    assert len(out.branch_logits) == 2
+    for C, branch, logits in zip(net.branch_C, (out.f, out.g), out.branch_logits):
+        torch.testing.assert_close(logits, C.fc(GAP(branch)))
+    assert {id(p) for p in net.branch_C.parameters()} <= {id(p) for p in net.generator_parameters()}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {}, {"features": "f"}, {"features": "g"}, {"branch_heads": True}, {"feature_discriminator": False},
+        {"image_discriminator": False}, {"features": "f", "decoder": False, "image_discriminator": False},
+    ],
+)  # fmt: skip
+def test_each_parameter_is_on_one_side(changes):
+    net = small(**changes)
+    sides = [{id(p) for p in ps} for ps in (net.generator_parameters(), net.discriminator_parameters())]
+    assert not sides[0] & sides[1]
+    assert sides[0] | sides[1] == {id(p) for p in net.parameters()}
+    judges = [p for D in (net.D_F, net.D_I) if D is not None for p in D.parameters()]
+    assert sides[1] == {id(p) for p in judges}
+
+
+@pytest.mark.parametrize("changes", [{}, {"features": "f"}, {"features": "g"}, {"skips": "encoder+input"}])
+def test_the_short_ways_agree_with_forward(changes):
+    net = small(**changes).eval()
+    x, out = images(), net(images())
+    torch.testing.assert_close(net.embed(x), out.u)
+    torch.testing.assert_close(net.recover(x), out.x_hat)
+    torch.testing.assert_close(net.w(x), GAP(out.f))
+    assert net.w(x).shape == (2, net.E.d)
+
+
+def gradient(module: nn.Module | None) -> float:
+    """How much gradient a network got in all."""
+    assert module is not None
+    return sum(0.0 if p.grad is None else p.grad.abs().sum().item() for p in module.parameters())
+
+
+@pytest.mark.parametrize(("features", "reaches"), [("joint", True), ("g", True), ("f", False)])
+def test_the_identity_loss_reaches_g_through_f(features, reaches):
+    """Sec. 3.3: L_id "also refines the HR decoder G", hence "re-ID oriented" images. Only a classifier on g does so."""
+    net = small(features=features)
+    L_id(net(images()).logits, torch.tensor([0, 3])).backward()
+    assert gradient(net.E) > 0
+    assert gradient(net.C) > 0
+    assert (gradient(net.G) > 0) == reaches
+    assert gradient(net.D_F) == gradient(net.D_I) == 0
+
+
+def test_e_and_f_share_no_weights():
+    net = small()
+    assert not {p.data_ptr() for p in net.E.parameters()} & {p.data_ptr() for p in net.F.parameters()}
+
+
+def test_weights_go_to_both_encoders(tmp_path):
+    torch.save(small(seed=9).E.resnet.state_dict(), tmp_path / "weights.pth")
+    net = small(weights=str(tmp_path / "weights.pth"))
+    for a, b, c in zip(*(m.resnet.parameters() for m in (net.E, net.F, small(seed=9).E))):
+        assert torch.equal(a, c)
+        assert torch.equal(b, c)
+
+
+def test_output_is_named_as_in_the_paper():
+    assert Output._fields == ("f", "x_hat", "g", "v", "u", "logits", "branch_logits")
+
+
+def test_the_same_seed_builds_the_same_network():
+    for a, b in zip(small().parameters(), small().parameters()):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"features": "both"}, "features = 'both': choose 'joint', 'f' or 'g'"),
+        ({"skips": "all"}, "skips = 'all': choose 'encoder', 'encoder.input' or 'none'"),
+        ({"backbone": "vgg"}, "no backbone 'vgg'"),
+        ({"decoder": False}, "keep the decoder"),
+        ({"decoder": False, "features": "g", "image_discriminator": False}, "keep the decoder"),
+        ({"decoder": False, "features": "f"}, "keep the decoder, or use features='f' without D_I"),
+        ({"features": "f", "branch_heads": True}, "branch heads need both f and g"),
+        ({"size": (36, 16)}, "images of 36 x 16: slim needs multiples of 8"),
+        ({"size": (32, 20)}, "images of 32 x 20: slim needs multiples of 8"),
+        ({"backbone": "resnet18", "last_stride": 2, "size": (48, 32)}, "resnet18 needs multiples of 32"),
+    ],
+)
+def test_what_cannot_be_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        small(**changes)
