@@ -96,7 +96,13 @@ def images_grid(images: Sequence[Any], titles: Sequence[str] = (), columns: int 
 
 
 def image_row(images: Sequence[Any], titles: Sequence[str] = (), heading: str = "") -> Figure:
-    """Images in one row; see ``images_grid``."""
+    """Images side by side in one row; see ``images_grid``.
+
+    Args:
+        images: tensors or arrays of one size, see ``to_uint8``.
+        titles: one an image, or none.
+        heading: the title of the figure.
+    """
     return images_grid(images, titles, columns=max(1, len(images)), heading=heading)
 
 
