@@ -1,0 +1,217 @@
+"""Degradation (Sec. 3.1) against Pillow and by hand; the MLR protocol (Sec. 4.4)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cadnet_edu.data.resolution import degrade, mlr
+from cadnet_edu.data.samples import Sample, Split
+
+
+def images(b: int = 3, height: int = 32, width: int = 16, seed: int = 0) -> torch.Tensor:
+    return torch.rand(b, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def pillow(x: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bilinear resizing of one channel to (height, width), in floating point."""
+    return np.asarray(Image.fromarray(x, mode="F").resize(size[::-1], Image.Resampling.BILINEAR))
+
+
+# ------------------------------------------------------------------------------------------------------------ degrade
+@pytest.mark.parametrize("r", [2, 3, 4, 8, 1.5, 2.7])
+@pytest.mark.parametrize("size", [(64, 32), (31, 17)])
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated")
+def test_against_pillow(r, size):
+    """Pillow's BILINEAR is antialiased when it makes images smaller; making them larger it is plain bilinear."""
+    x = images(1, *size)
+    small = (round(size[0] / r), round(size[1] / r))
+    expected = np.stack([pillow(pillow(c, small), size) for c in x[0].numpy()])
+    np.testing.assert_allclose(degrade(x, r)[0].numpy(), expected, atol=1e-5)
+
+
+def test_by_hand():
+    """A dark and a bright half, eight pixels to two and back."""
+    x = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]).expand(1, 3, 8, 8)
+    # The left small pixel lies between pixels 1 and 2. Its triangle, 4 pixels to either side, weighs pixels 0 to 5
+    # with 5 7 7 5 3 1 eighths; the last two are bright.
+    left = (3 + 1) / (5 + 7 + 7 + 5 + 3 + 1)
+    between = torch.tensor([0, 0, 1, 3, 5, 7, 8, 8]) / 8  # where the eight pixels lie between the two
+    torch.testing.assert_close(degrade(x, 4)[0, 0, 0], left + between * (1 - 2 * left))
+
+
+def test_rate_1_leaves_images_untouched():
+    x = images()
+    for r in (1, 1.0, torch.tensor(1.0), torch.ones(3)):
+        assert torch.equal(degrade(x, r), x)
+
+
+def test_one_rate_an_image_is_each_image_by_itself():
+    x = images(6)
+    rates = torch.tensor([4, 1, 2.5, 4, 1, 3])
+    together = degrade(x, rates)
+    for i, r in enumerate(rates.tolist()):
+        torch.testing.assert_close(together[i : i + 1], degrade(x[i : i + 1], r), rtol=0, atol=0)
+    assert torch.equal(together[1], x[1])
+
+
+def test_the_input_stays_as_it_is():
+    x = images()
+    before = x.clone()
+    degrade(x, torch.tensor([1.0, 2.0, 4.0]))
+    assert torch.equal(x, before)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (3, 5), (33, 15)])
+@pytest.mark.parametrize("r", [1.01, 2, 3, 100])
+def test_sizes_are_kept_and_values_stay_in_range(size, r):
+    x = images(2, *size)
+    low = degrade(x, r)
+    assert low.shape == x.shape
+    assert low.dtype == x.dtype
+    assert low.min() >= x.min() - 1e-6
+    assert low.max() <= x.max() + 1e-6
+
+
+def test_a_huge_rate_leaves_one_colour():
+    low = degrade(images(1), 1000)
+    torch.testing.assert_close(low, low[:, :, :1, :1].expand_as(low))
+
+
+def test_what_small_pixels_cannot_hold_is_gone():
+    """Stripes finer than the small pixels become grey; without antialiasing they would come back as wide stripes."""
+    stripes = (torch.arange(64) % 3 == 0).float().expand(1, 3, 64, 64)
+    assert degrade(stripes, 4)[..., 8:-8, 8:-8].std() < 0.05
+
+
+def test_more_detail_is_lost_at_higher_rates():
+    x = images(4, 64, 32)
+    errors = [(degrade(x, r) - x).abs().mean().item() for r in (1, 2, 3, 4, 8)]
+    assert errors == sorted(errors)
+    assert errors[0] == 0 < errors[1]
+
+
+def test_gradients_pass_through():
+    x = images().double().requires_grad_()
+    degrade(x, torch.tensor([1.0, 2.0, 3.0])).sum().backward()
+    torch.testing.assert_close(x.grad[0], torch.ones(3, 32, 16, dtype=torch.float64))
+    assert (x.grad[1:].flatten(1).abs().sum(1) > 0).all()
+
+
+@pytest.mark.parametrize("r", [0.5, 0, -2, float("nan"), float("inf"), torch.tensor([1.0, 2.0, 0.9])])
+def test_wrong_rates(r):
+    with pytest.raises(ValueError, match="a down-sampling rate is a number of 1 or more"):
+        degrade(images(), r)
+
+
+def test_the_number_of_rates_must_fit():
+    with pytest.raises(ValueError, match="2 rates for 3 images"):
+        degrade(images(), torch.tensor([2.0, 3.0]))
+
+
+@pytest.mark.parametrize("x", [torch.zeros(3, 8, 4), torch.zeros(2, 3, 8, 4, dtype=torch.uint8)])
+def test_what_is_no_batch_of_images(x):
+    with pytest.raises(ValueError, match="give a float batch"):
+        degrade(x, 2)
+
+
+# ---------------------------------------------------------------------------------------------------------------- mlr
+PIXELS = np.zeros((4, 2, 3), np.uint8)
+
+
+def people(cameras: int = 2, distractors: bool = False) -> Split:
+    def shots(pids, which=None) -> tuple[Sample, ...]:
+        return tuple(
+            Sample(PIXELS, p, c, name=f"{p}_{c}_{k}") for p in pids for c in (which or range(cameras)) for k in range(3)
+        )
+
+    gallery = shots(range(20, 40), range(1, cameras))
+    if distractors:
+        gallery += shots([0])
+    return Split(shots(range(1, 20)), shots(range(20, 40), [0]), gallery, name="set")
+
+
+@pytest.mark.parametrize("cameras", [2, 5])
+@pytest.mark.parametrize("lr_camera", [None, 0, 1])
+def test_section_4_4(cameras, lr_camera):
+    split = people(cameras)
+    low = mlr(split, (2, 3, 4), seed=1, lr_camera=lr_camera)
+    assert low.name == "MLR-set"
+    # Images of one camera are LR, each with its own rate; the others stay as they are.
+    for before, after in zip(split.train, low.train, strict=True):
+        assert (before.name, before.pid, before.camera) == (after.name, after.pid, after.camera)
+    lr_cameras: dict[int, set[int]] = {}
+    for s in (*low.train, *low.query):
+        if s.rate > 1:
+            lr_cameras.setdefault(s.pid, set()).add(s.camera)
+    assert all(len(cams) == 1 for cams in lr_cameras.values())
+    if lr_camera is not None:
+        assert set().union(*lr_cameras.values()) == {lr_camera}
+    else:
+        assert len(set().union(*lr_cameras.values())) > 1
+    assert set(lr_cameras) == set(range(1, 40))  # every identity has LR images
+    for s in low.train:
+        assert (s.rate > 1) == (s.camera in lr_cameras[s.pid])
+    # Queries are LR, the gallery is HR, and no identity's gallery comes from its LR camera.
+    assert {s.rate for s in low.query} == {2.0, 3.0, 4.0}
+    assert {s.rate for s in low.gallery} == {1.0}
+    assert all(s.camera not in lr_cameras[s.pid] for s in low.gallery)
+    # Nobody is lost and nobody comes twice.
+    assert sorted(s.name for s in (*low.query, *low.gallery)) == sorted(s.name for s in (*split.query, *split.gallery))
+    low.check()
+
+
+def test_rates_are_drawn_evenly_and_for_each_image():
+    rates = [s.rate for s in mlr(people()).train if s.rate > 1]
+    assert all(0.15 < rates.count(r) / len(rates) < 0.55 for r in (2, 3, 4))
+    one = [s.rate for s in mlr(people(cameras=5), seed=2).train if s.rate > 1 and s.pid < 10]
+    assert any(len(set(one[i : i + 3])) > 1 for i in range(0, len(one), 3))  # within one identity
+
+
+def test_seeds():
+    def key(split: Split) -> list[tuple]:
+        return [(s.name, s.rate) for part in (split.train, split.query, split.gallery) for s in part]
+
+    assert key(mlr(people(), seed=3)) == key(mlr(people(), seed=3))
+    assert key(mlr(people(), seed=3)) != key(mlr(people(), seed=4))
+
+
+def test_the_original_split_stays_as_it_is():
+    split = people()
+    mlr(split)
+    assert {s.rate for part in (split.train, split.query, split.gallery) for s in part} == {1.0}
+
+
+def test_unusual_rates():
+    assert {s.rate for s in mlr(people(), rates=(2.5,)).query} == {2.5}
+
+
+@pytest.mark.parametrize(("lr_camera", "kept"), [(None, {0, 1, 2}), (1, {0, 2})])
+def test_distractors_are_never_queries(lr_camera, kept):
+    """Market-1501's 0000 images share a number but no person: asking for them would score nonsense."""
+    low = mlr(people(cameras=3, distractors=True), lr_camera=lr_camera)
+    assert not any(s.pid == 0 for s in low.query)
+    distractors = [s for s in low.gallery if s.pid == 0]
+    assert {s.camera for s in distractors} == kept
+    assert {s.rate for s in distractors} == {1.0}
+
+
+@pytest.mark.parametrize("camera", [7, -1])
+def test_a_camera_that_took_nothing(camera):
+    with pytest.raises(ValueError, match=f"set: with camera {camera} as the LR camera there are 0 queries"):
+        mlr(people(), lr_camera=camera)
+
+
+def test_a_camera_that_took_everything():
+    one = Split(people().train, people().query, people().query, name="set")
+    for camera, which in ((0, "camera 0"), (None, "one camera of each identity")):
+        with pytest.raises(ValueError, match=f"with {which} as the LR camera there are 120 queries and 0 gallery"):
+            mlr(one, lr_camera=camera)
+
+
+@pytest.mark.parametrize("rates", [(), (2, 0.5), (float("nan"),), (float("inf"),)])
+def test_rates_that_cannot_be_drawn(rates):
+    with pytest.raises(ValueError, match="give at least one down-sampling rate, each 1 or more"):
+        mlr(people(), rates=rates)

@@ -1,0 +1,234 @@
+"""Samples, splits and image files of every kind that lies about in real folders."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cadnet_edu.data.samples import Sample, Split, load_images, read_image
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 3), dtype=np.uint8)
+
+
+def person(pid: int, camera: int = 0, **changes) -> Sample:
+    return Sample(PIXELS, pid, camera, **changes)
+
+
+def split(train=((0, 0), (0, 1), (1, 0), (1, 1)), query=((2, 0),), gallery=((2, 1), (3, 1)), name="set") -> Split:
+    return Split(*(tuple(person(*p) for p in part) for part in (train, query, gallery)), name=name)
+
+
+# ------------------------------------------------------------------------------------------------------------ samples
+def test_a_file_names_its_sample():
+    assert Sample(Path("folder/0001_c1.jpg"), 1, 1).name == "0001_c1.jpg"
+    assert Sample(Path("folder/0001_c1.jpg"), 1, 1, name="Ada").name == "Ada"
+    assert person(1).name == ""
+
+
+def test_samples_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        person(1).rate = 2.0
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (PIXELS[:, :, 0], r"shape \(12, 8\) and type uint8"),
+        (PIXELS / 255, r"type float64"),
+        (PIXELS.transpose(2, 0, 1), r"shape \(3, 12, 8\)"),
+        (np.zeros((0, 8, 3), np.uint8), r"shape \(0, 8, 3\)"),
+        ("a.jpg", "Give a Path or an array of pixels"),
+    ],
+)
+def test_wrong_pixels(image, message):
+    with pytest.raises(ValueError, match=message):
+        Sample(image, 1, 1)
+
+
+@pytest.mark.parametrize("changes", [{"pid": -1}, {"camera": -1}])
+def test_negative_numbers(changes):
+    with pytest.raises(ValueError, match="Both start at 0"):
+        Sample(**{"image": PIXELS, "pid": 1, "camera": 1, **changes})
+
+
+@pytest.mark.parametrize("rate", [0.5, 0, -2, float("nan"), float("inf")])
+def test_wrong_rates(rate):
+    with pytest.raises(ValueError, match=f"rate = {rate}. A down-sampling rate is a number from 1 up"):
+        person(1, rate=rate)
+
+
+def test_load_resizes_like_pillow():
+    expected = np.asarray(Image.fromarray(PIXELS).resize((4, 6), Image.Resampling.BILINEAR))
+    np.testing.assert_array_equal(person(1).load(6, 4), expected)
+    np.testing.assert_array_equal(person(1).load(), PIXELS)
+    np.testing.assert_array_equal(person(1).load(12, 8), PIXELS)
+
+
+# ------------------------------------------------------------------------------------------------------------- splits
+def test_a_good_split_passes():
+    assert split().check() == split()
+    assert str(split()) == (
+        "set: train 4 images of 2 identities, query 1 images of 1 identities, gallery 2 images of 2 identities"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": ()}, "set: the train part holds no image"),
+        ({"query": ()}, "set: the query part holds no image"),
+        ({"gallery": ()}, "set: the gallery part holds no image"),
+        ({"query": ((2, 0), (1, 0))}, r"1 identities are in train and in test \(for example 1\)"),
+        ({"gallery": ((2, 1), (0, 0), (1, 1))}, r"2 identities are in train and in test \(for example 0\)"),
+        ({"train": ((0, 0), (0, 1), (7, 0))}, r"1 training identities have a single image \(for example 7\)"),
+        ({"query": ((2, 1),), "gallery": ((2, 1), (3, 0))}, "no query has a match from another camera"),
+        ({"gallery": ((3, 1),)}, "query and gallery hold different people"),
+    ],
+)
+def test_each_mistake_of_a_split_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        split(**changes).check()
+
+
+def test_a_query_without_match_beside_one_with_a_match_is_no_mistake():
+    assert split(query=((2, 0), (9, 0))).check()
+
+
+# -------------------------------------------------------------------------------------------------------- image files
+def test_rgb_comes_back_as_it_is(tmp_path):
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    picture = read_image(tmp_path / "a.png")
+    assert picture.mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(picture), PIXELS)
+
+
+def test_grayscale(tmp_path):
+    Image.fromarray(PIXELS[:, :, 0]).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "a.png")), np.stack([PIXELS[:, :, 0]] * 3, 2))
+
+
+def test_16_bits_keep_their_upper_eight(tmp_path):
+    deep = PIXELS[:, :, 0].astype(np.uint16) * 256 + 255
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "a.png"))[:, :, 1], PIXELS[:, :, 0])
+
+
+def test_cmyk(tmp_path):
+    Image.new("CMYK", (8, 12), (0, 255, 255, 0)).save(tmp_path / "a.jpg")
+    assert np.abs(np.asarray(read_image(tmp_path / "a.jpg")).astype(int) - (255, 0, 0)).max() < 8
+
+
+def test_what_is_transparent_becomes_white(tmp_path):
+    picture = Image.new("RGBA", (8, 12), (200, 0, 0, 255))
+    picture.putpixel((0, 0), (0, 0, 0, 0))
+    picture.save(tmp_path / "a.png")
+    pixels = np.asarray(read_image(tmp_path / "a.png"))
+    assert pixels[0, 0].tolist() == [255, 255, 255]
+    assert pixels[1, 1].tolist() == [200, 0, 0]
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif"])
+def test_a_palette_with_a_transparent_colour(tmp_path, suffix):
+    picture = Image.new("P", (8, 12), 1)
+    picture.putpalette([0, 0, 0, 10, 200, 30])
+    picture.putpixel((0, 0), 0)
+    picture.save(tmp_path / f"a.{suffix}", transparency=0)
+    pixels = np.asarray(read_image(tmp_path / f"a.{suffix}"))
+    assert pixels[0, 0].tolist() == [255, 255, 255]
+    assert pixels[1, 1].tolist() == [10, 200, 30]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_exif_orientation_is_followed(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[0x112] = 6  # the camera was held upright: turn by 90 degrees clockwise
+    wide = Image.new("RGB", (12, 8), "black")
+    wide.paste("white", (0, 0, 6, 8))  # left half white, so that the upper half of the upright picture is
+    wide.save(tmp_path / f"a.{suffix}", exif=exif)
+    pixels = np.asarray(read_image(tmp_path / f"a.{suffix}"))
+    assert pixels.shape == (12, 8, 3)
+    assert pixels[:4].min() > 200
+    assert pixels[-4:].max() < 50
+
+
+def jpeg(path: Path) -> bytes:
+    Image.fromarray(PIXELS).resize((64, 128)).save(path)
+    return path.read_bytes()
+
+
+def damage(kind: str, path: Path) -> None:
+    whole = jpeg(path)
+    if kind == "cut short":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif kind == "text":
+        path.write_text("<html>404 not found</html>")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    else:
+        path.write_bytes(whole[:30])
+
+
+@pytest.mark.parametrize("kind", ["cut short", "text", "empty", "header only"])
+def test_damaged_files_are_named(tmp_path, kind):
+    path = tmp_path / "0001_c1.jpg"
+    damage(kind, path)
+    with pytest.raises(ValueError, match=r"0001_c1\.jpg: this file cannot be read as an image .*replace it"):
+        read_image(path)
+
+
+def test_broken_decoders_are_no_different(tmp_path, monkeypatch):
+    """Pillow's decoders meet damage with errors of many kinds: struct.error, ValueError, IndexError ..."""
+    jpeg(tmp_path / "a.jpg")
+
+    def fail(picture):
+        raise IndexError("tile out of range")
+
+    monkeypatch.setattr("cadnet_edu.data.samples.ImageOps.exif_transpose", fail)
+    with pytest.raises(ValueError, match=r"a\.jpg: this file cannot be read as an image \(tile out of range\)"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    for path in (tmp_path / "none.jpg", tmp_path):
+        with pytest.raises(ValueError, match="there is no such file"):
+            read_image(path)
+
+
+# ------------------------------------------------------------------------------------------------------- load_images
+def test_load_images_keeps_order_and_turns_channels_first(tmp_path):
+    arrays = [np.full((12, 8, 3), i, np.uint8) for i in range(40)]
+    arrays[7] = PIXELS
+    Image.fromarray(arrays[3]).save(tmp_path / "3.png")
+    samples = [Sample(tmp_path / "3.png" if i == 3 else a, i, 0) for i, a in enumerate(arrays)]
+    images = load_images(samples, 12, 8)
+    assert images.dtype == torch.uint8
+    assert images.shape == (40, 3, 12, 8)
+    for i, a in enumerate(arrays):
+        np.testing.assert_array_equal(images[i].permute(1, 2, 0).numpy(), a)
+
+
+def test_load_images_resizes_but_never_degrades():
+    images = load_images([person(1, rate=4.0), person(1)], 24, 16)
+    assert images.shape == (2, 3, 24, 16)
+    assert torch.equal(images[0], images[1])
+
+
+def test_load_images_leaves_the_samples_alone():
+    before = PIXELS.copy()
+    load_images([person(1)], 12, 8).zero_()
+    np.testing.assert_array_equal(PIXELS, before)
+
+
+def test_load_images_of_nothing():
+    assert load_images([], 12, 8).shape == (0, 3, 12, 8)
+
+
+def test_load_images_names_the_damaged_one(tmp_path):
+    damage("cut short", tmp_path / "bad.jpg")
+    with pytest.raises(ValueError, match=r"bad\.jpg"):
+        load_images([person(0), Sample(tmp_path / "bad.jpg", 1, 0)], 12, 8)

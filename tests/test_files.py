@@ -1,0 +1,179 @@
+"""Files are written completely or not at all, and errors say where and why."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pytest
+import torch
+
+from cadnet_edu import files
+from cadnet_edu.files import read_json, write_atomically, write_json
+
+
+def only(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+class FullDisk:
+    """A file that takes so many bytes and then no more."""
+
+    def __init__(self, file: BinaryIO, room: int) -> None:
+        self.file, self.room = file, room
+
+    def write(self, content: bytes) -> int:
+        if len(content) > self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.room -= len(content)
+        return self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def test_a_new_file_and_its_folders(tmp_path):
+    path = write_atomically(tmp_path / "a" / "b" / "file.bin", lambda file: file.write(b"new"))
+    assert path.read_bytes() == b"new"
+    assert only(path.parent) == ["file.bin"]
+
+
+def test_an_old_file_is_replaced(tmp_path):
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old and longer")
+    write_atomically(str(path), lambda file: file.write(b"new"))
+    assert path.read_bytes() == b"new"
+    assert only(tmp_path) == ["file.bin"]
+
+
+def test_until_the_end_the_old_file_is_there(tmp_path):
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+
+    def write(file: BinaryIO) -> None:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+
+    write_atomically(path, write)
+    assert path.read_bytes() == b"new"
+
+
+def test_others_may_read_what_they_usually_may(tmp_path):
+    (tmp_path / "usual").write_bytes(b"")
+    write_atomically(tmp_path / "ours", lambda file: file.write(b""))
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "ours")]
+    assert modes[0] == modes[1]
+
+
+def test_a_full_disk(tmp_path):
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(OSError, match=r"file\.bin could not be saved \(No space left on device\).*untouched") as caught:
+        write_atomically(path, lambda file: FullDisk(file, 10).write(b"x" * 11))
+    assert caught.value.errno == errno.ENOSPC
+    assert path.read_bytes() == b"old"
+    assert only(tmp_path) == ["file.bin"]
+
+
+@pytest.mark.parametrize("room", [0, 100, 1000, 5000])
+def test_a_full_disk_behind_torch_save(tmp_path, room):
+    """torch.save reports a failed write as a RuntimeError about positions in its archive."""
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"old": torch.ones(3)}, path)
+    with pytest.raises(OSError, match=r"checkpoint\.pt could not be saved \(No space left on device\)"):
+        write_atomically(path, lambda file: torch.save({"new": torch.zeros(10_000)}, FullDisk(file, room)))
+    assert torch.equal(torch.load(path)["old"], torch.ones(3))
+    assert only(tmp_path) == ["checkpoint.pt"]
+
+
+def test_a_cause_deep_down_is_found(tmp_path):
+    def write(file: BinaryIO) -> None:
+        try:
+            try:
+                raise OSError(errno.EIO, "Input/output error")
+            except OSError as error:
+                raise RuntimeError("the writer failed") from error
+        except RuntimeError:
+            raise RuntimeError("the archive failed")  # noqa: B904
+
+    with pytest.raises(OSError, match=r"could not be saved .Input/output error"):
+        write_atomically(tmp_path / "file.bin", write)
+
+
+def test_a_disk_that_fills_up_at_the_last_moment(tmp_path, monkeypatch):
+    """Some file systems tell only when the bytes are forced out."""
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+
+    def fsync(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_atomically(path, lambda file: file.write(b"new"))
+    assert path.read_bytes() == b"old"
+    assert only(tmp_path) == ["file.bin"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError("a bug"), RuntimeError("a bug")])
+def test_other_errors_come_through_as_they_are(tmp_path, error):
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+
+    def write(file: BinaryIO) -> None:
+        file.write(b"half")
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        write_atomically(path, write)
+    assert caught.value is error
+    assert path.read_bytes() == b"old"
+    assert only(tmp_path) == ["file.bin"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    with pytest.raises(OSError, match=r"cannot write into .*taken .*Choose another folder"):
+        write_atomically(tmp_path / "taken" / "file.bin", lambda file: file.write(b"new"))
+
+
+def test_a_folder_in_the_place_of_the_file(tmp_path):
+    (tmp_path / "file.bin").mkdir()
+    with pytest.raises(OSError, match=r"file\.bin could not be saved \(Is a directory\)"):
+        write_atomically(tmp_path / "file.bin", lambda file: file.write(b"new"))
+    assert only(tmp_path) == ["file.bin"]
+
+
+# ---------------------------------------------------------------------------------------------------------------- JSON
+def test_json_there_and_back(tmp_path):
+    value = {"rank1": 0.821, "name": "Zoë", "rates": [2, 3.5], "none": None}
+    path = write_json(tmp_path / "a.json", value)
+    assert read_json(path) == value
+    assert path.read_text().endswith("}\n")
+    assert "\n  " in path.read_text()  # for people, too
+
+
+@pytest.mark.parametrize("value", [float("nan"), {"L": float("inf")}, np.zeros(2), {"path": Path("a")}])
+def test_what_json_cannot_hold(tmp_path, value):
+    path = write_json(tmp_path / "a.json", "old")
+    with pytest.raises(ValueError, match=r"a\.json: JSON holds finite numbers, text, lists and dictionaries only"):
+        write_json(path, value)
+    assert read_json(path) == "old"
+    assert only(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"rank1": 0.8', b"\xff\xfe\x00"])
+def test_damaged_json_is_named(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.json: damaged, not valid JSON"):
+        read_json(tmp_path / "a.json")
+
+
+def test_missing_json_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.json: there is no such file"):
+        read_json(tmp_path / "none.json")
