@@ -75,6 +75,7 @@ class Config:
     backbone_width: int = 64  # channels of the first stage; ResNet-50 has 64
     decoder_width: int = 64  # channels of G at full image size, as in Miyato & Koyama
     discriminator_width: int = 64  # first rung of the ladders of D_F (Tsai et al.) and D_I (ResNet-18)
+    neck: bool = False  # ours: BatchNorm between u and C's layer
     skips: Literal["encoder", "encoder+input", "none"] = "encoder"  # Sec. 3.2; where they attach is ours
 
     # Losses

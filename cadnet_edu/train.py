@@ -50,6 +50,7 @@ def build_network(config: Config, identities: int) -> CADNet:
         discriminator_width=config.discriminator_width,
         skips=config.skips,
         branch_heads=config.branch_heads,
+        neck=config.neck,
     )
 
 

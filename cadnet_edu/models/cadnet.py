@@ -39,6 +39,7 @@ class CADNet(nn.Module):
         skips: what G gets besides f: ``encoder``, ``encoder+input`` or ``none``.
         branch_heads: whether f and g get a classifier each, beside the one on v. Choice: ours; with a single
             classifier on v = [f, g] the branch that learns faster takes the whole gradient and the other starves.
+        neck: whether classifiers have a BatchNorm neck, see ``Classifier``.
 
     Shapes:
         image ``(b, 3, H, W)`` in [0, 1] -> ``Output``.
@@ -63,6 +64,7 @@ class CADNet(nn.Module):
         discriminator_width: int = 64,
         skips: str = "encoder",
         branch_heads: bool = False,
+        neck: bool = False,
     ) -> None:
         super().__init__()
         if features not in ("joint", "f", "g"):
@@ -83,8 +85,8 @@ class CADNet(nn.Module):
         taps = {} if skips == "none" else self.E.tap_channels
         self.G = Decoder(d, reduction, taps, decoder_width, residual=skips == "encoder+input") if decoder else None
         self.F = Encoder(backbone, backbone_width, last_stride, weights) if features != "f" else None
-        self.C = Classifier(2 * d if features == "joint" else d, identities)
-        self.branch_C = nn.ModuleList([Classifier(d, identities) for _ in range(2)] if branch_heads else [])
+        self.C = Classifier(2 * d if features == "joint" else d, identities, neck)
+        self.branch_C = nn.ModuleList([Classifier(d, identities, neck) for _ in range(2)] if branch_heads else [])
         self.D_F = FeatureDiscriminator(d, (h, w), discriminator_width) if feature_discriminator else None
         blocks = (1, 1, 1, 1) if small else (2, 2, 2, 2)
         self.D_I = ImageDiscriminator(discriminator_width, blocks, small) if image_discriminator else None
