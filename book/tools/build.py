@@ -192,7 +192,7 @@ def lay_out(folders: Folders, done: dict[Path, Path]) -> None:
     for name in ("_config.yml", "_toc.yml"):
         write(folders.source / name, (folders.root / name).read_text(encoding="utf-8"))
     book = folders.root / "book"
-    skip = {book / "src", book / "chapters", book / "tools", book / "results"}
+    skip = {book / "src", book / "chapters", book / "tools", book / "results", book / "yours"}
     for path in sorted(p for p in book.rglob("*") if p.is_file()):
         if not any(path.is_relative_to(folder) for folder in skip) and path.name != ".DS_Store":
             target = folders.source / path.relative_to(folders.root)

@@ -2,7 +2,8 @@
 
 The text is the truth: people review and edit ``book/src/NN_name.md`` (a MyST text notebook), then run
 ``make notebooks``. The notebooks in ``book/chapters/`` are derived: no outputs, one fixed kernel, cell ids that
-depend on nothing but the chapter's name and the cell's place. The same text always gives the same bytes.
+depend on nothing but the chapter's name and the cell's place. The same text always gives the same bytes. A notebook in
+which somebody worked is never overwritten: it is moved to ``book/yours/`` first.
 
 How to write a chapter
 ----------------------
@@ -46,7 +47,7 @@ A figure of the package is the last expression of its cell. It brings the text f
 
     {numref}`fig-collapse` shows the collapse.
 
-A figure that the chapter draws with matplotlib itself needs that text from the chapter, in words that say what is seen::
+A figure that the chapter draws with matplotlib itself needs that text from the chapter: what is seen, in words::
 
     ```{code-cell} ipython3
     ---
@@ -125,8 +126,33 @@ def derive(text: str, name: str) -> str:
     notebook = jupytext.reads(text, fmt="md:myst")
     cells = [_cell(cell, _cell_id(name, place), name) for place, cell in enumerate(notebook.cells)]
     _check_bootstrap(cells, name)
-    whole = {"cells": cells, "metadata": KERNEL, "nbformat": 4, "nbformat_minor": 5}
+    metadata = {**KERNEL, "derived": _fingerprint(cells)}
+    whole = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(whole, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _fingerprint(cells: Any) -> str:
+    """Return a hash of the cells; a notebook that carries another one was changed after it was derived."""
+    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def untouched(path: Path) -> bool:
+    """Tell whether a notebook is as it was derived, whatever the text says by now."""
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        return notebook["metadata"]["derived"] == _fingerprint(notebook["cells"])
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def set_aside(path: Path, yours: Path) -> Path:
+    """Move a notebook into `yours`, beside what lies there already, and return its new place."""
+    yours.mkdir(parents=True, exist_ok=True)
+    target, number = yours / path.name, 1
+    while target.exists():
+        number += 1
+        target = yours / f"{path.stem}-{number}.ipynb"
+    return path.rename(target)
 
 
 def _cell_id(name: str, place: int) -> str:
@@ -186,13 +212,18 @@ def stale(src: Path, out: Path) -> dict[Path, str | None]:
 
 
 def derive_all(src: Path, out: Path) -> list[Path]:
-    """Make `out` what `src` says: write what changed, remove what is gone, and return the files concerned."""
+    """Make `out` what `src` says: write what changed, remove what is gone, and return the files concerned.
+
+    A notebook that was changed by hand goes to the folder ``yours`` beside `out`.
+    """
     changed = stale(src, out)
     for path, text in changed.items():
-        if text is None:
-            path.unlink()
-        else:
+        if path.exists() and not untouched(path):
+            print(f"{path} was changed by hand and is now {set_aside(path, out.parent / 'yours')}")
+        if text is not None:
             write(path, text)
+        else:
+            path.unlink(missing_ok=True)
     return list(changed)
 
 

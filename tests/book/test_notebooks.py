@@ -130,8 +130,32 @@ def test_drift_is_seen_and_mended(tmp_path: Path) -> None:
     assert notebooks.main(["--src", str(src), "--out", str(out), "--check"]) == 0
     notebook = out / "01_a.ipynb"
     notebook.write_text(notebook.read_text(encoding="utf-8").replace("A title", "Another"), encoding="utf-8")
-    (out / "02_gone.ipynb").write_text("{}", encoding="utf-8")
+    (out / "02_gone.ipynb").write_text(notebooks.derive(HEAD + BOOTSTRAP, "02_gone"), encoding="utf-8")
     assert set(notebooks.stale(src, out)) == {notebook, out / "02_gone.ipynb"}
     notebooks.derive_all(src, out)
     assert sorted(path.name for path in out.iterdir()) == ["01_a.ipynb"]
     assert notebooks.stale(src, out) == {}
+
+
+def test_work_of_a_reader_is_kept(tmp_path: Path) -> None:
+    src, out, yours = tmp_path / "src", tmp_path / "chapters", tmp_path / "yours"
+    src.mkdir()
+    (src / "01_a.md").write_text(HEAD + BOOTSTRAP, encoding="utf-8")
+    notebooks.derive_all(src, out)
+    (src / "01_a.md").write_text(HEAD + BOOTSTRAP + FIGURE, encoding="utf-8")
+    notebooks.derive_all(src, out)
+    assert not yours.exists(), "a notebook that nobody touched is simply made new"
+    edited = (out / "01_a.ipynb").read_text(encoding="utf-8").replace("print", "repr")
+    own = {"01_a.ipynb": edited, "notes.ipynb": "mine"}
+    for _ in range(2):
+        for name, text in own.items():
+            (out / name).write_text(text, encoding="utf-8")
+        notebooks.derive_all(src, out)
+    assert [path.name for path in out.iterdir()] == ["01_a.ipynb"]
+    kept = {path.name: path.read_text(encoding="utf-8") for path in yours.iterdir()}
+    assert kept == {
+        "01_a.ipynb": own["01_a.ipynb"],
+        "01_a-2.ipynb": own["01_a.ipynb"],
+        "notes.ipynb": "mine",
+        "notes-2.ipynb": "mine",
+    }
