@@ -44,16 +44,28 @@ def degrade(x: Tensor, r: float | Tensor) -> Tensor:
     if not bool(((rates >= 1) & torch.isfinite(rates)).all()):
         raise ValueError(f"r = {rates.tolist()}: a down-sampling rate is a number of 1 or more.")
     if rates.numel() == 1:
-        return _degrade_all(x, float(rates))
+        return down_and_up(x, float(rates))
     out = x.clone()
     for rate in rates.unique().tolist():  # few distinct rates, so few batches
         if rate > 1:
             chosen = torch.nonzero(rates == rate)[:, 0].to(x.device)
-            out[chosen] = _degrade_all(x[chosen], rate)
+            out[chosen] = down_and_up(x[chosen], rate)
     return out
 
 
-def _degrade_all(x: Tensor, r: float) -> Tensor:
+def down_and_up(x: Tensor, r: float) -> Tensor:
+    """Scale a batch down by r, so that detail is lost, and up again, so that the size stays.
+
+    Args:
+        x: images ``(b, 3, H, W)``, float.
+        r: one down-sampling rate for all, 1 or more.
+
+    Returns:
+        ``(b, 3, H, W)``.
+
+    >>> down_and_up(torch.tensor([0.0, 1.0, 0.0, 1.0]).expand(1, 3, 4, 4), 4)[0, 0, 0]  # one pixel is left: the mean
+    tensor([0.5000, 0.5000, 0.5000, 0.5000])
+    """
     if r == 1:
         return x
     height, width = x.shape[-2:]
