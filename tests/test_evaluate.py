@@ -1,0 +1,221 @@
+"""Asking a model: retrieval at each rate, and image quality."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import peak_signal_noise_ratio
+from torch import Tensor, nn
+
+from cadnet_edu.data.resolution import degrade
+from cadnet_edu.data.samples import Sample, Split, load_images
+from cadnet_edu.evaluate import asked, chunks, embed, evaluate, image_quality
+from cadnet_edu.metrics import ssim
+from cadnet_edu.models.cadnet import CADNet
+
+SIZE = (32, 16)
+
+
+def flat_split(identities: int = 12, cameras: int = 3, shots: int = 2) -> Split:
+    """People who are plain grey, each a different grey: no down-sampling can hide who they are."""
+
+    def sample(pid: int, camera: int) -> Sample:
+        return Sample(np.full((*SIZE, 3), 10 * pid, dtype=np.uint8), pid, camera)
+
+    test = range(2, 2 + identities)
+    return Split(
+        train=tuple(sample(p, c) for p in range(2) for c in range(cameras)),
+        query=tuple(sample(p, 0) for p in test),
+        gallery=tuple(sample(p, c) for p in test for c in range(1, cameras) for _ in range(shots)),
+        name="grey people",
+    )
+
+
+def oracle(x: Tensor) -> Tensor:
+    """Reads off who it is: a one-hot vector of the identity."""
+    return nn.functional.one_hot((x.mean((1, 2, 3)) * 25.5).round().long(), 26).float()
+
+
+def mean_colours(x: Tensor) -> Tensor:
+    """A model without weights: mean colours of eight stripes."""
+    return nn.functional.adaptive_avg_pool2d(x, (8, 1)).flatten(1)
+
+
+def network(features: str = "joint") -> CADNet:
+    """A small network with BatchNorm everywhere, as it comes out of training: in training mode."""
+    torch.manual_seed(0)
+    net = CADNet(4, SIZE, backbone="slim", backbone_width=4, decoder_width=2, discriminator_width=4, features=features)
+    for _ in range(3):
+        net(torch.rand(8, 3, *SIZE))
+    return net.train()
+
+
+def test_an_oracle_is_always_right() -> None:
+    for protocol in ("single_shot", "market1501"):
+        results = evaluate(oracle, flat_split(), (1, 4, 8), size=SIZE, protocol=protocol, quality=False)  # type: ignore[arg-type]
+        for row in results.values():
+            assert row["rank1"] == row["rank5"] == row["rank10"] == row["mAP"] == 1
+
+
+def test_a_model_that_guesses_is_right_by_chance_only() -> None:
+    generator = torch.Generator().manual_seed(0)
+    split = flat_split(identities=20, cameras=2, shots=1)
+    rows = [
+        evaluate(lambda x: torch.rand(len(x), 4, generator=generator), split, (2,), size=SIZE, quality=False)["2"]
+        for _ in range(40)
+    ]
+    for k, name in ((1, "rank1"), (5, "rank5"), (10, "rank10")):
+        got, sigma = np.mean([r[name] for r in rows]), math.sqrt(k / 20 * (1 - k / 20) / 800)
+        assert abs(got - k / 20) < 5 * sigma, name
+
+
+def test_a_model_that_says_the_same_of_everybody_gets_no_credit_for_ties() -> None:
+    row = evaluate(lambda x: torch.ones(len(x), 3), flat_split(20, 2, 1), (1,), size=SIZE, quality=False)["1"]
+    assert row["rank1"] <= 1 / 20
+
+
+def test_queries_are_low_resolution_and_the_gallery_never_is(tiny_split: Split) -> None:
+    seen: list[Tensor] = []
+
+    def model(x: Tensor) -> Tensor:
+        seen.append(x.clone())
+        return mean_colours(x)
+
+    evaluate(model, tiny_split, (1, 2.5, 8), size=SIZE, quality=False)
+    query, gallery = (load_images(part, *SIZE).float() / 255 for part in (tiny_split.query, tiny_split.gallery))
+    assert len(seen) == 4
+    for got, wanted in zip(seen, (gallery, query, degrade(query, 2.5), degrade(query, 8)), strict=True):
+        assert torch.equal(got, wanted)
+
+
+def test_rates_are_named_as_they_are_said(tiny_split: Split) -> None:
+    results = evaluate(mean_colours, tiny_split, (1, 2.5, 4.0), size=SIZE)
+    assert list(results) == ["1", "2.5", "4"]
+    for row in results.values():
+        assert {"rank1", "rank5", "rank10", "mAP", "psnr", "ssim"} <= set(row)
+        assert all(0 <= row[name] <= 1 for name in ("rank1", "rank5", "rank10", "mAP", "ssim"))
+
+
+def test_without_recovery_the_floor_of_bilinear_up_sampling_is_scored(tiny_split: Split) -> None:
+    results = evaluate(mean_colours, tiny_split, (1, 3), size=SIZE)
+    assert results["1"]["psnr"] is None  # nothing differs, and infinity is no number to write down
+    assert results["1"]["ssim"] == pytest.approx(1, abs=1e-6)
+    truth = load_images(tiny_split.query, *SIZE).float() / 255
+    floor = degrade(truth, 3)
+    by_hand = [peak_signal_noise_ratio(t.numpy(), x.numpy(), data_range=1) for t, x in zip(truth, floor, strict=True)]
+    assert results["3"]["psnr"] == pytest.approx(np.mean(by_hand), rel=1e-5)
+    assert results["3"]["ssim"] == pytest.approx(ssim(floor, truth).mean().item(), rel=1e-6)
+
+
+def test_recovery_is_scored_on_what_it_returns(tiny_split: Split) -> None:
+    truth = load_images(tiny_split.query, *SIZE).float() / 255
+    results = evaluate(mean_colours, tiny_split, (4,), recover=lambda x: (x + 0.1).clamp(0, 1), size=SIZE)["4"]
+    x = (degrade(truth, 4) + 0.1).clamp(0, 1)
+    decibels = -10 * (x - truth).square().mean((1, 2, 3)).log10()
+    assert results["psnr"] == pytest.approx(decibels.mean().item(), rel=1e-5)
+
+
+def test_extra_scores_join_the_others(tiny_split: Split) -> None:
+    def l1(x: Tensor, y: Tensor) -> Tensor:
+        return (x - y).abs().mean((1, 2, 3))
+
+    results = evaluate(mean_colours, tiny_split, (1, 4), size=SIZE, extra={"l1": l1})
+    truth = load_images(tiny_split.query, *SIZE).float() / 255
+    assert results["1"]["l1"] == 0
+    assert results["4"]["l1"] == pytest.approx(l1(degrade(truth, 4), truth).mean().item(), rel=1e-5)
+    assert "psnr" not in evaluate(mean_colours, tiny_split, (4,), size=SIZE, quality=False)["4"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 5])
+def test_batch_size_does_not_matter_even_for_a_network_in_training_mode(tiny_split: Split, batch_size: int) -> None:
+    net = network()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    whole = evaluate(net.embed, tiny_split, (1, 4), net.recover, SIZE)
+    parts = evaluate(net.embed, tiny_split, (1, 4), net.recover, SIZE, batch_size=batch_size)
+    for r in whole:
+        assert parts[r] == pytest.approx(whole[r], rel=1e-4)
+    images = load_images(tiny_split.query, *SIZE)
+    torch.testing.assert_close(embed(net.embed, images, 2, batch_size=batch_size), embed(net.embed, images, 2))
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())  # nothing was learnt from test images
+    assert all(m.training for m in net.modules())  # and the network comes back as it came
+
+
+def test_asked_gives_each_part_its_own_mode_back() -> None:
+    net = network()
+    net.E.eval()
+    modes = [m.training for m in net.modules()]
+    with asked(net.embed):
+        assert not any(m.training for m in net.modules())
+    assert [m.training for m in net.modules()] == modes
+    with pytest.raises(KeyError), asked(net):
+        raise KeyError
+    assert [m.training for m in net.modules()] == modes
+
+
+@pytest.mark.parametrize("kind", ["function", "lambda", "module", "method", "partial"])
+def test_any_callable_will_do(tiny_split: Split, kind: str) -> None:
+    class Colours(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return mean_colours(x)
+
+    model: Any = {
+        "function": mean_colours,
+        "lambda": lambda x: mean_colours(x),
+        "module": Colours(),
+        "method": Colours().forward,
+        "partial": partial(lambda n, x: n * mean_colours(x), 1),
+    }[kind]
+    row = evaluate(model, tiny_split, (2,), size=SIZE)["2"]
+    assert row == evaluate(mean_colours, tiny_split, (2,), size=SIZE)["2"]
+    assert row["rank1"] > 0.9  # noise people are told apart by their two colours
+
+
+def test_embeddings_are_float32_on_the_cpu_and_carry_no_graph() -> None:
+    net, images = network("f"), torch.randint(256, (5, 3, *SIZE), dtype=torch.uint8)
+    for precision in ("fp32", "bf16"):
+        u = embed(net.embed, images, precision=precision)
+        assert (u.dtype, u.device.type, u.requires_grad, u.shape) == (torch.float32, "cpu", False, (5, net.E.d))
+
+
+def test_one_rate_an_image() -> None:
+    images = torch.randint(256, (5, 3, *SIZE), dtype=torch.uint8)
+    r = torch.tensor([1, 2, 3, 4, 8])
+    got = torch.cat(list(chunks(images, r, batch_size=2)))
+    for i in range(5):
+        torch.testing.assert_close(got[i : i + 1], degrade(images[i : i + 1].float() / 255, float(r[i])))
+    torch.testing.assert_close(embed(mean_colours, images, r, batch_size=2), mean_colours(got))
+
+
+def test_white_and_black_images_stay_in_range() -> None:
+    """Rounding in the resampling must not push a white image beyond 1, where the scores refuse it."""
+    images = torch.stack([torch.full((3, 96, 48), v, dtype=torch.uint8) for v in (0, 255)])
+    for r in (1.5, 2, 3, 7, 8):
+        assert image_quality(None, images, r)["ssim"] == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("rates", [(), (0.5,), (1, 0), (float("nan"),), (float("inf"),), (-2,)])
+def test_bad_rates_are_a_sentence(tiny_split: Split, rates: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="give at least one down-sampling rate, each 1 or more"):
+        evaluate(mean_colours, tiny_split, rates, size=SIZE)
+
+
+def test_nothing_to_score_is_a_sentence(tiny_split: Split) -> None:
+    for empty in (Split(tiny_split.train, (), tiny_split.gallery), Split(tiny_split.train, tiny_split.query, ())):
+        with pytest.raises(ValueError, match="needs query images and gallery images"):
+            evaluate(mean_colours, empty, (2,), size=SIZE)
+    nothing = torch.empty(0, 3, *SIZE, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="no image to embed"):
+        embed(mean_colours, nothing)
+    with pytest.raises(ValueError, match="no image to score"):
+        image_quality(None, nothing, 2)
+
+
+def test_queries_without_a_match_are_a_sentence(tiny_split: Split) -> None:
+    strangers = tuple(Sample(s.image, s.pid + 1000, s.camera) for s in tiny_split.query)
+    with pytest.raises(ValueError, match="right answer in the gallery"):
+        evaluate(mean_colours, Split(tiny_split.train, strangers, tiny_split.gallery), (2,), size=SIZE)
