@@ -37,7 +37,7 @@ def test_every_default_is_pinned():
         "dataset": "market1501", "root": None, "size": "L", "height": 256, "width": 128, "rates": [2.0, 3.0, 4.0],
         "identities": 8, "images_per_identity": 4, "flip": True, "crop": 0,
         "backbone": "resnet50", "weights": "imagenet", "last_stride": 2, "features": "joint", "backbone_width": 64,
-        "decoder_width": 64, "discriminator_width": 64, "skips": "encoder",
+        "decoder_width": 64, "discriminator_width": 64, "neck": False, "skips": "encoder",
         "lam": {"adv_DF": 1.0, "rec": 1.0, "adv_DI": 1.0}, "phi": 2.0, "mining": "batch_hard",
         "adversarial": "non_saturating", "reduction": "mean", "branch_heads": False, "encoder_passes": 2,
         "optimiser": "sgd", "lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4, "lr_D": 1e-4, "steps": 60_000,

@@ -184,3 +184,9 @@ def test_the_same_seed_builds_the_same_network():
 def test_what_cannot_be_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         small(**changes)
+
+
+def test_the_neck_stands_in_every_classifier():
+    net = small(neck=True, branch_heads=True)
+    assert all(isinstance(C.neck, nn.BatchNorm1d) for C in (net.C, *net.branch_C))
+    assert not any(isinstance(m, nn.BatchNorm1d) for m in small(branch_heads=True).modules())
