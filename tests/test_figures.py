@@ -188,6 +188,15 @@ def test_rank1_by_rate_shades_the_rates_seen_and_names_every_number():
         figures.rank1_by_rate({"a": {}})
 
 
+def test_rank1_axis_ends_where_it_is_told_and_the_names_stay_at_their_lines():
+    low = {"a": {1: 0.3, 8: 0.1}}
+    assert figures.rank1_by_rate(low).axes[0].get_ylim()[1] == 108
+    ax = figures.rank1_by_rate(low, top=0.4).axes[0]
+    assert ax.get_ylim()[1] == pytest.approx(43.2)
+    (name,) = [text for text in ax.texts if text.get_text().startswith("a\n")]
+    assert name.xy[1] == pytest.approx(10 / 43.2)
+
+
 def test_rates_read_back_from_json_as_text_are_sorted_as_numbers():
     fig = figures.rank1_by_rate({"a": {"1": 0.9, "8": 0.2, "16": 0.1}})
     assert "90 % at r = 1, 20 % at r = 8, 10 % at r = 16" in fig.alt

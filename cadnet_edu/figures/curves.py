@@ -13,7 +13,7 @@ from cadnet_edu.figures.style import COLORS, LINES, MARKERS, SMALL, label_ends, 
 
 @styled
 def rank1_by_rate(
-    curves: Mapping[str, Mapping[Any, Any]], seen: Sequence[float] = (2, 3, 4), heading: str = ""
+    curves: Mapping[str, Mapping[Any, Any]], seen: Sequence[float] = (2, 3, 4), heading: str = "", top: float = 1.0
 ) -> Figure:
     """Rank-1 against the down-sampling rate r of the queries, rates seen in training shaded.
 
@@ -22,6 +22,7 @@ def rank1_by_rate(
             numbers, or text as they come from a JSON file.
         seen: rates of the training images (Sec. 4.4).
         heading: the title; by default who loses most and who least from the first rate to the last.
+        top: where the axis of rank-1 ends, as a fraction; less than 1 shows small differences.
 
     Returns:
         the figure; its text holds every number.
@@ -63,7 +64,7 @@ def rank1_by_rate(
         )
         ends.append((float(value[-1]), f"{name}\n{value[-1]:.0f} % at r = {r[-1]:g}", color))
     ax.set_xticks(rates, [f"{r:g}" for r in rates])
-    ax.set_ylim(0, 108)
+    ax.set_ylim(0, 108 * top)
     ax.set_xlabel("down-sampling rate r of the query")
     ax.set_ylabel("rank-1 (%)")
     label_ends(ax, ends, gap=0.19)
