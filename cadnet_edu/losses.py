@@ -172,7 +172,7 @@ def pairwise_distances(u: Tensor) -> Tensor:
             [5., 0.]])
     """
     u = u.to(torch.promote_types(u.dtype, torch.float32))  # never in half precision
-    return torch.linalg.vector_norm(u[:, None] - u[None, :], dim=2)  # (b, b)
+    return torch.cdist(u, u, compute_mode="donot_use_mm_for_euclid_dist")  # (b, b)
 
 
 def triplet(
