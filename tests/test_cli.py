@@ -1,0 +1,527 @@
+"""The command line: each command as a reader types it, and each mistake ends in a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cadnet_edu.__main__ import COMMANDS, alone_in, duration, gpu_hint, main
+from cadnet_edu.config import Config, profile
+from cadnet_edu.data import load_split
+from cadnet_edu.data.samples import Split
+from cadnet_edu.data.walkers import write_market1501
+from cadnet_edu.train import load_checkpoint, read_history
+
+ROOT = Path(__file__).parents[1]
+TINY = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "4", "--decoder-width", "2",
+        "--discriminator-width", "4", "--identities", "3", "--images-per-identity", "2", "--steps", "4",
+        "--checkpoint-every", "2", "--log-every", "1", "--device", "cpu", "--precision", "fp32")
+
+
+class Said(NamedTuple):
+    """How a command ended, and what it printed where."""
+
+    code: int
+    out: str
+    err: str
+
+
+def cli(*arguments: Any) -> Said:
+    """Run a command in this process, as the installed script would. An exception that gets out is a traceback."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([str(a) for a in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def told(said: Said, *words: str) -> str:
+    """Check that a command refused with a sentence that holds these words, and return it as one line."""
+    text = " ".join(said.err.replace("│", " ").split())
+    assert said.code != 0, said
+    assert "Traceback" not in text
+    assert said.out == ""
+    for word in words:
+        assert word in text, text
+    return text
+
+
+@pytest.fixture(scope="module")
+def market(tiny_split: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data set on disk in Market-1501's layout."""
+    return write_market1501(tiny_split, tmp_path_factory.mktemp("data") / "market")
+
+
+@pytest.fixture(scope="module")
+def trained(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished CAD-Net run on that set. Tests read it; those that write take a copy."""
+    out = tmp_path_factory.mktemp("runs") / "cadnet"
+    said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", out)
+    assert said.code == 0, said.err
+    return out
+
+
+@pytest.fixture
+def copied(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "run"))
+
+
+# ------------------------------------------------------------------------------------------------ help
+
+
+def test_without_a_command_the_commands_are_listed() -> None:
+    assert cli("--help").code == cli("-h").code == 0
+    for name in COMMANDS:
+        assert f"\n  {name}" in cli("--help").out
+    assert cli().code == 2
+
+
+@pytest.mark.parametrize("command", [["train"], ["evaluate"], ["recover"], ["data"], ["data", "walkers"]], ids=" ".join)
+def test_every_command_explains_itself(command: Sequence[str]) -> None:
+    said = cli(*command, "--help")
+    assert said.code == 0
+    assert f"usage: cadnet-edu {' '.join(command)}" in said.out
+    assert "--out" in said.out or "--json" in said.out
+
+
+def test_the_help_shows_the_defaults_of_the_profile_asked_for() -> None:
+    for name, steps in (("smoke", profile("smoke").steps), ("full", Config().steps)):
+        text = " ".join(cli("train", "--profile", name, "--help").out.replace("│", " ").split())
+        assert f"(default: {steps})" in text
+
+
+def test_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_PROFILE": ""}
+        command = [sys.executable, "-m", "cadnet_edu", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=300)
+
+    done = run("data", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = run("train", "--profile", "huge", "--out", "x")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "cadnet-edu train: there is no profile 'huge'. Choose one of: smoke, quick, reduced, full.\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+# ------------------------------------------------------------------------------------------------ happy path
+
+
+def test_train_evaluate_and_go_on(market: Path, tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "a"
+    said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", out, "--seed", 5, "--rec", 2)
+    assert said.code == 0
+    assert said.out == ""
+    for words in ("cadnet at profile smoke, seed 5, on cpu in fp32", "train 36 images of 6 identities", "M parameters",
+                  "this will take about", "trained 4 steps in", f"next: cadnet-edu evaluate {out}"):
+        assert words in said.err
+    config = Config.from_dict(json.loads((out / "config.json").read_text()))
+    assert (config.seed, config.lam.rec, config.height, config.root) == (5, 2.0, 32, market)
+    assert [r["step"] for r in read_history(out)] == [1, 2, 3, 4]
+    about = json.loads((out / "run.json").read_text())
+    assert about["config"] == json.loads((out / "config.json").read_text())
+    # the same command once more trains nothing and says so
+    before = (out / "checkpoint.pt").read_bytes()
+    said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", out, "--seed", 5, "--rec", 2)
+    assert said.code == 0
+    assert "holds this run already, finished after 4 steps" in said.err
+    assert "this will take" not in said.err
+    assert (out / "checkpoint.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["baseline_hr", "baseline_mlr"])
+def test_baselines_train_and_score(market: Path, tmp_path: Path, name: str) -> None:
+    said = cli("train", "--method", name, *TINY, "--dataset", "market1501", "--root", market, "--out", tmp_path / "b")
+    assert said.code == 0, said.err
+    result = json.loads(cli("evaluate", tmp_path / "b", "--rates", 1, 4, "--json", "--device", "cpu").out)
+    assert result["provenance"]["config"]["method"] == name
+    assert result["provenance"]["recovered_by"] == "bilinear up-sampling"
+    assert result["rates"]["1"]["psnr"] is None
+    said = cli("recover", tmp_path / "b", market / "query" / "anything.jpg", "--out", tmp_path / "r")
+    told(said, f"a {name} run has no decoder G")
+
+
+def test_evaluate_prints_the_json_that_it_promises(copied: Path) -> None:
+    said = cli("evaluate", copied, "--rates", 1, 2, 3, 4, 8, "--json")
+    assert said.code == 0, said.err
+    result = json.loads(said.out)  # nothing but JSON on standard output
+    assert list(result) == ["rates", "provenance"]
+    assert list(result["rates"]) == ["1", "2", "3", "4", "8"]
+    for row in result["rates"].values():
+        assert {"rank1", "rank5", "rank10", "mAP", "psnr", "ssim"} <= set(row)
+        assert 0 <= row["rank1"] <= row["rank5"] <= row["rank10"] <= 1
+        assert 0 <= row["mAP"] <= 1
+        assert all(isinstance(value, int | float) and math.isfinite(value) for value in row.values())
+    about = {"config", "seed", "code", "torch", "device", "training_seconds", "date", "protocol"}
+    assert about <= set(result["provenance"])
+    assert json.loads((copied / "evaluation.json").read_text()) == result
+    assert cli("evaluate", copied, "--rates", 4, "--json").out != ""
+    again = json.loads(cli("evaluate", copied, "--rates", 4, "--json").out)
+    assert again["rates"] == {"4": result["rates"]["4"]}
+
+
+def test_evaluate_prints_a_table_for_people(copied: Path) -> None:
+    said = cli("evaluate", copied, "--rates", 1, 2.5, "--protocol", "market1501")
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0].split() == ["r", "rank1", "rank5", "rank10", "mAP", "psnr", "ssim"]
+    assert [line.split()[0] for line in lines[1:3]] == ["1", "2.5"]
+    assert lines[-1] == "image quality of: G"
+
+
+def test_evaluate_on_another_data_set_of_the_same_layout(copied: Path, market: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(market, tmp_path / "other"))
+    first = json.loads(cli("evaluate", copied, "--rates", 2, "--json").out)["rates"]
+    for arguments in (("--root", other), ("--dataset", "market1501", "--root", other)):
+        assert json.loads(cli("evaluate", copied, "--rates", 2, "--json", *arguments).out)["rates"] == first
+
+
+def test_a_stopped_run_is_scored_as_it_is_and_says_so(copied: Path) -> None:
+    (copied / "run.json").unlink()
+    said = cli("evaluate", copied, "--rates", 2, "--json")
+    assert said.code == 0
+    assert "not trained to its end" in said.err
+    assert json.loads(said.out)["provenance"]["training_seconds"] is None
+
+
+def test_train_goes_on_after_an_interrupt(
+    market: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C after the first checkpoint: a sentence; then the same command goes on and ends in the same weights."""
+    from cadnet_edu.train import Trainer
+
+    arguments = ("train", *TINY, "--dataset", "market1501", "--root", market, "--out", tmp_path)
+    log = Trainer._log
+
+    def interrupted(self: Trainer) -> Any:
+        if self.step_number == 3:
+            raise KeyboardInterrupt
+        return log(self)
+
+    monkeypatch.setattr(Trainer, "_log", interrupted)
+    said = cli(*arguments)
+    assert said.code == 130
+    assert "goes on from the last checkpoint" in said.err
+    monkeypatch.undo()
+    said = cli(*arguments)
+    assert said.code == 0
+    assert "going on from step 2 of 4" in said.err
+    wanted, got = (load_checkpoint(folder / "checkpoint.pt")["net"] for folder in (trained, tmp_path))
+    assert all(torch.equal(wanted[name], got[name]) for name in wanted)
+
+
+def test_walkers_on_disk_take_the_real_path(tmp_path: Path) -> None:
+    """The embedded set written as Market-1501 is trained on, scored and recovered by the same code as real data."""
+    root = tmp_path / "walkers"
+    said = cli("data", "walkers", "--size", "S", "--height", 64, "--width", 32, "--out", root)
+    assert said.code == 0, said.err
+    assert f"--dataset market1501 --root {root}" in said.err
+    disk, memory = load_split("market1501", root), load_split("walkers", None, "S", 64, 32)
+    for role in ("train", "query", "gallery"):
+        a, b = getattr(disk, role), getattr(memory, role)
+        assert sorted((s.pid - 1, s.camera - 1) for s in a) == sorted((s.pid, s.camera) for s in b)
+    error = np.abs(disk.query[0].load().astype(int) - memory.query[0].load().astype(int)).mean()
+    assert error < 6  # JPEG, nearly as drawn
+    assert cli("train", *TINY, "--dataset", "market1501", "--root", root, "--out", tmp_path / "run").code == 0
+    assert json.loads(cli("evaluate", tmp_path / "run", "--rates", 4, "--json").out)["rates"]["4"]["rank1"] >= 0
+    assert disk.query[0].name
+    said = cli("recover", tmp_path / "run", disk.query[0].image, "--out", tmp_path / "recovered")
+    assert said.code == 0, said.err
+    told(cli("data", "walkers", "--size", "S", "--height", 64, "--width", 32, "--out", root), "something here already")
+
+
+# ------------------------------------------------------------------------------------------------ recover
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """Ordinary image files of every kind that people have."""
+    rng = np.random.default_rng(0)
+    colour = Image.fromarray(rng.integers(0, 255, (120, 50, 3), dtype=np.uint8))
+    kinds: dict[str, tuple[Image.Image, str, dict[str, Any]]] = {
+        "odd": (colour.resize((37, 91)), "png", {}),
+        "tiny": (colour.resize((1, 1)), "png", {}),
+        "tall": (colour.resize((9, 700)), "jpg", {}),
+        "wide": (colour.resize((900, 13)), "jpg", {}),
+        "grey": (colour.convert("L"), "jpg", {}),
+        "deep": (Image.fromarray(rng.integers(0, 65535, (40, 20), dtype=np.uint16)), "png", {}),
+        "alpha": (colour.convert("RGBA"), "png", {}),
+        "palette": (colour.convert("P"), "gif", {}),
+        "print": (colour.convert("CMYK"), "jpg", {}),
+        "bits": (colour.convert("1"), "bmp", {}),
+        "web": (colour, "webp", {}),
+    }
+    exif = Image.Exif()
+    exif[0x0112] = 6  # held sideways: to be turned by a quarter
+    kinds["turned"] = (colour.rotate(90, expand=True), "jpg", {"exif": exif, "quality": 98, "subsampling": 0})
+    kinds["upright"] = (colour, "jpg", {"quality": 98, "subsampling": 0})
+    paths = {}
+    for name, (picture, suffix, options) in kinds.items():
+        paths[name] = folder / f"{name}.{suffix}"
+        picture.save(paths[name], **options)
+    paths["a b.ü"] = folder / "a b.ü.PNG"
+    colour.save(paths["a b.ü"])
+    return paths
+
+
+def test_recover_takes_ordinary_image_files(trained: Path, tmp_path: Path) -> None:
+    paths = pictures(tmp_path)
+    said = cli("recover", trained, *paths.values(), "--out", tmp_path / "new" / "out")
+    assert said.code == 0, said.err
+    for path in paths.values():
+        alone = Image.open(tmp_path / "new" / "out" / f"{path.stem}.recovered.png")
+        pair = Image.open(tmp_path / "new" / "out" / f"{path.stem}.side_by_side.png")
+        assert (alone.size, alone.mode) == ((16, 32), "RGB")
+        assert pair.size == (16 + 2 + 16, 32)
+        assert np.array_equal(np.asarray(pair)[:, -16:], np.asarray(alone))
+        assert f"{path.stem}.side_by_side.png" in said.err
+    left = {name: np.asarray(Image.open(tmp_path / "new" / "out" / f"{name}.side_by_side.png"))[:, :16].astype(int)
+            for name in ("turned", "upright")}
+    assert np.abs(left["turned"] - left["upright"]).mean() < 8  # EXIF's turn was followed
+
+
+def test_recover_is_what_the_network_says(trained: Path, tmp_path: Path) -> None:
+    from cadnet_edu.train import load_network
+
+    pixels = np.random.default_rng(1).integers(0, 255, (32, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    assert cli("recover", trained, tmp_path / "x.png", "--out", tmp_path).code == 0
+    net, _ = load_network(trained)
+    with torch.no_grad():
+        wanted = net.recover(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)[0].permute(1, 2, 0) * 255
+    got = np.asarray(Image.open(tmp_path / "x.recovered.png")).astype(float)
+    assert np.abs(got - wanted.numpy()).max() <= 0.51
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "x.side_by_side.png"))[:, :16], pixels)
+
+
+def test_recover_does_what_it_can_and_names_what_it_cannot(trained: Path, tmp_path: Path) -> None:
+    good = pictures(tmp_path)["odd"]
+    half, text, missing = tmp_path / "half.jpg", tmp_path / "text.png", tmp_path / "missing.png"
+    half.write_bytes((tmp_path / "tall.jpg").read_bytes()[:700])
+    text.write_text("no image")
+    said = cli("recover", trained, half, good, text, missing, "--out", tmp_path / "out")
+    assert said.code != 0
+    assert "Traceback" not in said.err
+    for path, words in ((half, "cannot be read as an image"), (text, "cannot be read as an image"),
+                        (missing, "there is no such file")):
+        assert any(str(path) in line and words in line for line in said.err.splitlines())
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["odd.recovered.png", "odd.side_by_side.png"]
+
+
+def test_recover_refuses_to_overwrite_one_result_by_another(trained: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (8, 16)).save(tmp_path / folder / "0001.png")
+    said = cli("recover", trained, tmp_path / "a" / "0001.png", tmp_path / "b" / "0001.png", "--out", tmp_path / "out")
+    told(said, "several images are called '0001'", "overwrite")
+    assert not (tmp_path / "out").exists()
+
+
+def test_recover_into_a_file_is_a_sentence(trained: Path, tmp_path: Path) -> None:
+    image = pictures(tmp_path)["odd"]
+    (tmp_path / "out").write_text("in the way")
+    told(cli("recover", trained, image, "--out", tmp_path / "out"), "cannot write into", "Choose another folder")
+
+
+# ------------------------------------------------------------------------------------------------ mistakes
+
+
+def test_mistyped_commands_and_options(market: Path, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "x")
+    told(cli("trian"), "there is no command 'trian'")
+    told(cli("train", "--profile", "huge", *out), "there is no profile 'huge'", "smoke, quick, reduced, full")
+    told(cli("train", "--profile"), "expected one argument")
+    told(cli("train", "--method", "sr", *TINY, *out), "there is no method 'sr'", "baseline_hr")
+    told(cli("train", *TINY, *out, "--stepz", 3), "--stepz", "Perhaps you meant", "--steps")
+    told(cli("train", *TINY), "--out")
+    told(cli("train", *TINY, *out, "--steps", "many"), "--steps", "many")
+    told(cli("train", *TINY, *out, "--height", 33), "multiples of 16")
+    told(cli("train", *TINY, *out, "--optimiser", "sdg"), "--optimiser", "sdg", "adam")
+    told(cli("train", *TINY, *out, "--lr", -1), "learning rates must be positive")
+    told(cli("train", *TINY, *out, "--rates", 0.5), "down-sampling rate")
+    told(cli("train", *TINY, *out, "--rec", -1), "loss weight")
+    told(cli("train", *TINY, *out, "--device", "gpu"), "device 'gpu' cannot be used here")
+    told(cli("train", *TINY, *out, "--dataset", "market"), "there is no data set 'market'", "market1501")
+    told(cli("train", *TINY, *out, "--dataset", "market1501"), "--root")
+    told(cli("data"), "cadnet-edu data walkers")
+    told(cli("data", "faces"), "there is no 'faces'")
+    told(cli("data", "walkers"), "--out")
+    told(cli("data", "walkers", "--size", "XL", "--out", tmp_path / "w"), "--size", "XL")
+    told(cli("evaluate"), "The --out folder of a training run")
+    told(cli("recover", tmp_path, "--out", tmp_path), "image")
+    assert not list(tmp_path.iterdir())
+
+
+def test_training_into_a_file_or_beside_another_process(market: Path, tmp_path: Path) -> None:
+    data = ("--dataset", "market1501", "--root", market)
+    (tmp_path / "file").write_text("kept")
+    told(cli("train", *TINY, *data, "--out", tmp_path / "file"), "there is a file of that name")
+    told(cli("train", *TINY, *data, "--out", tmp_path / "file" / "run"), "cannot be written", "Choose another folder")
+    assert (tmp_path / "file").read_text() == "kept"
+    with alone_in(tmp_path / "run"):
+        told(cli("train", *TINY, *data, "--out", tmp_path / "run"), "another process is training into this folder")
+    assert cli("train", *TINY, *data, "--out", tmp_path / "run").code == 0  # and now it is free
+
+
+def empty(root: Path) -> None:
+    for image in (root / "bounding_box_train").iterdir():
+        image.unlink()
+
+
+def keep(root: Path, per_identity: int = 99, identities: int = 99) -> None:
+    """Leave only so many training images an identity, of so many identities."""
+    seen: dict[str, int] = {}
+    for image in sorted((root / "bounding_box_train").iterdir()):
+        pid = image.name[:4]
+        seen[pid] = seen.get(pid, 0) + 1
+        if seen[pid] > per_identity or len(seen) > identities:
+            image.unlink()
+
+
+def truncate(root: Path) -> None:
+    image = min((root / "bounding_box_train").iterdir())
+    image.write_bytes(image.read_bytes()[:300])
+
+
+def not_an_image(root: Path) -> None:
+    min((root / "query").iterdir()).write_text("hello")
+
+
+BAD_DATA: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
+    "no folder": (lambda root: shutil.rmtree(root), ("there is no such folder", "Give the folder")),
+    "empty folder": (empty, ("bounding_box_train", "no image")),
+    "nothing in it": (lambda root: [shutil.rmtree(p) for p in root.iterdir()], ("only nothing", "Give the folder")),
+    "query missing": (lambda root: shutil.rmtree(root / "query"), ("query", "missing")),
+    "one image each": (lambda root: keep(root, per_identity=1), ("single image", "at least two images")),
+    "too few people": (lambda root: keep(root, identities=2), ("3 identities cannot be drawn from 2", "identities")),
+    "truncated": (truncate, ("cannot be read as an image", ".jpg")),
+    "odd name": (lambda root: (root / "query" / "me.jpg").write_bytes(b""), ("me.jpg", "0001_c1")),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_DATA)
+def test_bad_data_is_a_sentence_before_anything_is_written(market: Path, tmp_path: Path, kind: str) -> None:
+    spoil, words = BAD_DATA[kind]
+    root = Path(shutil.copytree(market, tmp_path / "data"))
+    spoil(root)
+    said = cli("train", *TINY, "--dataset", "market1501", "--root", root, "--out", tmp_path / "run")
+    told(said, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluating_on_a_spoilt_image_names_it(copied: Path, market: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(market, tmp_path / "data"))
+    not_an_image(root)
+    told(cli("evaluate", copied, "--root", root, "--json"), "cannot be read as an image", "query")
+
+
+def test_a_checkpoint_of_another_configuration(copied: Path, market: Path) -> None:
+    before = (copied / "checkpoint.pt").read_bytes()
+    said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", copied, "--lr", 0.5, "--phi", 1)
+    told(said, "another configuration", "lr was 0.001, now 0.5", "phi was 2.0, now 1.0", "another folder")
+    assert (copied / "checkpoint.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "recover"])
+def test_a_damaged_checkpoint(copied: Path, market: Path, tmp_path: Path, command: str) -> None:
+    path = copied / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:5000])
+    arguments: dict[str, tuple[Any, ...]] = {
+        "train": ("train", *TINY, "--dataset", "market1501", "--root", market, "--out", copied),
+        "evaluate": ("evaluate", copied),
+        "recover": ("recover", copied, pictures(tmp_path)["odd"], "--out", tmp_path / "out"),
+    }
+    told(cli(*arguments[command]), str(path), "damaged", "train again")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "recover"])
+def test_a_folder_without_a_run(tmp_path: Path, command: str) -> None:
+    more = ("x.png",) if command == "recover" else ()
+    told(cli(command, tmp_path / "nowhere", *more), "no such folder", "Give the --out folder")
+    told(cli(command, tmp_path, *more), "there is no checkpoint", "cadnet-edu train")
+
+
+def test_bad_rates_and_devices(trained: Path) -> None:
+    told(cli("evaluate", trained, "--rates", 0.5), "down-sampling rate, each 1 or more")
+    told(cli("evaluate", trained, "--rates"), "rate")
+    told(cli("evaluate", trained, "--rates", "high"), "--rates", "high")
+    told(cli("evaluate", trained, "--device", "cuda:99"), "cannot be used here")
+    told(cli("evaluate", trained, "--protocol", "cuhk"), "--protocol")
+
+
+def test_a_loss_that_is_no_number_is_told(market: Path, tmp_path: Path) -> None:
+    options = ("--optimiser", "sgd", "--lr", "1e38", "--schedule", "constant")
+    said = cli("train", *TINY, *options, "--dataset", "market1501", "--root", market, "--out", tmp_path / "run")
+    assert said.code == 2
+    assert "no longer a number" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_full_disk_while_saving(market: Path, tmp_path: Path) -> None:
+    """The operating system refuses to write on; the checkpoint before is whole, and the same command goes on."""
+    arguments = ("train", *TINY, "--dataset", "market1501", "--root", market, "--out", tmp_path / "run")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
+    try:
+        said = cli(*arguments)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said.code == 1
+    last = said.err.strip().splitlines()[-1]
+    assert last.startswith("cadnet-edu train: ")
+    assert "checkpoint.pt could not be saved" in last
+    assert "Free some space" in last
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [".lock", "config.json", "history.jsonl"]
+    assert cli(*arguments).code == 0
+    assert [r["step"] for r in read_history(tmp_path / "run")] == [1, 2, 3, 4]
+
+
+def test_too_little_memory_is_a_sentence(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for error in (MemoryError(), torch.OutOfMemoryError("CUDA out of memory.")):
+
+        def fail(arguments: Sequence[str], error: BaseException = error) -> None:
+            raise error
+
+        monkeypatch.setitem(COMMANDS, "evaluate", fail)
+        told(cli("evaluate", trained), "not enough memory")
+
+
+def test_a_system_error_names_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(COMMANDS, "evaluate", lambda arguments: (tmp_path / "gone").read_bytes())
+    told(cli("evaluate"), str(tmp_path / "gone"), "No such file")
+
+
+# ------------------------------------------------------------------------------------------------ small talk
+
+
+def test_a_profile_that_wants_a_gpu_says_so_without_one() -> None:
+    hint = gpu_hint(profile("full"), "cpu")
+    assert hint is not None
+    assert "No GPU is seen" in hint
+    assert "days" in hint
+    assert "--profile quick" in hint
+    assert "hours" in str(gpu_hint(profile("reduced"), "cpu"))
+    assert gpu_hint(profile("full"), "cuda") is None
+    assert gpu_hint(profile("quick"), "cpu") is None
+
+
+def test_durations_read_well() -> None:
+    assert [duration(s) for s in (0.2, 99, 100, 5999, 6000)] == ["0 s", "99 s", "1.7 min", "100.0 min", "1.7 h"]
