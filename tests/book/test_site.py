@@ -1,21 +1,78 @@
-"""The site in a real browser, from a folder and from a server, on a desk and on a phone, by day and by night."""
+"""The built site: complete, linked, in need of nothing from the net; then the same in a real browser.
+
+All tests of the site are in this file, so that one worker builds it while the others go on.
+"""
 
 from __future__ import annotations
 
 import functools
 import http.server
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import build
+import pages
 import pytest
 import yaml
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 WANTED = build.pages_of(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")))
+
+
+def in_git() -> set[str]:
+    command = ["git", "ls-files", "-co", "--exclude-standard"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(run.stdout.splitlines())
+
+
+def test_site_has_no_problems(site: Path) -> None:
+    assert pages.problems(site, WANTED) == []
+
+
+def test_every_page_is_searchable(site: Path) -> None:
+    assert pages.searchable(site) >= set(WANTED)
+
+
+def test_colab_opens_a_notebook_of_the_repository(site: Path) -> None:
+    links = pages.colab_links(site)
+    chapters = {page for page in WANTED if (ROOT / f"{page}.ipynb").exists()}
+    assert {page.removesuffix(".html") for page in links} == chapters
+    assert set(links.values()) == {f"{page}.ipynb" for page in chapters} <= in_git()
+
+
+def test_mathematics_comes_with_the_site(site: Path) -> None:
+    assert "../_static/vendor/mathjax/tex-chtml.js" in (site / "book/notation.html").read_text(encoding="utf-8")
+    vendor = site / "_static/vendor/mathjax"
+    assert (vendor / "tex-chtml.js").exists()
+    assert len(list((vendor / "output/chtml/fonts/woff-v2").glob("*.woff"))) > 10
+
+
+def test_nothing_of_others_is_committed() -> None:
+    assert not [path for path in in_git() if "vendor" in path or "mathjax" in path.lower()]
+
+
+def test_unchanged_chapters_do_not_run_again(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The site was built a moment ago: a second build finds every executed chapter."""
+
+    def run(path: Path) -> None:
+        raise AssertionError(f"{path.name} would run again")
+
+    monkeypatch.setattr(build, "execute", run)
+    folders = build.Folders(ROOT, site.parent, ROOT / "_build" / "executed")
+    notebooks = [path for page in WANTED if (path := ROOT / f"{page}.ipynb").exists()]
+    assert set(build.execute_all(notebooks, folders, "smoke")) == set(notebooks)
+
+
+def test_no_chapter_warns(site: Path) -> None:
+    """What a chapter writes to stderr is kept off the pages; a progress bar is fine, a warning is a defect."""
+    for path in sorted((ROOT / "_build" / "executed" / "smoke").glob("*.stderr.txt")):
+        text = path.read_text(encoding="utf-8")
+        assert "Warning" not in text, f"{path.name}:\n{text}"
+        assert "Traceback" not in text, f"{path.name}:\n{text}"
 
 
 @pytest.fixture(scope="module")
