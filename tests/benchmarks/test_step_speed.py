@@ -1,0 +1,156 @@
+"""How much a training step costs beyond the passes through the networks that it cannot do without.
+
+``pytest tests/benchmarks/test_step_speed.py -s`` prints the table. One thread; seconds are processor seconds, so that
+other programs do not count. The passes are bare: E, G, F, C forwards and backwards on the HR and on the LR images, and
+the discriminators as often as a step asks them; same shapes, precision and memory format, no loss, no optimiser. The
+second table, pytest-benchmark's own, compares the steps of CAD-Net and of the baseline.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cadnet_edu.config import Config, profile
+from cadnet_edu.data.loading import Batch
+from cadnet_edu.data.samples import Sample, Split
+from cadnet_edu.methods import method
+from cadnet_edu.train import Trainer, frozen
+
+pytestmark = [pytest.mark.slow, pytest.mark.benchmark(timer=time.process_time)]
+
+ROUNDS = 6
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def noise(config: Config, identities: int = 120) -> Split:
+    """Random images: what they show changes no step's time. As many identities as Walkers M has."""
+    images = torch.randint(256, (identities, config.height, config.width, 3), dtype=torch.uint8).numpy()
+    samples = tuple(Sample(images[pid], pid, camera) for pid in range(identities) for camera in range(4))
+    return Split(samples, samples[:4], samples[:4], "noise")
+
+
+def trainer(name: str, **changes: Any) -> Trainer:
+    config = method(name, profile("quick", device="cpu", **changes))
+    t = Trainer(config, noise(config))
+    t.net.train()
+    return t
+
+
+class Bare:
+    """The passes of a step, each ready to be timed alone, on fixed inputs."""
+
+    def __init__(self, t: Trainer, batch: Batch) -> None:
+        self.t = t
+        x = [image.contiguous(memory_format=torch.channels_last) for image in (batch.x_H, batch.x_L)]
+        self.x = x if t.config.encoder_passes == 2 else [torch.cat(x).contiguous(memory_format=torch.channels_last)]
+        with t._autocast(), torch.no_grad():
+            out_H, out_L = t.forward(batch)
+        self.f = [out.f.detach() for out in (out_H, out_L)]
+        self.x_hat = [out.x_hat.detach() for out in (out_H, out_L) if out.x_hat is not None]
+        self.x_real = x[0]
+
+    def network(self) -> None:
+        """E, G, F and C on HR and on LR images, forwards and backwards."""
+        self.t.net.zero_grad(set_to_none=True)
+        with self.t._autocast():
+            outs = [self.t.net(x) for x in self.x]
+        ends: list[Tensor] = []
+        for out in outs:
+            ends += [t for t in (out.f, out.x_hat, out.u, out.logits, *out.branch_logits) if t is not None]
+        torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
+
+    def climb(self) -> None:
+        """What step_D asks: both kinds of f, and real images beside both kinds of recovered ones."""
+        self.t.net.zero_grad(set_to_none=True)
+        self.ask(self.t.net.D_F, self.f)
+        self.ask(self.t.net.D_I, [self.x_real, *reversed(self.x_hat)])
+
+    def descend(self) -> None:
+        """What step_G asks: the same judges, frozen, with gradients to the maps and images they are asked about."""
+        with frozen(self.t.net.D_F, self.t.net.D_I):
+            used = None if self.t.config.adversarial == "minimax" else 1  # non-saturating: D_F(f_L) alone
+            self.ask(self.t.net.D_F, [f.clone().requires_grad_() for f in reversed(self.f)], used)
+            self.ask(self.t.net.D_I, [x.clone().requires_grad_() for x in self.x_hat])
+
+    def ask(self, judge: nn.Module | None, inputs: list[Tensor], used: int | None = None) -> None:
+        """Answers to all inputs, and backwards from those that are used."""
+        if judge is None:
+            return
+        with self.t._autocast():
+            answers = [judge(x) for x in inputs][:used]
+        torch.autograd.backward(answers, [torch.ones_like(z) for z in answers])
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def measure(t: Trainer) -> dict[str, float]:
+    """Seconds of a whole step and of its parts: the least of several rounds, as other programs only add to it."""
+    batch = next(t.batches)
+    bare = Bare(t, batch)
+
+    def optimise() -> None:
+        t.opt_G.step()
+        if t.opt_D is not None:
+            t.opt_D.step()
+
+    works: dict[str, Callable[[], Any]] = {
+        "step": lambda: t.step(batch),  # leaves gradients behind for the optimisers to be timed with
+        "optimisers": optimise,
+        "batch": lambda: next(t.batches),
+        "E, G, F, C": bare.network,
+        "D in step_D": bare.climb,
+        "D in step_G": bare.descend,
+    }
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(ROUNDS + 1):
+        for name, work in works.items():
+            times[name].append(seconds(work))
+    least = {name: min(values[1:]) for name, values in times.items()}  # the first round warms up
+    return least | {"bare": sum(least[name] for name in ("E, G, F, C", "D in step_D", "D in step_G"))}
+
+
+def table(title: str, times: dict[str, float]) -> str:
+    lines = [f"\n{title}, milliseconds on one thread:"]
+    for name, value in times.items():
+        lines.append(f"  {name:<12} {1000 * value:8.1f}   {value / times['bare']:6.3f} of the bare passes")
+    whole = (times["step"] + times["batch"]) / times["bare"]
+    return "\n".join(lines) + f"\n  a step with its batch costs {whole:.3f} times the bare passes"
+
+
+@pytest.mark.parametrize("name", ["cadnet", "baseline_mlr"])
+def test_the_trainer_adds_little_to_the_passes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """At most a tenth, with losses, optimisers and the preparation of the batch; the best of three tries counts."""
+    tries = []
+    for _ in range(3):
+        times = measure(trainer(name))
+        tries.append((times["step"] + times["batch"]) / times["bare"])
+        with capsys.disabled():
+            print(table(f"{name} at profile quick", times))
+        if tries[-1] <= 1.10:
+            break
+    assert min(tries) <= 1.10, tries
+
+
+@pytest.mark.parametrize("name", ["cadnet", "baseline_mlr"])
+def test_step(benchmark: Any, name: str) -> None:
+    t = trainer(name)
+    benchmark.extra_info["images a step"] = 2 * t.config.batch_size
+    benchmark.pedantic(lambda: t.step(next(t.batches)), rounds=ROUNDS, warmup_rounds=1)
+    assert t.step_number == ROUNDS + 1
