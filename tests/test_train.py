@@ -24,6 +24,7 @@ from cadnet_edu import train as train_module
 from cadnet_edu.config import Config, LossWeights, profile
 from cadnet_edu.data.loading import Batch
 from cadnet_edu.data.samples import Split
+from cadnet_edu.losses import triplet
 from cadnet_edu.methods import method
 from cadnet_edu.train import (
     Trainer,
@@ -295,17 +296,23 @@ def test_every_choice_trains(tiny_split: Split, changes: dict[str, Any]) -> None
     assert {name.split(".")[0] for name in moved(t.net, before)} >= {"E", "C"}
 
 
-def test_branch_heads_add_the_identity_losses_on_f_and_on_g(tiny_split: Split) -> None:
+def test_branch_heads_add_the_classification_loss_on_f_and_on_g(tiny_split: Split) -> None:
     t = Trainer(tiny(branch_heads=True), tiny_split)
     t.net.eval()
     batch = next(t.batches)
     out_H, out_L = t.forward(batch)
-    ident, _, _ = t.classification(out_H, out_L, batch)
+    ident, tri, _ = t.classification(out_H, out_L, batch)
     by_hand = nnf.cross_entropy(out_H.logits, batch.y_H) + nnf.cross_entropy(out_L.logits, batch.y_L)
     for out, y in ((out_H, batch.y_H), (out_L, batch.y_L)):
         assert len(out.branch_logits) == 2
         by_hand = by_hand + sum(nnf.cross_entropy(logits, y) for logits in out.branch_logits)
     assert ident.item() == pytest.approx(by_hand.item(), rel=1e-6)
+    by_hand = torch.zeros(())
+    for out, y in ((out_H, batch.y_H), (out_L, batch.y_L)):
+        assert out.g is not None
+        for u in (out.u, out.f.mean((2, 3)), out.g.mean((2, 3))):
+            by_hand = by_hand + triplet(u, y, t.config.phi)[0]
+    assert tri.item() == pytest.approx(by_hand.item(), rel=1e-6)
 
 
 def test_one_pass_or_two_differ_in_batchnorm_only(tiny_split: Split) -> None:
