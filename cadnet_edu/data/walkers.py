@@ -1,12 +1,14 @@
 """Walkers, the embedded data set: procedural pedestrians, in which no real person appears.
 
 Nothing is downloaded: images are computed from numbers, in the same bytes each time, so every figure of the book can
-be remade by anybody. What a person, a camera and an image are made of is told in the four modules beside this one:
+be remade by anybody. How one image comes about is told, in this order, in the modules beside this one:
 
 - `walkers_people`: identities, and groups of look-alikes which differ in fine detail only;
-- `walkers_cloth`: textures;
+- `walkers_cloth`: the textures of their clothes, faces and bags;
 - `walkers_scenes`: cameras, streets, obstacles;
-- `walkers_draw`: `draw`, one image with its mask, joints and attributes.
+- `walkers_pose`: how a person stands or walks in one image;
+- `walkers_shapes`: body parts put into buffers;
+- `walkers_draw`: light and camera, and `draw`: one image with its mask, joints and attributes.
 
 Here they become a data set: which images there are, a cache of their pixels, and Market-1501's layout on disk.
 """

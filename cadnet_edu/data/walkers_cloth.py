@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from cadnet_edu.data.walkers_people import Person, person
+from cadnet_edu.data.walkers_people import Colour, Person, person
 
 TORSO, UPPER_ARM, FOREARM, THIGH, SHIN, SHOE, HEAD, HAIR, HAT, BRIM, BAG, SKIN, SKIRT, HOOD = range(14)
 SIZES = {  # rows, columns
@@ -46,9 +46,9 @@ def wave(kind: str, period: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     Edges are slightly soft so that the drawing does not alias. Kinds without a wave (plain, logo...) give zeros.
 
-    >>> y = np.arange(8)[:, None] / 8
-    >>> wave("across", 0.5, np.zeros((1, 1)), y).ravel().round(1).tolist()
-    [0.0, 1.0, 0.0, -1.0, 0.0, 1.0, 0.0, -1.0]
+    >>> y = (np.arange(8)[:, None] + 0.5) / 8  # two periods of four rows each
+    >>> wave("across", 0.5, np.zeros((1, 1)), y).ravel().tolist()
+    [1.0, 1.0, -1.0, -1.0, 1.0, 1.0, -1.0, -1.0]
     """
     if period <= 0:
         return np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
@@ -83,7 +83,11 @@ def _grid(part: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return u, v, (u - 0.5) * AROUND.get(part, 0.3), v * LENGTH.get(part, 0.1)
 
 
-def _plain(part: int, colour: object) -> np.ndarray:
+def _rgb(colour: Colour) -> np.ndarray:
+    return np.asarray(colour, np.float32)
+
+
+def _plain(part: int, colour: Colour | np.ndarray) -> np.ndarray:
     return np.tile(np.asarray(colour, np.float32), (*SIZES[part], 1))
 
 
@@ -91,17 +95,17 @@ def _cloth(part: int, who: Person) -> np.ndarray:
     """The fabric of the top, pattern and all."""
     _, _, x, y = _grid(part)
     kind = who.pattern if who.period else "plain"
-    return _plain(part, who.top_colour) + wave(kind, who.period, x, y)[..., None] * np.float32(who.accent)
+    return _plain(part, who.top_colour) + wave(kind, who.period, x, y)[..., None] * _rgb(who.accent)
 
 
-def _light(who: Person) -> np.ndarray:
-    """A colour that stands out on the top."""
-    return np.float32([0.9, 0.9, 0.86]) if sum(who.top_colour) < 1.5 else np.float32([0.12, 0.12, 0.2])
+def _contrast(colour: Colour) -> np.ndarray:
+    """A colour that stands out on the given one: off-white on dark cloth, near black on light cloth."""
+    return _rgb((0.88, 0.88, 0.84) if sum(colour) < 1.6 else (0.15, 0.15, 0.22))
 
 
 def _torso(who: Person) -> np.ndarray:
     u, _, x, y = _grid(TORSO)
-    t, ink = _cloth(TORSO, who), _light(who)
+    t, ink = _cloth(TORSO, who), _contrast(who.top_colour)
     length = LENGTH[TORSO]
     if who.pattern == "logo":
         t[(np.hypot(x - 0.035, y - 0.11) < 0.022) & (np.hypot(x - 0.035, y - 0.11) > 0.010)] = ink
@@ -126,7 +130,7 @@ def _torso(who: Person) -> np.ndarray:
         t[(np.abs(y - 0.25) < 0.004) & (np.abs(x) < 0.07)] *= 0.65
         t[(np.abs(np.abs(x) - 0.012) < 0.003) & (y < 0.09)] = ink
     t[y[:, 0] > length - 0.012] *= 0.8  # hem
-    strap = np.float32(who.bag_colour) * 0.75
+    strap = _rgb(who.bag_colour) * 0.75
     if who.bag == "backpack":
         t[(np.abs(np.abs(x) - 0.062) < 0.011) & (y < 0.2)] = strap
     elif who.bag == "shoulder bag":  # from one shoulder to the other hip, front and back
@@ -147,18 +151,18 @@ def _sleeve(part: int, who: Person) -> np.ndarray:
 def _leg(part: int, who: Person) -> np.ndarray:
     u, v, x, y = _grid(part)
     t = _plain(part, who.bottom_colour)
-    light = np.float32([0.88, 0.88, 0.84]) if sum(who.bottom_colour) < 1.6 else np.float32([0.15, 0.15, 0.22])
+    light = _contrast(who.bottom_colour)
     if who.leg_detail == "side stripe":
         t[:, np.abs(np.abs(u[0] - 0.5) - 0.25) < 0.035] = light
     elif who.leg_detail == "pinstripe":
         t += wave("upright", 0.03, x, y)[..., None] * 0.09
     elif who.leg_detail == "knee patch":
         knee = 0.92 if part == THIGH else 0.06
-        t[(np.abs(v - knee) < 0.11) & (np.abs(u - 0.5) < 0.14)] = 0.45 * light + 0.55 * np.float32(who.bottom_colour)
+        t[(np.abs(v - knee) < 0.11) & (np.abs(u - 0.5) < 0.14)] = 0.45 * light + 0.55 * _rgb(who.bottom_colour)
     bare = {"trousers": 2.0, "shorts": 0.80 if part == THIGH else -1.0, "skirt": -1.0}[who.bottom]
     hem = bare if part == THIGH or bare != 2.0 else 0.96
     if who.leg_detail == "turn-ups" and who.bottom != "skirt":
-        t[np.abs(v[:, 0] - hem + 0.05) < 0.05] = 0.5 * light + 0.5 * np.float32(who.bottom_colour)
+        t[np.abs(v[:, 0] - hem + 0.05) < 0.05] = 0.5 * light + 0.5 * _rgb(who.bottom_colour)
     t[v[:, 0] > bare] = who.skin
     return t
 
@@ -173,7 +177,7 @@ def _skirt(who: Person) -> np.ndarray:
         return t
     _, v, x, y = _grid(SKIRT)
     t = _plain(SKIRT, who.bottom_colour)
-    light = np.float32([0.88, 0.88, 0.84]) if sum(who.bottom_colour) < 1.6 else np.float32([0.15, 0.15, 0.22])
+    light = _contrast(who.bottom_colour)
     if who.leg_detail in ("side stripe", "turn-ups"):
         t[np.abs(v[:, 0] - (0.8 if who.leg_detail == "side stripe" else 0.95)) < 0.05] = light
     elif who.leg_detail == "pinstripe":
@@ -193,14 +197,14 @@ def _head(who: Person) -> np.ndarray:
     for cx in (-0.058, 0.058):  # eyes: white, iris, brow
         t[np.hypot((u - 0.5 - cx) / 0.030, (v - 0.50) / 0.030) < 1] = (0.85, 0.84, 0.82)
         t[np.hypot((u - 0.5 - cx) / 0.017, (v - 0.50) / 0.034) < 1] = (0.16, 0.11, 0.09)
-        t[(np.abs(u - 0.5 - cx) < 0.036) & (np.abs(v - 0.425) < 0.016)] = np.float32(who.hair_colour) * 0.8
+        t[(np.abs(u - 0.5 - cx) < 0.036) & (np.abs(v - 0.425) < 0.016)] = _rgb(who.hair_colour) * 0.8
         if who.glasses:
             ring = np.hypot((u - 0.5 - cx) / 0.05, (v - 0.5) / 0.075)
             t[(ring < 1) & (ring > 0.66)] = (0.08, 0.08, 0.09)
     t[(np.abs(u - 0.5) < 0.016) & (v > 0.5) & (v < 0.66)] *= 1.08
     t[(np.abs(u - 0.5) < 0.026) & (np.abs(v - 0.67) < 0.016)] *= 0.72
-    t[(np.abs(u - 0.5) < 0.048) & (np.abs(v - 0.79) < 0.018)] = np.float32(who.skin) * (0.78, 0.5, 0.5)
-    t[np.hypot((a - 0.5) / 0.06, (v - 0.55) / 0.10) < 1] = np.float32(who.skin) * 0.82  # ears
+    t[(np.abs(u - 0.5) < 0.048) & (np.abs(v - 0.79) < 0.018)] = _rgb(who.skin) * _rgb((0.78, 0.5, 0.5))
+    t[np.hypot((a - 0.5) / 0.06, (v - 0.55) / 0.10) < 1] = _rgb(who.skin) * 0.82  # ears
     if who.beard:
         t[(v > 0.66 + 0.12 * (a < 0.07)) & (face < 0.5) & ~((np.abs(v - 0.79) < 0.02) & (face < 0.1))] = who.hair_colour
     if who.hair != "bald":
@@ -215,7 +219,7 @@ def _head(who: Person) -> np.ndarray:
 def _bag(who: Person) -> np.ndarray:
     u, v, _, _ = _grid(BAG)
     t = _plain(BAG, who.bag_colour)
-    light = np.float32([0.88, 0.88, 0.84]) if sum(who.bag_colour) < 1.6 else np.float32([0.15, 0.15, 0.22])
+    light = _contrast(who.bag_colour)
     t[np.abs(v[:, 0] - 0.28) < 0.02] *= 0.55
     for front in (u - 0.5, u - (u > 0.5)):  # the same on both faces
         if who.bag_detail == "badge":
@@ -241,7 +245,7 @@ def _hair(who: Person) -> np.ndarray:
 
 def _shoe(who: Person) -> np.ndarray:
     t = _plain(SHOE, who.shoe_colour)
-    t[-3:] = np.float32([0.8, 0.8, 0.78]) if sum(who.shoe_colour) < 1.8 else np.float32([0.35, 0.3, 0.28])
+    t[-3:] = _rgb((0.8, 0.8, 0.78) if sum(who.shoe_colour) < 1.8 else (0.35, 0.3, 0.28))
     return t
 
 
@@ -252,11 +256,13 @@ def wardrobe(identity: int, seed: int) -> Wardrobe:
     painted = {
         TORSO: _torso(who), UPPER_ARM: _sleeve(UPPER_ARM, who), FOREARM: _sleeve(FOREARM, who),
         THIGH: _leg(THIGH, who), SHIN: _leg(SHIN, who), SHOE: _shoe(who), HEAD: _head(who), HAIR: _hair(who),
-        HAT: _hat(who), BRIM: _plain(BRIM, np.float32(who.hat_colour) * 0.85), BAG: _bag(who),
-        SKIN: _plain(SKIN, who.skin), SKIRT: _skirt(who), HOOD: _plain(HOOD, np.float32(who.top_colour) * 0.9),
+        HAT: _hat(who), BRIM: _plain(BRIM, _rgb(who.hat_colour) * 0.85), BAG: _bag(who),
+        SKIN: _plain(SKIN, who.skin), SKIRT: _skirt(who), HOOD: _plain(HOOD, _rgb(who.top_colour) * 0.9),
     }  # fmt: skip
     rows, columns = np.array([SIZES[p] for p in range(len(SIZES))]).T
     start = np.concatenate([[0], np.cumsum(rows * columns)[:-1]])
     texels = np.concatenate([painted[p].reshape(-1, 3) for p in range(len(SIZES))])
-    soft = np.array([p in (TORSO, UPPER_ARM, FOREARM, THIGH, SHIN, SKIRT) for p in range(len(SIZES))], np.float32)
+    bare = {FOREARM: who.top == "t-shirt", THIGH: who.bottom == "skirt", SHIN: who.bottom != "trousers"}
+    folds = [p in (TORSO, UPPER_ARM, FOREARM, THIGH, SHIN, SKIRT) and not bare.get(p, False) for p in range(len(SIZES))]
+    soft = np.array(folds, np.float32)
     return Wardrobe(np.clip(texels, 0, 1).astype(np.float32), start, rows, columns, soft)

@@ -106,7 +106,9 @@ def light_up(canvas: Canvas, identity: int, seed: int, settings: Camera, pose: P
     return out.reshape(*canvas.part.shape, 4)
 
 
-def _figure(identity: int, seed: int, settings: Camera, pose: Pose, height: int, width: int, fine: int):  # type: ignore[no-untyped-def]
+def _figure(
+    identity: int, seed: int, settings: Camera, pose: Pose, height: int, width: int, fine: int
+) -> tuple[Image.Image, Joints]:
     """Steps 1 to 3: the person as an RGBA layer of the final size, and the joints."""
     who = person(identity, seed)
     joint = skeleton(who, pose, settings.elevation)
@@ -187,7 +189,7 @@ def draw(
     return Drawing(image, mask, _keypoints(joint, mask), attributes)
 
 
-def _in_front(  # type: ignore[no-untyped-def]
+def _in_front(
     identity: int, camera: int, seed: int, settings: Camera, pose: Pose, height: int, width: int, fine: int
 ) -> Image.Image:
     """What hides a part of the person, as an RGBA layer."""

@@ -9,14 +9,17 @@ averaging over a few pixels, which is what down-sampling does, leaves the same p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 
 GROUP = 4  # identities in one group of look-alikes
 
 Colour = tuple[float, float, float]
+T = TypeVar("T")
 
 CLOTH: dict[str, Colour] = {
     "white": (0.82, 0.82, 0.80), "grey": (0.52, 0.53, 0.55), "black": (0.15, 0.15, 0.17), "red": (0.74, 0.16, 0.17),
@@ -92,7 +95,7 @@ FINE = ("pattern", "period", "closure", "leg_detail", "shoe_name", "shoe_colour"
 COARSE = tuple(name for name in Person.__dataclass_fields__ if name not in (*FINE, "identity", "group"))
 
 
-def _one(rng: np.random.Generator, options, weights=None):  # type: ignore[no-untyped-def]
+def _one(rng: np.random.Generator, options: Sequence[T], weights: Sequence[float] | None = None) -> T:
     """One of the options; weights need not sum to one."""
     p = None if weights is None else np.asarray(weights, float) / np.sum(weights)
     return options[int(rng.choice(len(options), p=p))]
@@ -111,7 +114,7 @@ def _accent(rng: np.random.Generator, base: Colour) -> Colour:
     mean of the patterned cloth stays ``base``.
     """
     step = np.array([1.0, 1.0, 1.0]) + rng.normal(0, 0.45, 3)
-    step *= 0.30 / np.abs(step).max()
+    step *= 0.34 / np.abs(step).max()
     room = np.minimum(np.asarray(base), 1 - np.asarray(base)) + 0.06
     r, g, b = np.clip(step, -room, room).tolist()
     return r, g, b

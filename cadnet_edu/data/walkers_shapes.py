@@ -34,7 +34,24 @@ class Canvas:
         j0, j1 = max(int(y0 * rows), 0), min(int(y1 * rows) + 1, rows)
         return (slice(j0, j1), slice(i0, i1)) if i0 < i1 and j0 < j1 else None
 
-    def _put(self, box, texture, turn, axes, inside, side, end, down):  # type: ignore[no-untyped-def]
+    def _put(
+        self,
+        box: tuple[slice, slice],
+        texture: int,
+        turn: float,
+        axes: tuple[float, float, float, float],
+        inside: np.ndarray,
+        side: np.ndarray,
+        end: np.ndarray,
+        down: np.ndarray,
+    ) -> None:
+        """Write one part where it is ``inside``, over what was there.
+
+        Args:
+            axes: the directions in the image, ``(x, y)`` each, in which ``side`` and ``end`` tilt the surface.
+            side, end: the components of the surface normal along them.
+            down: place on the texture, 0 at its top row and 1 at its bottom row.
+        """
         self.textures.append(texture)
         self.turns.append(turn)
         self.axes.append(axes)
@@ -44,8 +61,16 @@ class Canvas:
         np.copyto(self.end[box], end, where=inside)
         np.copyto(self.down[box], down, where=inside)
 
-    def limb(  # type: ignore[no-untyped-def]
-        self, texture: int, turn: float, a, b, ra: float, rb: float, first: int | None = None, ball: float = 0.3
+    def limb(
+        self,
+        texture: int,
+        turn: float,
+        a: np.ndarray,
+        b: np.ndarray,
+        ra: float,
+        rb: float,
+        first: int | None = None,
+        ball: float = 0.3,
     ) -> None:
         """A tapered capsule from ``a`` (radius ``ra``) to ``b`` (``rb``).
 
@@ -73,7 +98,9 @@ class Canvas:
         np.copyto(self.open[box], np.float32(0.72), where=near)
         self._put(box, texture, turn, (uy, -ux, ball * ux, ball * uy), far < 1, side, end, down)
 
-    def shell(self, texture: int, turn: float, y, centre, half) -> None:  # type: ignore[no-untyped-def]
+    def shell(
+        self, texture: int, turn: float, y: Sequence[float], centre: Sequence[float], half: Sequence[float]
+    ) -> None:
         """A solid of rows: at height ``y[k]`` it reaches ``half[k]`` to both sides of ``centre[k]``."""
         reach = max(half)
         box = self._box(min(centre) - reach, max(centre) + reach, y[0], y[-1])
@@ -109,8 +136,15 @@ class Figure:
         """Half the width of an oval body, as wide as it is from in front and as deep from the side."""
         return float(self.size * np.hypot(wide * self.frontal, deep * self.lateral))
 
-    def limb(  # type: ignore[no-untyped-def]
-        self, texture: int, a, b, ra: float, rb: float, first: int | None = None, ball: float = 0.3
+    def limb(
+        self,
+        texture: int,
+        a: np.ndarray,
+        b: np.ndarray,
+        ra: float,
+        rb: float,
+        first: int | None = None,
+        ball: float = 0.3,
     ) -> None:
         self.canvas.limb(texture, self.turn, a, b, self.size * ra, self.size * rb, first, ball)
 
