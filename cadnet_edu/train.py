@@ -170,7 +170,7 @@ class Trainer:
         c = self.config
         if c.optimiser == "sgd":
             return torch.optim.SGD(parameters, lr=lr, momentum=c.momentum, weight_decay=c.weight_decay)
-        return torch.optim.Adam(parameters, lr=lr, weight_decay=c.weight_decay)
+        return torch.optim.AdamW(parameters, lr=lr, weight_decay=c.weight_decay)
 
     # ------------------------------------------------------------------------------------------------ one step
 
@@ -254,12 +254,15 @@ class Trainer:
         return {name: value.detach() for name, value in record.items()}
 
     def classification(self, out_H: Output, out_L: Output, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """L_id and L_tri on v, and the share of active triplets; with branch heads, L_id on f and on g as well."""
+        """L_id and L_tri on v, and the share of active triplets; with branch heads, the same on f and on g as well."""
         c = self.config
         ident = L_id(out_H.logits.float(), batch.y_H) + L_id(out_L.logits.float(), batch.y_L)
-        for logits_H, logits_L in zip(out_H.branch_logits, out_L.branch_logits, strict=True):
-            ident = ident + L_id(logits_H.float(), batch.y_H) + L_id(logits_L.float(), batch.y_L)
         tri, active = L_tri(out_H.u, batch.y_H, out_L.u, batch.y_L, c.phi, c.mining)  # eq. (5)
+        if c.branch_heads:  # u = [GAP(f), GAP(g)]
+            for logits_H, logits_L in zip(out_H.branch_logits, out_L.branch_logits, strict=True):
+                ident = ident + L_id(logits_H.float(), batch.y_H) + L_id(logits_L.float(), batch.y_L)
+            for u_H, u_L in zip(out_H.u.chunk(2, dim=1), out_L.u.chunk(2, dim=1), strict=True):
+                tri = tri + L_tri(u_H, batch.y_H, u_L, batch.y_L, c.phi, c.mining)[0]
         return ident, tri, active
 
     def _ask(self, judge: nn.Module, x: Tensor) -> Tensor:

@@ -354,7 +354,7 @@ def test_mistyped_commands_and_options(market: Path, tmp_path: Path) -> None:
     told(cli("train", *TINY), "--out")
     told(cli("train", *TINY, *out, "--steps", "many"), "--steps", "many")
     told(cli("train", *TINY, *out, "--height", 33), "multiples of 16")
-    told(cli("train", *TINY, *out, "--optimiser", "sdg"), "--optimiser", "sdg", "adam")
+    told(cli("train", *TINY, *out, "--optimiser", "sdg"), "--optimiser", "sdg", "adamw")
     told(cli("train", *TINY, *out, "--lr", -1), "learning rates must be positive")
     told(cli("train", *TINY, *out, "--rates", 0.5), "down-sampling rate")
     told(cli("train", *TINY, *out, "--rec", -1), "loss weight")

@@ -125,8 +125,8 @@ def person(identity: int, seed: int = 0) -> Person:
     """The looks of one identity. The same numbers always give the same person, in any set, on any machine.
 
     Two random streams are used: one belongs to the group (``identity // 4``) and draws what look-alikes share, one
-    belongs to the identity and draws its own detail. The four patterns of a group (three woven, one plain or printed)
-    and its four pairs of shoes are dealt from shuffled lists, so no two of them agree.
+    belongs to the identity and draws its own detail. The four patterns of a group (three woven, one plain or printed),
+    its four pairs of shoes, trouser, hat and bag details are dealt like cards, so no two members agree in any.
 
     >>> a, b = person(4), person(7)
     >>> a.group == b.group, a.top_colour == b.top_colour, (a.pattern, a.period) == (b.pattern, b.period)
@@ -140,7 +140,12 @@ def person(identity: int, seed: int = 0) -> Person:
     woven = [WOVEN[i] for i in ours.permutation(len(WOVEN))[: GROUP - 1]]
     patterns = [*woven, PRINTED[int(ours.integers(len(PRINTED)))]]
     pattern, period = patterns[int(ours.permutation(GROUP)[member])]
-    shoe = tuple(SHOES)[int(ours.permutation(len(SHOES))[member])]
+
+    def dealt(options: Sequence[T]) -> T:
+        """An option that no other member of the group gets."""
+        return options[int(ours.permutation(len(options))[member])]
+
+    shoe = dealt(tuple(SHOES))
     return Person(
         identity=identity,
         group=group,
@@ -165,10 +170,10 @@ def person(identity: int, seed: int = 0) -> Person:
         pattern=pattern,
         period=period,
         closure=_one(mine, ("none", "zip", "buttons"), (3, 1, 1)),
-        leg_detail=_one(mine, ("plain", "side stripe", "pinstripe", "knee patch", "turn-ups")),
+        leg_detail=dealt(("plain", "side stripe", "pinstripe", "knee patch", "turn-ups")),
         shoe_name=shoe,
         shoe_colour=SHOES[shoe],
-        hat_band=SHOES[_one(mine, tuple(SHOES))],
-        bag_detail=_one(mine, ("plain", "stripe", "badge", "pocket")),
+        hat_band=SHOES[dealt(tuple(SHOES))],
+        bag_detail=dealt(("plain", "stripe", "badge", "pocket")),
         glasses=bool(mine.random() < 0.25),
     )

@@ -19,17 +19,20 @@ SCENES = ("bricks", "shops", "park", "station", "road", "plaza")
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera. Angles in radians; ``light`` points from the person to the lamp (x right, y down, z to the viewer).
+    """One camera. Angles in radians.
 
     Args:
+        scene: the street behind, one of `SCENES`.
         elevation: how far it looks down.
         facing: the direction in which most people walk past; 0 is towards the camera.
         scale: how much of the crop's height a person fills.
+        light: direction from the person to the lamp, of length 1: x right, y down, z to the viewer.
         ambient: the share of light that comes from everywhere.
         cast: gain of red, green and blue.
         gamma: exponent of the tone curve.
         noise: standard deviation in grey levels of 255.
         blur: standard deviation in image heights.
+        horizon: how far down the image the horizon lies, in image heights.
     """
 
     scene: str

@@ -36,7 +36,7 @@ class CADNet(nn.Module):
         decoder: whether to build G. "f only" without G is a plain re-identification network.
         feature_discriminator, image_discriminator: whether to build D_F and D_I.
         decoder_width, discriminator_width: channels of G's last and of the discriminators' first layer.
-        skips: what G gets besides f: ``encoder``, ``encoder+input`` or ``none``.
+        skips: what G gets besides f: E's maps (``encoder``), those and the image (``encoder+input``), or ``none``.
         branch_heads: whether f and g get a classifier each, beside the one on v. Choice: ours; with a single
             classifier on v = [f, g] the branch that learns faster takes the whole gradient and the other starves.
         neck: whether classifiers have a BatchNorm neck, see ``Classifier``.
@@ -82,8 +82,8 @@ class CADNet(nn.Module):
         if any(side % reduction for side in size):
             raise ValueError(f"images of {size[0]} x {size[1]}: {backbone} needs multiples of {reduction}.")
         h, w = (side // reduction for side in size)
-        taps = {} if skips == "none" else self.E.tap_channels
-        self.G = Decoder(d, reduction, taps, decoder_width, residual=skips == "encoder+input") if decoder else None
+        taps = {} if skips == "none" else self.E.tap_channels | ({1: 3} if skips == "encoder+input" else {})
+        self.G = Decoder(d, reduction, taps, decoder_width) if decoder else None
         self.F = Encoder(backbone, backbone_width, last_stride, weights) if features != "f" else None
         self.C = Classifier(2 * d if features == "joint" else d, identities, neck)
         self.branch_C = nn.ModuleList([Classifier(d, identities, neck) for _ in range(2)] if branch_heads else [])

@@ -41,9 +41,9 @@ class Decoder(nn.Module):
     Args:
         d: channels of f.
         reduction: how many times smaller than the image f is; a power of two.
-        tap_channels: ``{reduction: channels}`` of the maps of E that a skip connection brings; empty for none.
+        tap_channels: ``{reduction: channels}`` of the maps that skip connections bring: E's, and ``{1: 3}`` for the
+            input image itself; empty for none.
         width: channels at full image size; a map ``r`` times smaller has ``r * width`` (at most d).
-        residual: whether the input image itself is a skip as well: G then adds to it what is missing.
 
     Shapes:
         f ``(b, d, h, w)``, taps -> x_hat ``(b, 3, H, W)`` in [0, 1].
@@ -53,17 +53,14 @@ class Decoder(nn.Module):
 
     Choice:
         Sec. 3.2 asks for skip connections "following Ledig et al." without saying where. Here each up-block's output
-        gets E's map of the same size added, after a 1x1 convolution. With ``residual`` the output is
-        ``x + tanh(z)``, held to [0, 1]; without it ``(1 + tanh(z)) / 2``.
+        gets the map of the same size added, after a 1x1 convolution. (Adding the input image to the *output* instead
+        is a trap: it starts perfect on HR images, L1 holds it there, and no gradient is left to learn LR ones.)
     """
 
-    def __init__(
-        self, d: int, reduction: int, tap_channels: dict[int, int], width: int = 64, residual: bool = False
-    ) -> None:
+    def __init__(self, d: int, reduction: int, tap_channels: dict[int, int], width: int = 64) -> None:
         super().__init__()
         if reduction < 2 or reduction & (reduction - 1):
             raise ValueError(f"reduction = {reduction}: f must be smaller than the image by a power of two.")
-        self.residual = residual
         self.sizes = []  # the reduction after each block
         blocks, skips, c_in = [], {}, d
         while reduction > 1:
@@ -78,21 +75,18 @@ class Decoder(nn.Module):
         self.skips = nn.ModuleDict(skips)
         self.bn = nn.BatchNorm2d(c_in)
         self.to_rgb = nn.Conv2d(c_in, 3, 3, padding=1)
-        nn.init.xavier_uniform_(self.to_rgb.weight, gain=0.1 if residual else 1.0)
+        nn.init.xavier_uniform_(self.to_rgb.weight)
         nn.init.zeros_(self.to_rgb.bias)  # type: ignore[arg-type]
 
     def forward(self, f: Tensor, taps: Sequence[Tensor] = (), x: Tensor | None = None) -> Tensor:
-        by_height = {tap.shape[-2]: tap for tap in taps}  # the later map of a size wins, as in Encoder.tap_channels
+        maps = taps if x is None else (x, *taps)
+        by_height = {m.shape[-2]: m for m in maps}  # the later map of a size wins, as in Encoder.tap_channels
         out = f
         for block, size in zip(self.blocks, self.sizes, strict=True):
             out = block(out)
             if str(size) in self.skips:
                 if out.shape[-2] not in by_height:
-                    raise ValueError(f"a skip connection lacks E's map of height {out.shape[-2]}: call G(f, taps).")
+                    raise ValueError(f"a skip connection lacks the map of height {out.shape[-2]}: call G(f, taps, x).")
                 out = out + self.skips[str(size)](by_height[out.shape[-2]])
         z = self.to_rgb(torch.relu(self.bn(out)))
-        if not self.residual:
-            return (1 + torch.tanh(z)) / 2
-        if x is None:
-            raise ValueError("this decoder adds to its input image: call it with x, G(f, taps, x).")
-        return (x + torch.tanh(z)).clamp(0, 1)
+        return (1 + torch.tanh(z)) / 2
