@@ -1,4 +1,4 @@
-"""CAD-Net (Li et al., ICCV 2019) rebuilt from nothing: a teaching package for cross-resolution person re-identification."""
+"""CAD-Net (Li et al., ICCV 2019) rebuilt from nothing: a teaching package for cross-resolution re-identification."""
 
 from cadnet_edu.config import PROFILES, Config, LossWeights, cache_dir, profile
 from cadnet_edu.data import load_split

@@ -178,10 +178,10 @@ def evaluate(arguments: Sequence[str]) -> None:
     """``cadnet-edu evaluate``"""
     from dataclasses import replace
 
+    from cadnet_edu.devices import choose_device, choose_precision
     from cadnet_edu.evaluate import evaluate as score
     from cadnet_edu.files import write_json
     from cadnet_edu.runs import load_run, open_split
-    from cadnet_edu.train import choose_device, choose_precision
 
     asked = tyro.cli(Evaluate, args=list(arguments), prog="cadnet-edu evaluate")
     run = load_run(asked.folder)
@@ -219,9 +219,9 @@ def evaluate(arguments: Sequence[str]) -> None:
 
 def recover(arguments: Sequence[str]) -> None:
     """``cadnet-edu recover``"""
+    from cadnet_edu.devices import choose_device
     from cadnet_edu.recover import recover_file
     from cadnet_edu.runs import load_run
-    from cadnet_edu.train import choose_device
 
     asked = tyro.cli(Recover, args=list(arguments), prog="cadnet-edu recover")
     if not asked.images:

@@ -17,22 +17,15 @@ from typing import Any
 import torch
 from filelock import FileLock
 
+from cadnet_edu.checkpoints import RUNNING_ONLY, Record, read_history, refuse_other
 from cadnet_edu.config import Config, cache_dir
 from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import Split
+from cadnet_edu.devices import choose_device, choose_precision
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.files import read_json, write_json
 from cadnet_edu.models.cadnet import CADNet
-from cadnet_edu.train import (
-    RUNNING_ONLY,
-    Record,
-    Trainer,
-    choose_device,
-    choose_precision,
-    load_network,
-    read_history,
-    refuse_other,
-)
+from cadnet_edu.train import Trainer, load_network
 
 # The rooms whose code decides what a trained network is; a change in any of them makes earlier runs unfit.
 TRAINING_CODE = ("config.py", "losses.py", "train.py", "data", "models", "methods")

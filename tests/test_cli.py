@@ -21,11 +21,11 @@ import torch
 from PIL import Image
 
 from cadnet_edu.__main__ import COMMANDS, alone_in, duration, gpu_hint, main
+from cadnet_edu.checkpoints import load_checkpoint, read_history
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import Split
 from cadnet_edu.data.walkers import write_market1501
-from cadnet_edu.train import load_checkpoint, read_history
 
 ROOT = Path(__file__).parents[1]
 TINY = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "4", "--decoder-width", "2",

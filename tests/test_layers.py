@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cadnet_edu"
 
 FLOORS: list[list[str]] = [
-    ["config", "files"],
-    ["protocol", "lpips_weights", "losses", "data", "models", "figures", "exercises"],
+    ["config", "files", "devices"],
+    ["checkpoints", "protocol", "lpips_weights", "losses", "data", "models", "figures", "exercises"],
     ["image_metrics", "check", "widgets", "notebook"],
     ["metrics"],
     ["evaluate", "train"],

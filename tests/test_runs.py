@@ -15,12 +15,13 @@ import pytest
 import torch
 
 from cadnet_edu import runs
+from cadnet_edu.checkpoints import load_checkpoint, read_history
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.methods import METHODS, method
 from cadnet_edu.runs import code_version, folder_version, git_commit, load_run, provenance, run_key, train_or_load
-from cadnet_edu.train import Trainer, load_checkpoint, read_history
+from cadnet_edu.train import Trainer
 
 ROOT = Path(__file__).parents[1]
 

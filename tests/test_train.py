@@ -21,23 +21,14 @@ import torch
 import torch.nn.functional as nnf
 
 from cadnet_edu import train as train_module
+from cadnet_edu.checkpoints import load_checkpoint, read_history
 from cadnet_edu.config import Config, LossWeights, profile
 from cadnet_edu.data.loading import Batch
 from cadnet_edu.data.samples import Split
+from cadnet_edu.devices import choose_device, choose_precision
 from cadnet_edu.losses import triplet
 from cadnet_edu.methods import method
-from cadnet_edu.train import (
-    Trainer,
-    TrainingStopped,
-    choose_device,
-    choose_precision,
-    frozen,
-    load_checkpoint,
-    load_network,
-    lr_factor,
-    not_finite,
-    read_history,
-)
+from cadnet_edu.train import Trainer, TrainingStopped, frozen, load_network, lr_factor, not_finite
 
 ROOT = Path(__file__).parents[1]
 

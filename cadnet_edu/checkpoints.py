@@ -1,0 +1,101 @@
+"""Reading what a training run has left: its checkpoint, checked before it is believed, and its history."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cadnet_edu.config import Config
+
+Record = dict[str, float]
+RUNNING_ONLY = ("device", "precision", "log_every", "checkpoint_every")  # settings that may differ on resuming
+
+
+def refuse_other(theirs: dict[str, Any], ours: Config) -> None:
+    """Stop when a checkpoint was made with other settings than those at hand.
+
+    Raises:
+        ValueError: which names the settings that differ and both their values.
+    """
+    was, now = flat(theirs), flat(ours.to_dict())
+    differ = [name for name in now if name not in RUNNING_ONLY and was.get(name) != now[name]]
+    if differ:
+        what = "; ".join(f"{name} was {was.get(name)!r}, now {now[name]!r}" for name in differ[:4])
+        more = f"; and {len(differ) - 4} more" if len(differ) > 4 else ""
+        raise ValueError(
+            f"the checkpoint belongs to another configuration: {what}{more}. Use the settings it was made with, or "
+            "another folder."
+        )
+
+
+def flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings within settings by their full name.
+
+    >>> flat({"steps": 9, "lam": {"rec": 1.0}})
+    {'steps': 9, 'lam.rec': 1.0}
+    """
+    out: dict[str, Any] = {}
+    for name, value in settings.items():
+        out |= {f"{name}.{k}": v for k, v in flat(value).items()} if isinstance(value, dict) else {name: value}
+    return out
+
+
+def load_weights_of(net: nn.Module, state: dict[str, Any]) -> None:
+    """Put a checkpoint's weights into a network.
+
+    Raises:
+        ValueError: when they do not fit, as those of an earlier version of this package may not.
+    """
+    try:
+        net.load_state_dict(state["net"])
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ValueError(
+            f"the checkpoint's weights do not fit this network ({reason}). It was probably written by another version "
+            "of this package: use that version, or train again in another folder."
+        ) from None
+
+
+# What a checkpoint holds.
+PARTS = {"config", "pids", "step", "seconds", "net", "opt_G", "opt_D", "batches", "rng", "sums", "summed"}
+
+
+def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint; only tensors and plain values are admitted (``weights_only``), so no code can hide in it.
+
+    Args:
+        path: the file.
+        device: where its tensors are wanted. To continue a run they belong on the CPU, for the states of random
+            number generators live there; weights and optimiser states find their own way to the network's device.
+
+    Raises:
+        ValueError: when the file is missing, cut short or damaged, or not a checkpoint of this package.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no checkpoint. Train first: cadnet-edu train --out {path.parent}")
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise ValueError(
+            f"{path}: the checkpoint is damaged ({type(error).__name__}) and cannot be read. Delete it and train "
+            "again, or restore it from a copy."
+        ) from None
+    if not isinstance(state, dict) or not set(state) >= PARTS:
+        raise ValueError(
+            f"{path}: this file can be read, but is no checkpoint of a run. Give the --out folder of a training run."
+        )
+    return state
+
+
+def read_history(out: Path | str) -> list[Record]:
+    """The records of ``history.jsonl``; a last line cut short by a killed run is left out."""
+    path, records = Path(out) / "history.jsonl", []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        with contextlib.suppress(json.JSONDecodeError):
+            records.append(json.loads(line))
+    return records
