@@ -43,6 +43,8 @@ def chunks(
     Args:
         images: ``uint8`` ``(n, 3, H, W)``.
         r: one rate for all, or one an image ``(n,)``.
+        batch_size: images a batch.
+        device: where the batches are wanted.
     """
     for i in range(0, len(images), batch_size):
         x = images[i : i + batch_size].to(device).float() / 255
@@ -64,6 +66,9 @@ def embed(
         model: any callable ``(b, 3, H, W) -> (b, n)``, images in [0, 1].
         images: ``uint8`` ``(n, 3, H, W)``.
         r: the down-sampling rate at which the model sees them; one for all or one an image.
+        batch_size: images a batch.
+        device: where the model is.
+        precision: ``fp32`` or ``bf16``.
 
     Returns:
         float32 ``(n, d)`` on the CPU.
@@ -94,6 +99,9 @@ def image_quality(
         recover: ``(b, 3, H, W) -> (b, 3, H, W)``; without it the up-sampled input itself is scored: the floor.
         images: HR originals, ``uint8`` ``(n, 3, H, W)``.
         r: the down-sampling rate of the inputs.
+        batch_size: images a batch.
+        device: where ``recover`` is.
+        precision: ``fp32`` or ``bf16``.
         extra: more scores by name, such as ``{"lpips": lpips}``: callables ``(x, y) -> (b,)``.
 
     Returns:
@@ -143,6 +151,9 @@ def evaluate(
             up-sampling is scored, which is the floor that recovery has to beat.
         size: ``(H, W)`` that every image is resized to.
         protocol: which CMC, see ``cadnet_edu.metrics.retrieval``.
+        batch_size: images a batch.
+        device: where the model is.
+        precision: ``fp32`` or ``bf16``.
         quality: whether to score image quality as well.
         extra: more image scores, such as LPIPS.
 

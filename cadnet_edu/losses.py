@@ -16,6 +16,11 @@ from torch import Tensor
 def known(name: str, value: str, *allowed: str) -> None:
     """Refuse a misspelt choice, so that it never computes something else in silence.
 
+    Args:
+        name: what the choice is called.
+        value: the one given.
+        allowed: those there are.
+
     Raises:
         ValueError: when ``value`` is not one of ``allowed``.
     """
@@ -260,6 +265,14 @@ def L_total(
     L = L_cls + lambda_adv^{D_F} L_adv^{D_F} + lambda_rec L_rec + lambda_adv^{D_I} L_adv^{D_I}
 
     A weight of 0 removes its term exactly: even a term that is infinite or NaN leaves no trace.
+
+    Args:
+        L_cls, L_adv_DF, L_rec, L_adv_DI: the values of eq. (4), (1), (2) and (3), scalars; the adversarial ones as E
+            and G descend them.
+        adv_DF, rec, adv_DI: the three lambdas.
+
+    Returns:
+        a scalar.
 
     >>> one, nan = torch.tensor(1.0), torch.tensor(float("nan"))
     >>> L_total(one, one, one, nan, adv_DF=1, rec=2, adv_DI=0).item()

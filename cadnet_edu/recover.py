@@ -28,6 +28,7 @@ def recover_image(
         recover: ``(b, 3, H, W)`` in [0, 1] -> the same.
         picture: any RGB image; it is resized to ``size`` first, as every image in Sec. 4.1 is.
         size: ``(H, W)`` that the network was trained at.
+        device: where the network is.
 
     Returns:
         the input as resized, and the recovered image, both ``H`` x ``W``.
