@@ -56,6 +56,8 @@ def degrade(x: Tensor, r: float | Tensor) -> Tensor:
 def down_and_up(x: Tensor, r: float) -> Tensor:
     """Scale a batch down by r, so that detail is lost, and up again, so that the size stays.
 
+    Built in chapter 01.
+
     Args:
         x: images ``(b, 3, H, W)``, float.
         r: one down-sampling rate for all, 1 or more.
