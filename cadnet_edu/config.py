@@ -218,12 +218,12 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": dict(SLIM, size="S", height=64, width=32, backbone_width=8, decoder_width=4, discriminator_width=8,
                   identities=4, steps=30, warmup=5, log_every=5, checkpoint_every=10),
     # Trends, in minutes on two cores: what `make book` runs.
-    "quick": dict(SLIM, size="M", height=96, width=48, backbone_width=24, decoder_width=12, discriminator_width=16,
-                  steps=1000, warmup=40, log_every=10, checkpoint_every=100),
+    "quick": dict(SLIM, size="M", height=96, width=48, backbone_width=24, decoder_width=8, discriminator_width=16,
+                  crop=3, steps=900, warmup=40, log_every=10, checkpoint_every=100),
     # Orderings, with seeds: a Colab T4 or a patient CPU.
     "reduced": dict(FROM_NOTHING, height=128, width=64, backbone="resnet18", lr_D=2e-4,
                     decoder_width=16, discriminator_width=32,
-                    steps=6000, warmup=200, log_every=20, checkpoint_every=500),
+                    crop=4, steps=6000, warmup=200, log_every=20, checkpoint_every=500),
     # The paper (Sec. 4.1): Config() itself.
     "full": {},
 }
