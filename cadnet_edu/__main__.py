@@ -25,7 +25,7 @@ USAGE = """usage: cadnet-edu COMMAND ...
   train     train CAD-Net or a baseline:      cadnet-edu train --profile quick --out runs/cadnet
   evaluate  score a trained run by rate:      cadnet-edu evaluate runs/cadnet --rates 1 2 3 4 8
   recover   recover ordinary image files:     cadnet-edu recover runs/cadnet photo.jpg --out recovered
-  data      write the embedded data set:      cadnet-edu data walkers --out data/walkers
+  data      write, check or list data sets:   cadnet-edu data check market1501 --root data/market1501
 
 cadnet-edu COMMAND --help shows what each understands.
 """
@@ -61,6 +61,14 @@ class Evaluate:
     """Score on another data set than the run was trained on."""
     root: Path | None = None
     """Folder of that data set."""
+    mlr: str | None = None
+    """Score its MLR version (Sec. 4.4) instead, each query at its own rate; by this construction, such as paper."""
+    mlr_seed: int = 0
+    """Another seed draws other LR cameras and rates."""
+    manifest: Path | None = None
+    """Score the split of this manifest instead, each query at its own rate; its images are below --root."""
+    allow_withdrawn: bool = False
+    """You know that dukemtmc_reid was withdrawn and may use it."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
 
@@ -77,22 +85,6 @@ class Recover:
     """Folder to write into."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
-
-
-@dataclass
-class Walkers:
-    """Write the embedded data set to disk in Market-1501's layout."""
-
-    out: Path
-    """Folder to make; it must not exist yet, or be empty."""
-    size: Literal["S", "M", "L"] = "M"
-    """How many people; L has as many as Market-1501."""
-    height: int = 128
-    """Pixels."""
-    width: int = 64
-    """Pixels."""
-    seed: int = 0
-    """Another seed draws other people."""
 
 
 @dataclass
@@ -181,7 +173,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     from cadnet_edu.devices import choose_device, choose_precision
     from cadnet_edu.evaluate import evaluate as score
     from cadnet_edu.files import write_json
-    from cadnet_edu.runs import load_run, open_split
+    from cadnet_edu.runs import load_run
 
     asked = tyro.cli(Evaluate, args=list(arguments), prog="cadnet-edu evaluate")
     run = load_run(asked.folder)
@@ -193,16 +185,19 @@ def evaluate(arguments: Sequence[str]) -> None:
         config = replace(config, dataset=asked.dataset, root=asked.root)
     elif asked.root is not None:
         config = replace(config, root=asked.root)
+    if asked.allow_withdrawn:
+        config = replace(config, allow_withdrawn=True)
     extra: dict[str, Any] = {}
     if asked.lpips:
         from cadnet_edu.metrics import lpips
 
         extra["lpips"] = lpips
     device = choose_device(asked.device)
+    split = split_to_score(asked, config)
     rates = score(
         run.net.to(device).embed,
-        open_split(config),
-        asked.rates,
+        split,
+        "own" if asked.mlr or asked.manifest else asked.rates,
         run.net.recover if run.net.G is not None else None,
         (config.height, config.width),
         asked.protocol,
@@ -211,10 +206,32 @@ def evaluate(arguments: Sequence[str]) -> None:
         extra=extra,
     )
     recovered = "G" if run.net.G is not None else "bilinear up-sampling"
-    about = {**run.provenance, "protocol": asked.protocol, "dataset": config.dataset, "recovered_by": recovered}
+    about = {**run.provenance, "protocol": asked.protocol, "dataset": config.dataset, "split": split.name}
+    about["recovered_by"] = recovered
     result: dict[str, Any] = {"rates": rates, "provenance": about}
     print(json.dumps(result, indent=2, allow_nan=False) if asked.json else table(rates, recovered))
     write_json(asked.folder / "evaluation.json", result)
+
+
+def split_to_score(asked: Evaluate, config: Config) -> Split:
+    """The data that a run is scored on: a data set, its MLR version, or what a manifest lists.
+
+    Raises:
+        ValueError: when both of the last two are asked for, or as the readers do.
+    """
+    from cadnet_edu.data.constructions import construct
+    from cadnet_edu.data.manifest import read_manifest
+    from cadnet_edu.runs import open_split
+
+    if asked.manifest is None:
+        split = open_split(config)
+        return split if asked.mlr is None else construct(split, asked.mlr, asked.mlr_seed)
+    if asked.mlr is not None:
+        raise ValueError("a manifest says all rates itself: give --manifest or --mlr, not both.")
+    if config.root is None:
+        raise ValueError(f"{asked.manifest}: say where its images are with --root FOLDER.")
+    split = read_manifest(asked.manifest, config.root, verify=True)
+    return split.check() if split.train else split
 
 
 def recover(arguments: Sequence[str]) -> None:
@@ -246,18 +263,9 @@ def recover(arguments: Sequence[str]) -> None:
 
 def data(arguments: Sequence[str]) -> None:
     """``cadnet-edu data``"""
-    from cadnet_edu.data.walkers import walkers, write_market1501
+    from cadnet_edu.data.commands import data as run
 
-    if arguments and arguments[0] in ("-h", "--help"):
-        arguments = ["walkers", "--help"]
-    if not arguments or arguments[0] != "walkers":
-        what = f"there is no {arguments[0]!r}" if arguments and not arguments[0].startswith("-") else "say which"
-        raise ValueError(f"{what}: the embedded data set is `walkers`, as in: cadnet-edu data walkers --out FOLDER")
-    asked = tyro.cli(Walkers, args=list(arguments[1:]), prog="cadnet-edu data walkers")
-    split = walkers(asked.size, height=asked.height, width=asked.width, seed=asked.seed)
-    folder = write_market1501(split, asked.out)
-    say(f"{split}\nwritten to {folder}")
-    say(f"next: cadnet-edu train --dataset market1501 --root {folder} --out runs/walkers")
+    run(arguments)
 
 
 def _profile_and_method(arguments: Sequence[str]) -> _Chosen:

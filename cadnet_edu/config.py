@@ -58,6 +58,10 @@ class Config:
     # Data
     dataset: str = "market1501"  # Sec. 4.2; "walkers" is the embedded set
     root: Path | None = None  # folder of a data set on disk; the embedded set needs none
+    data_seed: int = 0  # ours: which random halves (viper, caviar, own), test set (cuhk03) or people (walkers)
+    boxes: Literal["detected", "labeled"] = "detected"  # of cuhk03 only; the paper does not say which
+    pattern: str = "{pid}_{camera}_*"  # of one's own images only: how file names say who and where
+    allow_withdrawn: bool = False  # of dukemtmc_reid only, which was withdrawn in 2019
     size: Literal["S", "M", "L"] = "L"  # of the embedded set only
     height: int = 256  # Sec. 4.1
     width: int = 128  # Sec. 4.1
@@ -121,7 +125,7 @@ class Config:
         widths = ("backbone_width", "decoder_width", "discriminator_width")
         for name in ("steps", "log_every", "checkpoint_every", *widths):
             need(getattr(self, name) >= 1, f"{name} = {getattr(self, name)}: give at least 1.")
-        for name in ("crop", "warmup", "momentum", "weight_decay"):
+        for name in ("data_seed", "crop", "warmup", "momentum", "weight_decay"):
             need(getattr(self, name) >= 0, f"{name} = {getattr(self, name)}: it cannot be negative.")
         need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
         need(self.phi >= 0, f"phi = {self.phi}: the margin of eq. (5) cannot be negative.")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Sample, Split, load_images
 from cadnet_edu.metrics import euclidean, psnr, retrieval, ssim
+from cadnet_edu.protocol import Meaning
 
 Model = Callable[[Tensor], Tensor]
 
@@ -131,7 +132,7 @@ def ids(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
 def evaluate(
     model: Model,
     split: Split,
-    rates: Sequence[float] = (1, 2, 3, 4, 8),
+    rates: Sequence[float] | Literal["own"] = (1, 2, 3, 4, 8),
     recover: Model | None = None,
     size: tuple[int, int] = (256, 128),
     protocol: Literal["single_shot", "market1501"] = "single_shot",
@@ -140,13 +141,15 @@ def evaluate(
     precision: str = "fp32",
     quality: bool = True,
     extra: dict[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
+    meaning: Meaning | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Cross-resolution retrieval (Sec. 4.3): LR queries against an HR gallery, once for each rate.
 
     Args:
         model: any callable from images ``(b, 3, H, W)`` in [0, 1] to vectors ``(b, n)``.
         split: its query and gallery parts are used.
-        rates: down-sampling rates of the queries; the gallery always stays HR.
+        rates: down-sampling rates of the queries, while the gallery stays HR; or ``"own"``: each image at its
+            ``Sample.rate``, as an MLR split says (Sec. 4.4), scored once under the name ``mlr``.
         recover: callable from images to recovered images, scored on the queries; without it the bilinear
             up-sampling is scored, which is the floor that recovery has to beat.
         size: ``(H, W)`` that every image is resized to.
@@ -156,6 +159,7 @@ def evaluate(
         precision: ``fp32`` or ``bf16``.
         quality: whether to score image quality as well.
         extra: more image scores, such as LPIPS.
+        meaning: of single-shot, see ``cadnet_edu.metrics.single_shot_cmc``; without it the choice below.
 
     Returns:
         ``{"4": {"rank1": .., "rank5": .., "rank10": .., "mAP": .., "psnr": .., "ssim": ..}, ...}``, one entry a rate;
@@ -164,21 +168,34 @@ def evaluate(
     Raises:
         ValueError: for a rate below 1 or no rate, an empty query or gallery part, and when no query has a match
             (see ``retrieval``).
+
+    Choice:
+        With given rates the query's whole camera is left out of the gallery (``open-reid``). With ``"own"`` rates only
+        the same person's images from it are (``torchreid``): where each person has an LR camera of their own, the
+        other rule would take other people out of the gallery, half of them in MLR-VIPeR.
     """
-    if not len(rates) or not all(1 <= r < float("inf") for r in rates):
+    own = isinstance(rates, str)
+    if own and rates != "own":
+        raise ValueError(f"rates = {rates!r}: give numbers, each 1 or more, or 'own' for each image's own rate.")
+    if not own and (not len(rates) or not all(1 <= r < float("inf") for r in rates)):  # type: ignore[operator]
         raise ValueError(f"rates {list(rates)}: give at least one down-sampling rate, each 1 or more.")
     if not split.query or not split.gallery:
         raise ValueError(f"{split}: to be scored, a data set needs query images and gallery images.")
     query, gallery = load_images(split.query, *size), load_images(split.gallery, *size)
     q_pids, q_cams = ids(split.query)
     g_pids, g_cams = ids(split.gallery)
+    q_rates, g_rates = (
+        torch.tensor([s.rate for s in part], dtype=torch.float64) for part in (split.query, split.gallery)
+    )
+    asked_rates: dict[str, float | Tensor] = {"mlr": q_rates} if own else {f"{float(r):g}": float(r) for r in rates}
+    meaning = meaning or ("torchreid" if own else "open-reid")
     ask = {"batch_size": batch_size, "device": device, "precision": precision}
-    g = embed(model, gallery, 1, **ask)  # type: ignore[arg-type]
+    g = embed(model, gallery, g_rates if own else 1, **ask)  # type: ignore[arg-type]
     results: dict[str, dict[str, Any]] = {}
-    for r in rates:
+    for name, r in asked_rates.items():
         q = embed(model, query, r, **ask)  # type: ignore[arg-type]
-        scores: dict[str, Any] = dict(retrieval(euclidean(q, g), q_pids, g_pids, q_cams, g_cams, protocol=protocol))
+        scores: dict[str, Any] = dict(retrieval(euclidean(q, g), q_pids, g_pids, q_cams, g_cams, protocol, meaning))
         if quality:
             scores |= image_quality(recover, query, r, extra=extra, **ask)  # type: ignore[arg-type]
-        results[f"{r:g}"] = scores
+        results[name] = scores
     return results

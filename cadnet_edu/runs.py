@@ -76,7 +76,11 @@ def _named(value: Any) -> str:
 
 def open_split(config: Config) -> Split:
     """The data set that a configuration names."""
-    return load_split(config.dataset, config.root, config.size, config.height, config.width)
+    c = config
+    return load_split(
+        c.dataset, c.root, c.size, c.height, c.width, c.data_seed,
+        boxes=c.boxes, pattern=c.pattern, allow_withdrawn=c.allow_withdrawn,
+    )  # fmt: skip
 
 
 @cache
@@ -143,9 +147,10 @@ def run_key(config: Config) -> str:
 
 def folder_version(root: Path | None) -> str | None:
     """A hash of which files a data set on disk has and how long they are; None for the embedded set, which is code."""
-    if root is None or not root.is_dir():
+    if root is None or not root.exists():
         return None
-    files = sorted((f.relative_to(root).as_posix(), f.stat().st_size) for f in root.rglob("*") if f.is_file())
+    inside = root.rglob("*") if root.is_dir() else [root]
+    files = sorted((f.relative_to(root).as_posix(), f.stat().st_size) for f in inside if f.is_file())
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
 
 

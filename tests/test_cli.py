@@ -93,12 +93,13 @@ def test_without_a_command_the_commands_are_listed() -> None:
     assert cli().code == 2
 
 
-@pytest.mark.parametrize("command", [["train"], ["evaluate"], ["recover"], ["data"], ["data", "walkers"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["train"], ["evaluate"], ["recover"], ["data"], ["data", "walkers"],
+                                     ["data", "check"], ["data", "manifest"]], ids=" ".join)
 def test_every_command_explains_itself(command: Sequence[str]) -> None:
     said = cli(*command, "--help")
     assert said.code == 0
     assert f"usage: cadnet-edu {' '.join(command)}" in said.out
-    assert "--out" in said.out or "--json" in said.out
+    assert any(option in said.out for option in ("--out", "--json", "--root"))
 
 
 def test_the_help_shows_the_defaults_of_the_profile_asked_for() -> None:

@@ -34,7 +34,9 @@ def test_every_default_is_pinned():
     """A changed default changes what "the paper's configuration" means: it must be changed here as well."""
     assert Config().to_dict() == {
         "method": "cadnet", "profile": "full", "seed": 0,
-        "dataset": "market1501", "root": None, "size": "L", "height": 256, "width": 128, "rates": [2.0, 3.0, 4.0],
+        "dataset": "market1501", "root": None, "data_seed": 0, "boxes": "detected",
+        "pattern": "{pid}_{camera}_*", "allow_withdrawn": False,
+        "size": "L", "height": 256, "width": 128, "rates": [2.0, 3.0, 4.0],
         "identities": 8, "images_per_identity": 4, "flip": True, "crop": 0,
         "backbone": "resnet50", "weights": "imagenet", "last_stride": 2, "features": "joint", "backbone_width": 64,
         "decoder_width": 64, "discriminator_width": 64, "neck": False, "skips": "encoder",
@@ -160,6 +162,8 @@ def test_config_is_frozen():
         ({"backbone_width": 0}, "backbone_width = 0: give at least 1"),
         ({"decoder_width": 0}, "decoder_width = 0"),
         ({"discriminator_width": -4}, "discriminator_width = -4"),
+        ({"data_seed": -1}, "data_seed = -1: it cannot be negative"),
+        ({"allow_withdrawn": "yes"}, "allow_withdrawn = 'yes': give True or False"),
         ({"crop": -1}, "crop = -1: it cannot be negative"),
         ({"warmup": -5}, "warmup = -5: it cannot be negative"),
         ({"momentum": -0.1}, "momentum = -0.1: it cannot be negative"),
@@ -182,8 +186,8 @@ def test_what_cannot_work_is_refused(changes, message):
 
 def test_every_choice_is_checked():
     assert set(choices()) == {
-        "size", "backbone", "last_stride", "features", "skips", "mining", "adversarial", "reduction", "encoder_passes",
-        "optimiser", "schedule", "precision",
+        "boxes", "size", "backbone", "last_stride", "features", "skips", "mining", "adversarial", "reduction",
+        "encoder_passes", "optimiser", "schedule", "precision",
     }  # fmt: skip
     for name, allowed in choices().items():
         for value in allowed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 
-from cadnet_edu.data.resolution import degrade
+from cadnet_edu.data.resolution import degrade, mlr
 from cadnet_edu.data.samples import Sample, Split, load_images
 from cadnet_edu.evaluate import asked, chunks, embed, evaluate, image_quality
 from cadnet_edu.metrics import ssim
@@ -202,6 +203,39 @@ def test_white_and_black_images_stay_in_range() -> None:
 def test_bad_rates_are_a_sentence(tiny_split: Split, rates: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="give at least one down-sampling rate, each 1 or more"):
         evaluate(mean_colours, tiny_split, rates, size=SIZE)
+
+
+def test_own_rates_are_those_of_the_samples(tiny_split: Split) -> None:
+    """Each image of an MLR split is seen at its own rate, gallery included, and scored once."""
+    seen: list[Tensor] = []
+
+    def model(x: Tensor) -> Tensor:
+        seen.append(x.clone())
+        return mean_colours(x)
+
+    low = mlr(tiny_split, rates=(2, 8), seed=1)
+    results = evaluate(model, low, "own", size=SIZE, batch_size=1000)
+    assert list(results) == ["mlr"]
+    for part, images in zip((low.gallery, low.query), seen, strict=True):
+        x, rates = load_images(part, *SIZE).float() / 255, torch.tensor([s.rate for s in part])
+        assert torch.equal(images, degrade(x, rates))
+    assert not torch.equal(seen[1], load_images(low.query, *SIZE).float() / 255)
+    same = Split(low.train, tuple(replace(s, rate=4) for s in low.query), low.gallery)
+    four = evaluate(mean_colours, same, (4,), size=SIZE, meaning="torchreid")["4"]
+    assert evaluate(mean_colours, same, "own", size=SIZE)["mlr"] == four
+    with pytest.raises(ValueError, match=r"rates = 'mine': give numbers.*or 'own'"):
+        evaluate(mean_colours, low, "mine", size=SIZE)  # type: ignore[arg-type]
+
+
+def test_with_own_rates_nobody_else_leaves_the_gallery() -> None:
+    """Each person has an LR camera of their own, so a query's camera took HR images of others, who must stay."""
+    def grey(pid: int, camera: int) -> Sample:
+        return Sample(np.full((*SIZE, 3), 20 * pid, np.uint8), pid, camera)
+
+    split = Split((), (grey(1, 0), grey(2, 1)), (grey(1, 1), grey(2, 0)), "two people")
+    blind = {"model": lambda x: x.new_zeros(len(x), 1), "split": split, "size": SIZE, "quality": False}
+    assert evaluate(rates="own", **blind)["mlr"]["rank1"] == 0  # of two, ties against us
+    assert evaluate(rates=(1,), **blind)["1"]["rank1"] == 1  # the other one was taken out: no search at all
 
 
 def test_nothing_to_score_is_a_sentence(tiny_split: Split) -> None:

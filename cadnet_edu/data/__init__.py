@@ -6,18 +6,32 @@ from pathlib import Path
 
 from cadnet_edu.data.samples import Split
 
-DATASETS = ("walkers", "market1501")
+DATASETS = ("walkers", "market1501", "dukemtmc_reid", "cuhk03", "viper", "caviar", "own")
 
 
 def load_split(
-    dataset: str, root: Path | str | None = None, size: str = "M", height: int = 256, width: int = 128, seed: int = 0
+    dataset: str,
+    root: Path | str | None = None,
+    size: str = "M",
+    height: int = 256,
+    width: int = 128,
+    seed: int = 0,
+    *,
+    boxes: str = "detected",
+    pattern: str = "{pid}_{camera}_*",
+    allow_withdrawn: bool = False,
 ) -> Split:
     """A data set by the name used on the command line.
 
     Args:
-        dataset: ``walkers``, the embedded set, or the name of a set on disk.
+        dataset: ``walkers``, the embedded set, or the name of a set on disk; ``own`` is a folder of your own images.
         root: the folder of a set on disk.
-        size, height, width, seed: of the embedded set: how many people, drawn at which size, which people.
+        size, height, width: of the embedded set: how many people, drawn at which size.
+        seed: which people: those drawn (``walkers``), the random halves (``viper``, ``caviar``, ``own``), or the number
+            of the test set (``cuhk03``). The others have one split.
+        boxes: of ``cuhk03``: ``detected`` or ``labeled``.
+        pattern: of ``own``: how file names say who and where; see ``folders.own_images``.
+        allow_withdrawn: of ``dukemtmc_reid``: that you know that it was withdrawn and may use it nevertheless.
 
     Raises:
         ValueError: for an unknown name, a missing folder, or data that cannot be trained on and scored.
@@ -30,4 +44,16 @@ def load_split(
         raise ValueError(f"there is no data set {dataset!r}. Choose one of: {', '.join(DATASETS)}.")
     if root is None:
         raise ValueError(f"{dataset} lies on your disk: say where with --root FOLDER, or train on --dataset walkers.")
-    return folders.market1501(root).check()
+    if dataset == "dukemtmc_reid":
+        split = folders.dukemtmc_reid(root, allow_withdrawn)
+    elif dataset == "cuhk03":
+        split = folders.cuhk03(root, boxes, testset=seed)  # type: ignore[arg-type]
+    elif dataset == "viper":
+        split = folders.viper(root, seed)
+    elif dataset == "caviar":
+        split = folders.caviar(root, seed)
+    elif dataset == "own":
+        split = folders.own_images(root, pattern, seed)
+    else:
+        split = folders.market1501(root)
+    return split.check()

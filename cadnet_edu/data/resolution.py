@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as nnf
@@ -76,7 +77,17 @@ def down_and_up(x: Tensor, r: float) -> Tensor:
     return nnf.interpolate(x_small, size=(height, width), mode="bilinear", align_corners=False)
 
 
-def mlr(split: Split, rates: Sequence[float] = (2, 3, 4), seed: int = 0, lr_camera: int | None = None) -> Split:
+def mlr(
+    split: Split,
+    rates: Sequence[float] = (2, 3, 4),
+    seed: int = 0,
+    lr_camera: int | None = None,
+    *,
+    rate_per: Literal["image", "identity"] = "image",
+    train: bool = True,
+    keep_roles: bool = False,
+    gallery_images: int | None = None,
+) -> Split:
     """Build the multiple-low-resolution (MLR) version of a data set (Sec. 4.4).
 
     Images taken by one camera are down-sampled by a rate drawn from ``rates``; those of the other cameras stay as
@@ -89,21 +100,33 @@ def mlr(split: Split, rates: Sequence[float] = (2, 3, 4), seed: int = 0, lr_came
         seed: the same seed gives the same rates and cameras.
         lr_camera: the LR camera; without it each identity gets one of its own cameras at random, as MLR-CUHK03 and
             MLR-VIPeR must.
+        rate_per: draw a rate for each image, or one for all LR images of an identity.
+        train: whether the training part gets LR images too.
+        keep_roles: leave queries queries and gallery images in the gallery, and draw each part's LR cameras apart.
+        gallery_images: keep no more than this many gallery images of an identity, drawn at random; all without it.
 
     Returns:
         a ``Split`` whose samples carry their ``rate``. No pixel is changed here: ``degrade`` does that when the
         images are loaded, so one file on disk serves every protocol.
 
     Raises:
-        ValueError: when no query or no gallery image is left, or for no rate or a rate below 1.
+        ValueError: when no query or no gallery image is left, or for no rate, a rate below 1, or an unknown choice.
 
     Choice:
-        With a camera drawn for each identity all distractors stay HR in the gallery. With one ``lr_camera`` for all,
-        those that it took are LR, which the gallery is not, and are left out.
+        The last four arguments are as the paper has them; other groups chose otherwise, see
+        ``cadnet_edu.data.constructions``. With a camera drawn for each identity all distractors stay HR in the
+        gallery. With one ``lr_camera`` for all, those that it took are LR, which the gallery is not, and are left out.
     """
     if not rates or not all(1 <= r < float("inf") for r in rates):
         raise ValueError(f"rates {list(rates)}: give at least one down-sampling rate, each 1 or more.")
+    if rate_per not in ("image", "identity") or (gallery_images is not None and gallery_images < 1):
+        raise ValueError(
+            f"rate_per = {rate_per!r}, gallery_images = {gallery_images}: a rate is drawn per 'image' or 'identity', "
+            "and at least one gallery image an identity is kept."
+        )
     rng = random.Random(seed)
+    test = (*split.query, *split.gallery)
+    drawn: dict[int, float] = {}
 
     def choose(samples: Sequence[Sample]) -> dict[int, int]:
         cameras: dict[int, set[int]] = {}
@@ -114,19 +137,43 @@ def mlr(split: Split, rates: Sequence[float] = (2, 3, 4), seed: int = 0, lr_came
         return {pid: rng.choice(sorted(cameras[pid])) for pid in sorted(cameras)}
 
     def lower(s: Sample) -> Sample:
-        return dataclasses.replace(s, rate=float(rng.choice(list(rates))))
+        if rate_per == "image" or s.pid not in drawn:
+            drawn[s.pid] = float(rng.choice(list(rates)))
+        return dataclasses.replace(s, rate=drawn[s.pid])
+
+    def lowered(samples: Sequence[Sample], camera: dict[int, int]) -> tuple[Sample, ...]:
+        return tuple(lower(s) if s.camera == camera[s.pid] else s for s in samples)
 
     wanted = {s.pid for s in split.query}
-    train_camera, test_camera = choose(split.train), choose((*split.query, *split.gallery))
-    train = tuple(lower(s) if s.camera == train_camera[s.pid] else s for s in split.train)
-    test = (*split.query, *split.gallery)
-    query = tuple(lower(s) for s in test if s.pid in wanted and s.camera == test_camera[s.pid])
-    free = lr_camera is None  # distractors have no query that their camera would have to differ from
-    gallery = tuple(s for s in test if s.camera != test_camera[s.pid] or (free and s.pid not in wanted))
+    train_camera, test_camera = choose(split.train) if train else {}, {} if keep_roles else choose(test)
+    low_train = lowered(split.train, train_camera) if train else split.train
+    if keep_roles:
+        query, gallery = (lowered(part, choose(part)) for part in (split.query, split.gallery))
+    else:
+        free = lr_camera is None  # distractors have no query that their camera would have to differ from
+        query = tuple(lower(s) for s in test if s.pid in wanted and s.camera == test_camera[s.pid])
+        gallery = tuple(s for s in test if s.camera != test_camera[s.pid] or (free and s.pid not in wanted))
+    if gallery_images is not None:
+        gallery = some_of_each(gallery, gallery_images, rng)
     if not query or not gallery:
         which = "one camera of each identity" if lr_camera is None else f"camera {lr_camera}"
         raise ValueError(
             f"{split.name}: with {which} as the LR camera there are {len(query)} queries and {len(gallery)} "
             "gallery images. The LR camera must have taken some, but not all, of the test images."
         )
-    return Split(train, query, gallery, name=f"MLR-{split.name}")
+    return Split(low_train, query, gallery, name=f"MLR-{split.name}")
+
+
+def some_of_each(samples: Sequence[Sample], n: int, rng: random.Random) -> tuple[Sample, ...]:
+    """At most n samples of each identity, drawn at random, in the order in which they came.
+
+    Args:
+        samples: of any identities.
+        n: how many.
+        rng: what draws.
+    """
+    places: dict[int, list[int]] = {}
+    for i, s in enumerate(samples):
+        places.setdefault(s.pid, []).append(i)
+    kept = sorted(i for own in places.values() for i in (own if len(own) <= n else rng.sample(own, n)))
+    return tuple(samples[i] for i in kept)

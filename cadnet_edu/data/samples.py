@@ -12,13 +12,16 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from cadnet_edu.data.stored import H5Image
+
 
 @dataclass(frozen=True)
 class Sample:
     """One image of one person from one camera.
 
     Args:
-        image: a file path, or the pixels themselves as ``uint8`` of shape ``(height, width, 3)``, RGB.
+        image: a file path, or an ``H5Image`` (an address inside an HDF5 file), or the pixels themselves as ``uint8`` of
+            shape ``(height, width, 3)``, RGB. The first two are read anew by each ``load``, in whichever process asks.
         pid: person identity, an integer ``>= 0``. Identities of train and test never overlap.
         camera: camera index, an integer ``>= 0``.
         rate: the down-sampling rate ``r`` at which this image is to be seen (Sec. 4.4); 1 leaves it as it is.
@@ -28,7 +31,7 @@ class Sample:
         ValueError: for pixels of another shape or type, a negative identity or camera, or a rate below 1.
     """
 
-    image: Path | np.ndarray = field(repr=False)
+    image: Path | H5Image | np.ndarray = field(repr=False)
     pid: int
     camera: int
     rate: float = 1.0
@@ -42,7 +45,7 @@ class Sample:
                     f"sample {self.name!r}: pixels of shape {shape} and type {dtype}. "
                     "They must be RGB, (height, width, 3), whole numbers 0-255 of type uint8."
                 )
-        elif not isinstance(self.image, Path):
+        elif not isinstance(self.image, Path | H5Image):
             raise ValueError(f"sample {self.name!r}: image = {self.image!r}. Give a Path or an array of pixels.")
         if self.pid < 0 or self.camera < 0:
             raise ValueError(f"sample {self.name!r}: identity {self.pid}, camera {self.camera}. Both start at 0.")
@@ -62,6 +65,8 @@ class Sample:
             if height is None or width is None or pixels.shape[:2] == (height, width):
                 return pixels
             picture = Image.fromarray(pixels)
+        elif isinstance(self.image, H5Image):
+            picture = Image.fromarray(self.image.load())
         else:
             picture = read_image(self.image)
         if height is not None and width is not None and picture.size != (width, height):

@@ -1,0 +1,183 @@
+"""Is a data set whole? What was found is compared with what was published, and every image is opened."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cadnet_edu.data import load_split
+from cadnet_edu.data.folders.caviar import by_camera, image_folder
+from cadnet_edu.data.folders.cuhk03 import contents, mat_file
+from cadnet_edu.data.folders.finding import find_root, image_files
+from cadnet_edu.data.folders.market import PARTS
+from cadnet_edu.data.samples import Sample, Split
+from cadnet_edu.data.stored import open_h5
+
+Counts = dict[str, int]
+
+# What the sets' own papers and pages, and code that reads them, say. Images without a whole person (-1) are junk.
+PUBLISHED: dict[str, Counts] = {
+    "market1501": {
+        "train images": 12_936, "train identities": 751, "query images": 3_368, "query identities": 750,
+        "gallery images": 15_913, "junk images": 3_819, "cameras": 6,
+    },
+    "dukemtmc_reid": {
+        "train images": 16_522, "train identities": 702, "query images": 2_228, "query identities": 702,
+        "gallery images": 17_661, "gallery identities": 1_110, "cameras": 8,
+    },
+    "cuhk03": {
+        "train identities": 1_367, "query identities": 100, "gallery identities": 100, "identities of pair 1": 843,
+        "identities of pair 2": 440, "identities of pair 3": 77, "identities of pair 4": 58, "identities of pair 5": 49,
+        "test sets": 20,
+    },
+    "viper": {
+        "train images": 632, "train identities": 316, "query images": 316, "gallery images": 316, "cameras": 2,
+    },
+    "caviar": {
+        "images of all people": 1_220, "people": 72, "people seen by both cameras": 50, "train images": 500,
+        "train identities": 25, "query images": 250, "gallery images": 250,
+    },
+}  # fmt: skip
+PUBLISHED_BY_BOXES: dict[str, Counts] = {"detected": {"images": 14_097}, "labeled": {"images": 14_096}}
+MD5 = {"viper": "1c2d9fc1cc800332567a0da25a1ce68c", "cuhk03": "728939e58ad9f0ff53e521857dd8fb43"}  # of the zip files
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found.
+
+    Args:
+        name: of the data set.
+        found: how many of what there are.
+        published: how many there should be; empty for a set of one's own, or when told that it is a part of a set.
+        problems: a sentence each; empty when all is well.
+    """
+
+    name: str
+    found: Counts
+    published: Counts
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = []
+        for what, n in self.found.items():
+            wanted = self.published.get(what)
+            beside = "" if wanted is None else "   as published" if wanted == n else f"   published: {wanted:,}"
+            lines.append(f"{what:<28}{n:>8,}{beside}")
+        return "\n".join([self.name, *lines, *self.problems])
+
+
+def check_set(
+    name: str,
+    root: str | Path,
+    seed: int = 0,
+    *,
+    boxes: str = "detected",
+    pattern: str = "{pid}_{camera}_*",
+    allow_withdrawn: bool = False,
+    part: bool = False,
+    images: bool = True,
+) -> Report:
+    """Check a data set on disk: layout, counts, and every image.
+
+    Args:
+        name: as in ``load_split``.
+        root, seed, boxes, pattern, allow_withdrawn: as in ``load_split``.
+        part: it is known to be a part of the set, so counts are shown and not compared.
+        images: open every image. Without it only the file names are looked at.
+
+    Raises:
+        ValueError: when it cannot be read as that set at all; the message says why.
+    """
+    split = load_split(name, root, seed=seed, boxes=boxes, pattern=pattern, allow_withdrawn=allow_withdrawn)
+    found = count(split) | more_counts(name, Path(root).expanduser(), split, boxes)
+    published = {} if part else PUBLISHED.get(name, {}) | (PUBLISHED_BY_BOXES[boxes] if name == "cuhk03" else {})
+    problems = differences(found, published)
+    samples = (*split.train, *split.query, *split.gallery)
+    if images:
+        problems += unreadable(samples)
+    if name == "own":
+        problems += copies(split)
+    return Report(split.name, found, published, tuple(problems))
+
+
+def count(split: Split) -> Counts:
+    """Images and identities of each part, and cameras of all."""
+    found: Counts = {}
+    for role in ("train", "query", "gallery"):
+        samples: tuple[Sample, ...] = getattr(split, role)
+        found |= {f"{role} images": len(samples), f"{role} identities": len({s.pid for s in samples})}
+    return found | {"cameras": len({s.camera for s in (*split.train, *split.query, *split.gallery)})}
+
+
+def more_counts(name: str, root: Path, split: Split, boxes: str) -> Counts:
+    """What a split does not tell: people and images that its reader leaves out."""
+    if name == "market1501":
+        files = image_files(find_root(root, PARTS[0], "Market-1501-v15.09.15") / PARTS[2], "Market-1501")
+        return {"junk images": sum(f.name.startswith("-1") for f in files)}
+    if name == "caviar":
+        people = by_camera(image_folder(root))
+        files_of = [[f for files in two.values() for f in files] for two in people.values()]
+        both = sum(len(two) == 2 for two in people.values())
+        return {
+            "images of all people": sum(map(len, files_of)), "people": len(people), "people seen by both cameras": both,
+        }  # fmt: skip
+    if name == "cuhk03":
+        with open_h5(mat_file(root)) as file:
+            sizes, cells = contents(file, boxes)
+            pairs = {f"identities of pair {pair + 1}": n for pair, n in enumerate(sizes)}
+            return {"images": len(cells), **pairs, "test sets": file["testsets"].size}
+    return {}
+
+
+def differences(found: Counts, published: Counts) -> list[str]:
+    """A sentence for each number that is not as published.
+
+    >>> differences({"query images": 3, "cameras": 2}, {"query images": 5, "cameras": 2})
+    ['query images: 3 found, 5 published, so 2 are missing.']
+    """
+    return [
+        f"{what}: {found.get(what, 0):,} found, {n:,} published, so {abs(n - found.get(what, 0)):,} are "
+        f"{'missing' if found.get(what, 0) < n else 'too many'}."
+        for what, n in published.items()
+        if found.get(what, 0) != n
+    ]
+
+
+def unreadable(samples: Sequence[Sample]) -> list[str]:
+    """A sentence for each image that cannot be opened; it names the file."""
+
+    def look(sample: Sample) -> str | None:
+        try:
+            sample.load()
+        except ValueError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return [problem for problem in pool.map(look, samples) if problem is not None]
+
+
+def copies(split: Split) -> list[str]:
+    """A sentence for each picture that is there twice, byte for byte, under two names."""
+    seen: dict[str, str] = {}
+    problems = []
+    for role, sample in everything(split):
+        if isinstance(sample.image, np.ndarray) or not Path(str(sample.image)).is_file():
+            continue
+        digest = hashlib.sha256(Path(str(sample.image)).read_bytes()).hexdigest()
+        here = f"{sample.name} ({role})"
+        if digest in seen:
+            problems.append(f"{here} is the same picture as {seen[digest]}: a match of the two proves nothing.")
+        seen.setdefault(digest, here)
+    return problems
+
+
+def everything(split: Split) -> Iterable[tuple[str, Sample]]:
+    """All samples with the name of their part."""
+    return ((role, s) for role in ("train", "query", "gallery") for s in getattr(split, role))

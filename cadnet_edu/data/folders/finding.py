@@ -1,0 +1,71 @@
+"""What every reader of a folder needs: the right level, the image files, identities drawn for training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+
+
+def find_root(root: str | Path, inner: str, usual: str) -> Path:
+    """The folder that holds ``inner``: the one given, or the usual one inside it, or its only subfolder that does.
+
+    Args:
+        root: what the user gave.
+        inner: name of a folder or file of the data set.
+        usual: name that the data set's own folder usually has.
+
+    Raises:
+        ValueError: when there is none, or several; the message says what was found instead.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        what = "this is a file, no folder" if root.exists() else "there is no such folder"
+        raise ValueError(f"{root}: {what}. Give the folder that holds {inner}{'' if '.' in inner else '/'}.")
+    for candidate in (root, root / usual):
+        if (candidate / inner).exists():
+            return candidate
+    inside = sorted(p for p in root.iterdir() if (p / inner).exists())
+    if len(inside) == 1:
+        return inside[0]
+    kind = inner if "." in inner else f"{inner}/"
+    if inside:
+        names = ", ".join(p.name for p in inside)
+        raise ValueError(f"{root}: {len(inside)} folders in here hold {kind}: {names}. Give the one that you mean.")
+    found = ", ".join(sorted(p.name for p in root.iterdir())[:6]) or "nothing"
+    what = "file" if "." in inner else "folder"
+    raise ValueError(f"{root}: no {what} {kind} in here, only {found}. Give the folder that holds {kind}.")
+
+
+def image_files(folder: Path, layout: str) -> list[Path]:
+    """The image files of a folder, in order of their names; hidden files and other things are passed over.
+
+    Args:
+        folder: where to look, not below.
+        layout: the data set's name, for the message.
+
+    Raises:
+        ValueError: when the folder is missing or holds no image.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: this folder is missing. A set in {layout}'s layout has it.")
+    shown = (p for p in folder.iterdir() if not p.name.startswith("."))  # macOS leaves ._0001_c1.jpg and the like
+    files = sorted(p for p in shown if p.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(f"{folder}: no image (.jpg, .png, .bmp) in here. Is it the right folder level?")
+    return files
+
+
+def halves(pids: Iterable[int], seed: int) -> tuple[set[int], set[int]]:
+    """Cut identities into two random halves, for training and for testing; the same seed gives the same ones.
+
+    >>> train, test = halves(range(4), seed=0)
+    >>> len(train), len(test), sorted(train | test)
+    (2, 2, [0, 1, 2, 3])
+    """
+    order = sorted(set(pids))
+    random.Random(seed).shuffle(order)
+    half = len(order) // 2
+    return set(order[:half]), set(order[half:])

@@ -1,0 +1,83 @@
+"""Market-1501, and DukeMTMC-reID, which has the same layout and was withdrawn."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cadnet_edu.data.folders.finding import find_root, image_files
+from cadnet_edu.data.samples import Sample, Split
+
+MARKET_NAME = re.compile(r"^(?P<pid>-1|\d+)_c(?P<camera>\d+)")
+DUKE_NAME = re.compile(r"^(?P<pid>\d{4})_c(?P<camera>\d)_f\d+")
+PARTS = ("bounding_box_train", "query", "bounding_box_test")
+
+WITHDRAWN = (
+    "DukeMTMC-reID was withdrawn by its university on 25 April 2019: it was recorded and given out in ways that the "
+    "review board had not approved, and no consent of the people in it is documented. This package neither links nor "
+    "fetches it, and shows the paper's column for it as history. If you hold a copy lawfully and your own review "
+    "board agrees, say so with allow_withdrawn=True (--allow-withdrawn), and say so again in what you publish."
+)
+
+
+def market1501(root: str | Path) -> Split:
+    """Market-1501 (Zheng et al., 2015), or any set in its layout.
+
+    ``bounding_box_train/``, ``query/`` and ``bounding_box_test/`` hold files like ``0001_c1s1_000151_01.jpg``:
+    identity, camera, sequence, frame, box. ``-1`` marks junk, which is left out; ``0000`` marks distractors, which
+    stay in the gallery.
+
+    Args:
+        root: the folder that holds the three, or its parent.
+
+    Raises:
+        ValueError: when a folder is missing or empty, or an image in it has another kind of name.
+    """
+    root = find_root(root, PARTS[0], "Market-1501-v15.09.15")
+    like = "It must begin like 0001_c1, identity 1 from camera 1."
+    train, query, gallery = (tuple(named_images(root / p, MARKET_NAME, "Market-1501", like)) for p in PARTS)
+    return Split(train, query, gallery, name=root.name or "market1501")
+
+
+def dukemtmc_reid(root: str | Path, allow_withdrawn: bool = False) -> Split:
+    """DukeMTMC-reID (Zheng et al., 2017), withdrawn in 2019: read only when told to.
+
+    The three folders of Market-1501 hold files like ``0005_c2_f0046985.jpg``: identity, camera, frame. 702 identities
+    are for training and 702 for testing; 408 more, each seen by one camera, are distractors in the gallery.
+
+    Args:
+        root: the folder that holds the three, or its parent.
+        allow_withdrawn: that you know that the set was withdrawn, hold a copy lawfully, and may use it.
+
+    Raises:
+        ValueError: without ``allow_withdrawn``, with the reason; when a folder is missing or empty, or an image in it
+            has another kind of name.
+    """
+    if not allow_withdrawn:
+        raise ValueError(WITHDRAWN)
+    root = find_root(root, PARTS[0], "DukeMTMC-reID")
+    like = "It must begin like 0005_c2_f0046985, identity 5 from camera 2. Is this another data set?"
+    train, query, gallery = (tuple(named_images(root / p, DUKE_NAME, "DukeMTMC-reID", like)) for p in PARTS)
+    return Split(train, query, gallery, name=root.name or "DukeMTMC-reID")
+
+
+def named_images(folder: Path, pattern: re.Pattern[str], layout: str, like: str) -> list[Sample]:
+    """The samples of one folder whose file names say who and where, in order of their names; junk is left out.
+
+    Args:
+        folder: where the images lie.
+        pattern: finds ``pid`` and ``camera`` at the beginning of a name.
+        layout: the data set's name, for messages.
+        like: what a name must look like, for messages.
+
+    Raises:
+        ValueError: when the folder is missing or empty, or a name in it says nothing.
+    """
+    samples = []
+    for path in image_files(folder, layout):
+        match = pattern.match(path.name)
+        if match is None:
+            raise ValueError(f"{path}: the name does not say who and where. {like}")
+        if int(match["pid"]) >= 0:
+            samples.append(Sample(path, int(match["pid"]), int(match["camera"])))
+    return samples

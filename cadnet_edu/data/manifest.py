@@ -1,0 +1,181 @@
+"""A split as a table that others can load: which file, who, where, at which rate, in which part, and its checksum."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from cadnet_edu.data.samples import Sample, Split
+from cadnet_edu.data.stored import H5Image
+from cadnet_edu.data.table import ROLES, Row, inside, read_table, role_of, whole_number
+from cadnet_edu.files import write_atomically
+
+COLUMNS = ("path", "pid", "camera", "rate", "role", "checksum")
+
+
+def write_manifest(split: Split, path: str | Path, root: str | Path | None = None) -> Path:
+    """Write a split as CSV with the columns ``path, pid, camera, rate, role, checksum``. No image is copied.
+
+    Paths are relative, with slashes. An image inside an HDF5 file has the file's path, ``#`` and its address. The
+    checksum is the SHA-256 of the image file; of an image inside a file, that of its height, width and pixels.
+
+    Args:
+        split: of images on disk, at any rates.
+        path: the CSV file to write.
+        root: the folder that paths are relative to; without it the deepest one that holds all images.
+
+    Returns:
+        the path.
+
+    Raises:
+        ValueError: for images that are on no disk, lie outside ``root``, or cannot be read; nothing is written then.
+        OSError: when it cannot be written.
+    """
+    rows = [(role, s) for role in ROLES for s in getattr(split, role)]
+    in_memory = [s.name for _, s in rows if isinstance(s.image, np.ndarray)]
+    if in_memory:
+        raise ValueError(
+            f"{split.name}: {len(in_memory)} images (for example {in_memory[0]!r}) are in memory, not on disk, so a "
+            "manifest cannot point to them. Write them first: cadnet-edu data walkers --out FOLDER."
+        )
+    files = [Path(os.path.abspath(file_of(s))) for _, s in rows]
+    given = None if root is None else os.path.abspath(Path(root).expanduser())
+    base = Path(given or os.path.commonpath([f.parent for f in files]))
+    outside = [f for f in files if not f.is_relative_to(base)]
+    if outside:
+        raise ValueError(f"{outside[0]}: this image lies outside {base}. Give a root that holds all images.")
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        checksums = list(pool.map(checksum, (s for _, s in rows)))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for (role, s), file, digest in zip(rows, files, checksums, strict=True):
+        address = f"#{s.image.fragment}" if isinstance(s.image, H5Image) else ""
+        writer.writerow([file.relative_to(base).as_posix() + address, s.pid, s.camera, rate_text(s.rate), role, digest])
+    return write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+
+
+def read_manifest(path: str | Path, root: str | Path, verify: bool = False) -> Split:
+    """The split that a manifest describes.
+
+    Args:
+        path: the CSV file.
+        root: the folder that its paths are relative to, or the folder above that one.
+        verify: read every image and compare its checksum.
+
+    Raises:
+        ValueError: for a line that cannot be used, a path that leaves the folder, an image that is missing or, with
+            ``verify``, not the one that the manifest was made from; the message names line and file.
+    """
+    path, root = Path(path), Path(root).expanduser()
+    rows = read_table(path, COLUMNS[:5], COLUMNS[5:])
+    base = base_folder(root, inside(root, file_part(rows[0]["path"]), f"{path}, line {rows[0]['line']}"))
+    parts: dict[str, list[Sample]] = {role: [] for role in ROLES}
+    listed: list[tuple[Sample, Row]] = []
+    for row in rows:
+        where = f"{path}, line {row['line']}"
+        sample = sample_of(row, base, where)
+        parts[role_of(row["role"], where)].append(sample)
+        listed.append((sample, row))
+    if verify:
+        verify_checksums(listed, path)
+    return Split(tuple(parts["train"]), tuple(parts["query"]), tuple(parts["gallery"]), name=path.stem)
+
+
+def sample_of(row: Row, base: Path, where: str) -> Sample:
+    """One line of a manifest as a sample.
+
+    Raises:
+        ValueError: when it cannot be one.
+    """
+    file = inside(base, file_part(row["path"]), where)
+    if not file.is_file():
+        raise ValueError(f"{where}: there is no file {file}. Is {base} the folder of the same data set, complete?")
+    try:
+        rate = float(row["rate"])
+    except ValueError:
+        rate = math.nan
+    if not 1 <= rate < math.inf:
+        raise ValueError(f"{where}: rate = {row['rate']!r}. A down-sampling rate is a number from 1 up.")
+    image: Path | H5Image = file
+    if ".mat#" in row["path"]:
+        image = H5Image.parse(file, row["path"].split(".mat#", 1)[1])
+    pid, camera = (whole_number(row[column], column, where) for column in ("pid", "camera"))
+    return Sample(image, pid, camera, rate, name=row["path"])
+
+
+def file_part(path: str) -> str:
+    """The path of the file alone, when an address inside it follows."""
+    return path.split(".mat#", 1)[0] + ".mat" if ".mat#" in path else path
+
+
+def rate_text(rate: float) -> str:
+    """A rate as short as it can be without losing a digit.
+
+    >>> rate_text(2.0), rate_text(1 / 3 + 2)
+    ('2', '2.3333333333333335')
+    """
+    return repr(float(rate)).removesuffix(".0")
+
+
+def base_folder(root: Path, first: Path) -> Path:
+    """The folder given, or the only one inside it that holds the manifest's first file.
+
+    Raises:
+        ValueError: when there is no folder.
+    """
+    if not root.is_dir():
+        raise ValueError(f"{root}: there is no such folder. Give the folder of the images.")
+    if first.exists():
+        return root
+    inner = [p for p in sorted(root.iterdir()) if (p / first.relative_to(root)).exists()]
+    return inner[0] if len(inner) == 1 else root
+
+
+def file_of(sample: Sample) -> Path:
+    """The file that a sample's image is in."""
+    assert not isinstance(sample.image, np.ndarray)
+    return sample.image.path if isinstance(sample.image, H5Image) else sample.image
+
+
+def checksum(sample: Sample) -> str:
+    """SHA-256 of an image file; of an image inside a file, that of its height, width and pixels.
+
+    Raises:
+        ValueError: when the image cannot be read; the message names it.
+    """
+    if isinstance(sample.image, H5Image):
+        pixels = sample.image.load()
+        return hashlib.sha256(f"{pixels.shape[0]} {pixels.shape[1]} ".encode() + pixels.tobytes()).hexdigest()
+    try:
+        return hashlib.sha256(file_of(sample).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ValueError(f"{file_of(sample)}: cannot be read ({error.strerror}).") from None
+
+
+def verify_checksums(listed: Iterable[tuple[Sample, Row]], path: Path) -> None:
+    """Stop when an image is not the one that a manifest was made from.
+
+    Raises:
+        ValueError: with the first such file, and how many there are.
+    """
+    listed = list(listed)
+    without = [row["line"] for _, row in listed if not row["checksum"]]
+    if without:
+        raise ValueError(f"{path}, line {without[0]}: no checksum is given, so this image cannot be verified.")
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        found = list(pool.map(checksum, (s for s, _ in listed)))
+    other = [s.name for (s, row), digest in zip(listed, found, strict=True) if digest != row["checksum"].lower()]
+    if other:
+        raise ValueError(
+            f"{path}: {len(other)} of {len(listed)} images are not those that it was made from, the first is "
+            f"{other[0]}: its checksum differs. Were they resized or saved again? Take the files as published."
+        )

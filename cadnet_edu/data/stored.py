@@ -1,0 +1,95 @@
+"""An image that lies inside a larger file: its address, read when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NO_H5PY = "this set is one HDF5 file, and h5py, which reads those, is not installed: pip install h5py"
+
+
+@dataclass(frozen=True)
+class H5Image:
+    """One picture of an HDF5 file with nested MATLAB cells, as CUHK03's ``cuhk-03.mat``.
+
+    It holds where the pixels are and not an open file: it can be compared, hashed, pickled and sent to another
+    process or thread, each of which opens the file for itself.
+
+    Args:
+        path: the file.
+        cells: name of the outer cell array, such as ``detected``.
+        index: which of its cells, from 0.
+        row, column: which cell inside that one, from 0.
+
+    >>> str(H5Image(Path("cuhk-03.mat"), "detected", 0, 12, 5))
+    'cuhk-03.mat#detected/0/12/5'
+    """
+
+    path: Path
+    cells: str
+    index: int
+    row: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.path}#{self.fragment}"
+
+    @property
+    def fragment(self) -> str:
+        """The address inside the file."""
+        return f"{self.cells}/{self.index}/{self.row}/{self.column}"
+
+    @classmethod
+    def parse(cls, path: Path, fragment: str) -> H5Image:
+        """Inverse of ``fragment``.
+
+        Raises:
+            ValueError: for text of another form.
+        """
+        parts = fragment.split("/")
+        if len(parts) != 4 or not all(p.isdecimal() for p in parts[1:]):
+            raise ValueError(f"{path}#{fragment}: no address in an HDF5 file. It must read like #detected/0/12/5.")
+        return cls(path, parts[0], *(int(p) for p in parts[1:]))
+
+    def load(self) -> np.ndarray:
+        """The pixels, ``uint8`` of shape ``(height, width, 3)``.
+
+        Raises:
+            ValueError: when the file cannot be opened or has no picture at this address; the message names both.
+        """
+        with open_h5(self.path) as file:
+            try:
+                cell = file[file[self.cells][()].ravel()[self.index]]
+                pixels = file[cell[self.column, self.row]][()].T  # MATLAB writes the axes in the other order
+            except (KeyError, IndexError, ValueError, TypeError, OSError, RuntimeError) as error:
+                raise ValueError(f"{self}: cannot be read ({error}). The file is damaged: get it again.") from None
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+            raise ValueError(f"{self}: no picture here, but {pixels.dtype} of shape {pixels.shape}.")
+        return np.ascontiguousarray(pixels)
+
+
+def open_h5(path: Path) -> Any:
+    """An ``h5py.File`` for reading.
+
+    Raises:
+        ValueError: when h5py or the file is missing, or the file is no whole HDF5 file.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise ValueError(f"{path}: {NO_H5PY}.") from None
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file. Check the path.")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        with path.open("rb") as file:
+            old = file.read(12) == b"MATLAB 5.0 M"
+        why = "it is an older MATLAB file" if old else f"{error}"
+        raise ValueError(
+            f"{path}: not a whole HDF5 file ({why}). Needed is cuhk-03.mat of about 1 GB as published; the small .mat "
+            "files of the later 767/700 protocol are another thing, and a download that was cut short must be repeated."
+        ) from None

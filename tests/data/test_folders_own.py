@@ -1,0 +1,185 @@
+"""A folder of one's own images: names by a pattern, a table, and every way in which people get it wrong."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+from fixtures import save, write_own
+
+from cadnet_edu.data.folders import own_images
+from cadnet_edu.data.folders.own import as_expression, numbered
+
+
+def table(root: Path, text: str, name: str = "images.csv", encoding: str = "utf-8") -> Path:
+    path = root / name
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    return write_own(tmp_path / "class")
+
+
+def test_text_becomes_numbers_and_people_are_kept_whole(photos):
+    split = own_images(photos).check()
+    assert split.name == "class"
+    people = dict(enumerate(sorted(["anna", "Bo", "Zoë", "dmitri", "eve", "faye"])))
+    for s in (*split.train, *split.query, *split.gallery):
+        who, where, _ = s.name.split("_")
+        assert people[s.pid] == unicodedata.normalize("NFC", who)
+        assert s.camera == ["hall", "yard"].index(where)
+    assert len({s.pid for s in split.train}) == len({s.pid for s in split.query}) == 3
+    for q in split.query:  # one camera of each is asked for, the others answer
+        assert {g.camera for g in split.gallery if g.pid == q.pid} == {0, 1} - {q.camera}
+
+
+def test_the_split_depends_on_the_seed_alone(photos):
+    assert own_images(photos, seed=2) == own_images(str(photos), seed=2)
+    assert len({frozenset(s.pid for s in own_images(photos, seed=seed).query) for seed in range(6)}) > 2
+    assert len({s.pid for s in own_images(photos, test_share=0.9).query}) == 4  # two are left to train on
+
+
+def test_folders_for_people(tmp_path):
+    for pid in range(4):
+        for camera in range(2):
+            save(tmp_path / f"p{pid}" / f"{camera}_x.jpg", pid, camera)
+    split = own_images(tmp_path, "{pid}/{camera}_*").check()
+    assert len((*split.train, *split.query, *split.gallery)) == 8
+    with pytest.raises(ValueError, match=r"There is p0/0_x.jpg at another level.*'\{pid\}/\*'"):
+        own_images(tmp_path)
+
+
+def test_without_cameras_each_image_is_its_own(tmp_path):
+    for pid in "abcd":
+        for shot in range(3):
+            save(tmp_path / f"{pid}-{shot}.jpg", ord(pid), 0, shot)
+    split = own_images(tmp_path, "{pid}-*").check()
+    assert len({s.camera for s in (*split.train, *split.query, *split.gallery)}) == 12
+    assert (len(split.query), len(split.gallery)) == (2, 4)
+
+
+def test_an_ending_in_the_pattern_restricts(photos):
+    names = [s.name for s in own_images(photos, "{pid}_{camera}_*.png").train]
+    assert names
+    assert all(name.endswith(".png") for name in names)
+    assert not all(s.name.endswith(".png") for s in own_images(photos).train)
+
+
+@pytest.mark.parametrize("name", ["anna.jpg", "anna_hall.jpg"])
+def test_a_name_that_does_not_fit(photos, name):
+    save(photos / name, 1)
+    with pytest.raises(ValueError, match=rf"{name}: the name does not fit the pattern.*images.csv"):
+        own_images(photos)
+
+
+@pytest.mark.parametrize("pattern", ["*_{camera}", "{pid}_{pid}", "{pid}_{camera}_{camera}"])
+def test_a_pattern_must_say_who(photos, pattern):
+    with pytest.raises(ValueError, match=r"it holds \{(pid|camera)\} \d times"):
+        own_images(photos, pattern)
+
+
+def test_a_pattern_is_taken_literally():
+    assert as_expression("{pid}.{camera}(*)").fullmatch("a.b(c)").groupdict() == {"pid": "a", "camera": "b"}
+    assert as_expression("{pid}.{camera}").fullmatch("axb") is None
+
+
+# ------------------------------------------------------------------------------------------------------ identities
+
+
+@pytest.mark.parametrize("texts", [{"7", "007"}, {"Anna", "anna"}, {"7", "07", "x"}])
+def test_two_spellings_of_one(texts):
+    with pytest.raises(ValueError, match="one or two"):
+        numbered(texts, "identity")
+
+
+def test_junk_is_nobody():
+    with pytest.raises(ValueError, match="'-1': that marks junk"):
+        numbered({"-1", "3"}, "identity")
+
+
+def test_one_image_of_somebody(photos):
+    save(photos / "gus_hall_0.jpg", 77)
+    with pytest.raises(ValueError, match=r"1 people have a single image \(for example 'gus': gus_hall_0.jpg\)"):
+        own_images(photos)
+
+
+def test_one_camera_for_all(tmp_path):
+    for pid in range(5):
+        for shot in range(2):
+            save(tmp_path / f"{pid}_1_{shot}.jpg", pid, 0, shot)
+    with pytest.raises(ValueError, match=r"5 people, 0 of them seen by two cameras.*without \{camera\}"):
+        own_images(tmp_path)
+
+
+def test_too_few_people(tmp_path):
+    with pytest.raises(ValueError, match="3 people, 3 of them seen by two cameras"):
+        own_images(write_own(tmp_path, ("a", "b", "c")))
+
+
+# ------------------------------------------------------------------------------------------------------ tables
+
+LINES = [f"{who}_{where}_0.png,{who},{where}" for who in ("anna", "Bo", "Zoë", "dmitri") for where in ("hall", "yard")]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_table(photos, delimiter, encoding):
+    text = "\r\n".join(["File,PID,camera", *LINES, "", ""]).replace(",", delimiter)
+    path = table(photos, text, encoding=encoding)
+    split = own_images(photos).check()
+    assert len((*split.train, *split.query, *split.gallery)) == 8
+    assert own_images(path) == split
+
+
+def test_a_table_with_roles(photos):
+    roles = ["train"] * 4 + ["query", "gallery", "gallery", "Query"]
+    path = table(photos, "\n".join(["file,pid,camera,role", *(f"{a},{b}" for a, b in zip(LINES, roles))]), "mine.csv")
+    split = own_images(path).check()
+    assert [s.name for s in split.query] == ["Zoë_hall_0.png", "dmitri_yard_0.png"]
+
+
+HEAD = "file,pid,camera\n"
+BAD_TABLES = {
+    "no column": ("file,person,camera\nx,1,1", r"no column 'pid' in the first line, which reads 'file,person,camera'"),
+    "nothing": ("", "no column 'file'"),
+    "no line": (HEAD, "no line below its header"),
+    "empty": (HEAD + "anna_hall_0.png,,1", "line 2: nothing is given for 'pid'"),
+    "gone": (HEAD + "x.jpg,1,1", "line 2: there is no file .*x.jpg"),
+    "outside": (HEAD + "../x.jpg,1,1", "line 2: '../x.jpg' leaves the folder"),
+    "absolute": (HEAD + "/etc/x.jpg,1,1", "line 2: '/etc/x.jpg' is an absolute path"),
+    "windows": (HEAD + "C:\\x.jpg,1,1", "is an absolute path"),
+    "twice": (HEAD + "anna_hall_0.png,1,1\nanna_hall_0.png,2,1", "anna_hall_0.png: listed twice"),
+    "role": ("file,pid,camera,role\nanna_hall_0.png,1,1,test", "line 2: role = 'test'. It must be one of train"),
+    "some roles": (
+        "file,pid,camera,role\nanna_hall_0.png,1,1,train\nanna_yard_0.png,1,2,", "1 of 2 images have no role",
+    ),
+    "mixed": (
+        "file,pid,camera,role\nanna_hall_0.png,1,1,train\nanna_yard_0.png,1,2,train\n"
+        "anna_hall_1.jpg,1,1,query\nanna_yard_1.jpg,1,2,gallery", "1 identities are in train and in test",
+    ),
+    "no match": (
+        "file,pid,camera,role\nanna_hall_0.png,1,1,train\nanna_yard_0.png,1,2,train\n"
+        "Bo_hall_0.png,2,1,query\nBo_hall_1.jpg,2,1,gallery", "no query has a match from another camera",
+    ),
+    "lonely": (
+        "file,pid,camera,role\nanna_hall_0.png,1,1,train\nBo_hall_0.png,2,1,query\nBo_yard_1.jpg,2,2,gallery",
+        "1 training identities have a single image",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD_TABLES)
+def test_a_table_that_cannot_be_used(photos, kind):
+    text, message = BAD_TABLES[kind]
+    table(photos, text)
+    with pytest.raises(ValueError, match=message):
+        own_images(photos).check()
+
+
+def test_a_table_that_is_no_text(photos):
+    (photos / "images.csv").write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(ValueError, match="no text in UTF-8"):
+        own_images(photos)

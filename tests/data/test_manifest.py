@@ -1,0 +1,154 @@
+"""A split as a table: what is written is read by others, and nothing else is."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fixtures import WRITERS, write_cuhk03, write_viper
+
+from cadnet_edu.data import load_split
+from cadnet_edu.data.constructions import construct
+from cadnet_edu.data.folders import cuhk03, viper
+from cadnet_edu.data.manifest import COLUMNS, read_manifest, write_manifest
+from cadnet_edu.data.resolution import mlr
+from cadnet_edu.data.samples import Sample, Split
+
+
+def facts(split: Split):
+    parts = (split.train, split.query, split.gallery)
+    return [[(s.pid, s.camera, s.rate, str(s.image)) for s in part] for part in parts]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_there_and_back(name, tmp_path):
+    root = WRITERS[name](tmp_path / "set")
+    split = mlr(load_split(name, root, allow_withdrawn=True), rates=(2, 3, 2.7), seed=3)
+    path = write_manifest(split, tmp_path / "out" / "mlr.csv", root)
+    assert facts(read_manifest(path, root, verify=True)) == facts(split)
+    assert facts(read_manifest(path, root.parent, verify=True)) == facts(split)  # a level too high
+    moved = Path(shutil.move(root, tmp_path / "elsewhere"))
+    assert len(read_manifest(path, moved, verify=True).query) == len(split.query)
+    assert os.listdir(path.parent) == ["mlr.csv"]
+
+
+def test_what_is_in_it(tmp_path):
+    root = write_viper(tmp_path)
+    path = write_manifest(construct(viper(root), seed=1), tmp_path / "m.csv")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    assert {r["role"] for r in rows} == {"train", "query", "gallery"}
+    assert {r["rate"] for r in rows if r["role"] == "query"} <= {"2", "3", "4"}
+    assert {r["rate"] for r in rows if r["role"] == "gallery"} == {"1"}
+    for row in rows:
+        assert row["checksum"] == hashlib.sha256((root / row["path"]).read_bytes()).hexdigest()
+        assert "\\" not in row["path"]
+        assert not Path(row["path"]).is_absolute()
+
+
+def test_an_image_in_a_file_has_an_address(tmp_path):
+    root = write_cuhk03(tmp_path)
+    split = cuhk03(root)
+    path = write_manifest(split, tmp_path / "m.csv", root)
+    line = path.read_text().splitlines()[1].split(",")
+    assert line[0] == "cuhk-03.mat#detected/0/0/0"
+    pixels = split.train[0].load()
+    assert line[5] == hashlib.sha256(f"{pixels.shape[0]} {pixels.shape[1]} ".encode() + pixels.tobytes()).hexdigest()
+
+
+def test_a_changed_image_is_named(tmp_path):
+    root = write_viper(tmp_path)
+    split = viper(root)
+    path = write_manifest(split, tmp_path / "m.csv", root)
+    victim = split.gallery[1].image
+    assert isinstance(victim, Path)
+    data = bytearray(victim.read_bytes())
+    data[-1] ^= 1
+    victim.write_bytes(data)
+    assert read_manifest(path, root).name == "m"  # not looked at unless asked
+    with pytest.raises(ValueError, match=rf"1 of 16 images are not those.*cam_b/{victim.name}: its checksum differs"):
+        read_manifest(path, root, verify=True)
+
+
+HEAD = ",".join(COLUMNS) + "\n"
+GOOD = "cam_a/000_0.bmp,0,0,2,query,"
+BAD = {
+    "columns": ("a,b\n1,2", "no column 'path'"),
+    "gone": (HEAD + "cam_a/x.bmp,0,0,2,query,", r"line 2: there is no file .*cam_a/x.bmp.*same data set, complete"),
+    "outside": (HEAD + "../../etc/passwd,0,0,2,query,", "line 2: '../../etc/passwd' leaves the folder"),
+    "absolute": (HEAD + "/etc/passwd,0,0,2,query,", "absolute path"),
+    "pid": (HEAD + "cam_a/000_0.bmp,-1,0,2,query,", "line 2: pid = '-1'. It must be a whole number"),
+    "camera": (HEAD + "cam_a/000_0.bmp,1,c1,2,query,", "camera = 'c1'"),
+    "rate": (HEAD + "cam_a/000_0.bmp,1,1,0.5,query,", "rate = '0.5'"),
+    "nan": (HEAD + "cam_a/000_0.bmp,1,1,nan,query,", "rate = 'nan'"),
+    "text": (HEAD + "cam_a/000_0.bmp,1,1,high,query,", "rate = 'high'"),
+    "role": (HEAD + "cam_a/000_0.bmp,1,1,2,probe,", "role = 'probe'"),
+    "address": (HEAD + GOOD + "\n" + "cam_a.mat#x,1,1,2,query,", "there is no file"),
+    "no checksum": (HEAD + GOOD, "line 2: no checksum is given"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_line_that_cannot_be_used(tmp_path, kind):
+    text, message = BAD[kind]
+    root = write_viper(tmp_path)
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_manifest(tmp_path / "m.csv", root, verify=True)
+
+
+def test_no_folder_and_no_file(tmp_path):
+    with pytest.raises(ValueError, match="there is no such file"):
+        read_manifest(tmp_path / "m.csv", tmp_path)
+    (tmp_path / "m.csv").write_text(HEAD + GOOD)
+    with pytest.raises(ValueError, match="there is no such folder"):
+        read_manifest(tmp_path / "m.csv", tmp_path / "gone")
+
+
+def test_images_in_memory_cannot_be_pointed_to(tiny_split, tmp_path):
+    with pytest.raises(ValueError, match=r"are in memory, not on disk.*cadnet-edu data walkers --out"):
+        write_manifest(tiny_split, tmp_path / "m.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_outside_the_root(tmp_path):
+    split = viper(write_viper(tmp_path))
+    with pytest.raises(ValueError, match="lies outside"):
+        write_manifest(split, tmp_path / "m.csv", tmp_path / "VIPeR" / "cam_a")
+
+
+def test_nothing_half_written(tmp_path, monkeypatch):
+    root = write_viper(tmp_path)
+    split = viper(root)
+    gone = Split(split.train, (Sample(root / "gone.bmp", 9, 0),), split.gallery, "x")
+    with pytest.raises(ValueError, match=r"gone.bmp: cannot be read"):
+        write_manifest(gone, tmp_path / "out" / "m.csv")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"m.csv could not be saved \(No space left"):
+        write_manifest(split, tmp_path / "out" / "m.csv")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_stranger_can_load_it(tmp_path):
+    """The format needs nothing of this package: another group's own code gets the same pictures."""
+    root = write_viper(tmp_path)
+    split = mlr(viper(root), seed=5)
+    path = write_manifest(split, tmp_path / "m.csv", root)
+    from PIL import Image
+
+    with path.open(newline="") as file:
+        mine = [(np.asarray(Image.open(root / r["path"])), float(r["rate"])) for r in csv.DictReader(file)
+                if r["role"] == "query"]
+    assert [rate for _, rate in mine] == [s.rate for s in split.query]
+    assert all(np.array_equal(pixels, s.load()) for (pixels, _), s in zip(mine, split.query, strict=True))
