@@ -138,7 +138,8 @@ def _draw_term(
     if window > 1:
         ax.plot(steps, values, color=term.color, alpha=0.25, linewidth=1)
     every = max(1, len(steps) // 8)
-    ax.plot(steps, mean, color=term.color, linestyle=term.line, marker=term.marker, markevery=every, markersize=5, clip_on=False)
+    marks = {"marker": term.marker, "markevery": every, "markersize": 5, "clip_on": False}
+    ax.plot(steps, mean, color=term.color, linestyle=term.line, **marks)
     return float(values[0]), float(mean[-1]), term.symbol, term.color
 
 
