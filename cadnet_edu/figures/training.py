@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -138,7 +138,7 @@ def _draw_term(
     if window > 1:
         ax.plot(steps, values, color=term.color, alpha=0.25, linewidth=1)
     every = max(1, len(steps) // 8)
-    marks = {"marker": term.marker, "markevery": every, "markersize": 5, "clip_on": False}
+    marks: dict[str, Any] = {"marker": term.marker, "markevery": every, "markersize": 5, "clip_on": False}
     ax.plot(steps, mean, color=term.color, linestyle=term.line, **marks)
     return float(values[0]), float(mean[-1]), term.symbol, term.color
 
