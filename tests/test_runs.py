@@ -195,7 +195,7 @@ def test_a_finished_run_whose_checkpoint_was_deleted_is_trained_again(fits: list
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     train_or_load(tiny(), folder=tmp_path)
     kept = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    with pytest.raises(ValueError, match=r"lr was 0\.001, now 0\.5.*another folder"):
+    with pytest.raises(ValueError, match=rf"lr was {tiny().lr:g}, now 0\.5.*another folder"):
         train_or_load(tiny(lr=0.5), folder=tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == kept
     assert train_or_load(tiny(log_every=2), folder=tmp_path).config == tiny()

@@ -8,6 +8,8 @@ import importlib.util
 import io
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -150,6 +152,15 @@ def test_scripts_say_where_from_on_what_terms_and_who_consented(path):
     assert code == 2
     for words in ("Where it comes from:", "Terms:", "Consent:", f"python data_scripts/{path.stem}.py FILE"):
         assert words in out
+
+
+def test_a_script_in_a_process_of_its_own(tmp_path):
+    root = write_viper(tmp_path)
+    command = [sys.executable, str(script("viper")), str(root), "--part"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"whole. next: cadnet-edu train --dataset viper --root {root}" in done.stdout
 
 
 def test_duke_is_not_linked():

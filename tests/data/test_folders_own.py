@@ -75,6 +75,22 @@ def test_a_name_that_does_not_fit(photos, name):
         own_images(photos)
 
 
+@pytest.mark.parametrize("name", ["anna_hall_9.HEIC", "anna_hall_9.dng"])
+def test_a_photo_of_a_kind_that_cannot_be_opened_is_not_passed_over(photos, name):
+    (photos / name).write_bytes(b"")
+    (photos / f"._{name}").write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"{name}: images of this kind cannot be opened here, 1 of them.*JPEG"):
+        own_images(photos)
+
+
+def test_other_kinds_that_can_be_opened(photos):
+    for kind in ("webp", "tif"):
+        save(photos / f"anna_hall_9.{kind}", 1)
+    split = own_images(photos)
+    samples = [s for s in (*split.train, *split.query, *split.gallery) if "_9." in s.name]
+    assert [s.load().shape for s in samples] == [(32, 16, 3)] * 2
+
+
 @pytest.mark.parametrize("pattern", ["*_{camera}", "{pid}_{pid}", "{pid}_{camera}_{camera}"])
 def test_a_pattern_must_say_who(photos, pattern):
     with pytest.raises(ValueError, match=r"it holds \{(pid|camera)\} \d times"):

@@ -15,6 +15,8 @@ from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.data.table import ROLES, inside, read_table, role_of
 
 PATTERN = "{pid}_{camera}_*"
+OPENABLE = (*SUFFIXES, ".webp", ".tif", ".tiff")
+CLOSED = (".heic", ".heif", ".avif", ".raw", ".dng", ".cr2", ".nef")  # what telephones and cameras write
 TABLE = "images.csv"
 
 
@@ -103,14 +105,21 @@ def from_names(root: Path, pattern: str) -> list[Entry]:
         raise ValueError(f"{root}: this is neither a folder nor a CSV file. Give the folder of your images.")
     files = sorted(p for p in root.glob("*/" * depth + "*") if is_image(p, root))
     wanted = Path(pattern).suffix.lower()
-    files = [p for p in files if wanted not in SUFFIXES or p.suffix.lower() == wanted]
+    files = [p for p in files if wanted not in OPENABLE or p.suffix.lower() == wanted]
+    shown = (p for p in root.glob("*/" * depth + "*") if not p.name.startswith("."))
+    closed = sorted(p for p in shown if p.suffix.lower() in CLOSED)
+    if closed:
+        raise ValueError(
+            f"{closed[0]}: images of this kind cannot be opened here, {len(closed)} of them. Save them as JPEG or PNG, "
+            "or take them out of the folder."
+        )
     if not files:
         deeper = next((p for p in sorted(root.rglob("*")) if is_image(p, root)), None)
         hint = "Is it the right folder?" if deeper is None else (
             f"There is {deeper.relative_to(root).as_posix()} at another level: give the folder that holds the images, "
             "or a pattern with as many slashes, such as '{pid}/*'."
         )
-        raise ValueError(f"{root}: no image here fits {pattern!r} ({', '.join(SUFFIXES)}). {hint}")
+        raise ValueError(f"{root}: no image here fits {pattern!r} ({', '.join(OPENABLE)}). {hint}")
     entries: list[Entry] = []
     for file in files:
         match = expression.fullmatch(same(file.relative_to(root).with_suffix("").as_posix()))
@@ -139,7 +148,7 @@ def as_expression(pattern: str) -> re.Pattern[str]:
                 f"pattern {pattern!r}: it holds {field} {pattern.count(field)} times. Write one like {PATTERN!r}, "
                 "in which {pid} is who and {camera} which camera."
             )
-    if Path(pattern).suffix.lower() in SUFFIXES:
+    if Path(pattern).suffix.lower() in OPENABLE:
         pattern = pattern[: -len(Path(pattern).suffix)]
     known = {"{pid}": "(?P<pid>[^/]+?)", "{camera}": "(?P<camera>[^/]+?)", "*": "[^/]*"}
     pieces = re.split(r"(\{pid\}|\{camera\}|\*)", pattern)
@@ -149,7 +158,7 @@ def as_expression(pattern: str) -> re.Pattern[str]:
 def is_image(path: Path, root: Path) -> bool:
     """Whether a path is an image file that is not hidden, nor in a hidden folder."""
     hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return not hidden and path.suffix.lower() in SUFFIXES and path.is_file()
+    return not hidden and path.suffix.lower() in OPENABLE and path.is_file()
 
 
 def same(text: str) -> str:
