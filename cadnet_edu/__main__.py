@@ -345,14 +345,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"cadnet-edu {arguments[0]}: {where}{error.strerror or error}", file=sys.stderr)
         return 1
-    except (MemoryError, torch.OutOfMemoryError):
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
         print(
             f"cadnet-edu {arguments[0]}: there is not enough memory. Set fewer --identities or smaller images.",
             file=sys.stderr,
         )
         return 1
     except KeyboardInterrupt:
-        print("\nstopped. The same command goes on from the last checkpoint.", file=sys.stderr)
+        goes_on = " The same command goes on from the last checkpoint." if arguments[0] == "train" else ""
+        print(f"\nstopped.{goes_on}", file=sys.stderr)
         return 130
     return 0
 

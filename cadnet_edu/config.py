@@ -128,6 +128,7 @@ class Config:
         for name in ("data_seed", "crop", "warmup", "momentum", "weight_decay"):
             need(getattr(self, name) >= 0, f"{name} = {getattr(self, name)}: it cannot be negative.")
         need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
+        need(0 <= self.seed < 2**62, f"seed = {self.seed}: give a whole number from 0 to 2**62 - 1.")
         need(self.phi >= 0, f"phi = {self.phi}: the margin of eq. (5) cannot be negative.")
         need(not self.branch_heads or self.features == "joint",
              f"branch_heads need both f and g, but features = {self.features!r}: use 'joint'.")

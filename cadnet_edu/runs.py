@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import time
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from cadnet_edu.checkpoints import RUNNING_ONLY, Record, read_history, refuse_other
+from cadnet_edu.checkpoints import RUNNING_ONLY, Record, load_checkpoint, read_history, refuse_other
 from cadnet_edu.config import Config, cache_dir
 from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import Split
@@ -47,11 +48,14 @@ class Run:
 
     def evaluate(self, rates: tuple[float, ...] = (1, 2, 3, 4, 8), **more: Any) -> dict[str, dict[str, Any]]:
         """Scores by rate, see ``cadnet_edu.evaluate.evaluate``; kept in the run's folder, so asked once only."""
-        wanted = json.dumps([list(rates), sorted((k, _named(v)) for k, v in more.items()), code_version(None)])
-        path = self.folder / f"evaluation-{hashlib.sha256(wanted.encode()).hexdigest()[:8]}.json"
-        if path.exists():
-            return read_json(path)
         device = next(self.net.parameters()).device
+        precision = choose_precision(self.config.precision, device)
+        asked = [list(rates), sorted((k, _named(v)) for k, v in more.items())]
+        state = [weights_version(self.net), folder_version(self.config.root), precision, code_version(None)]
+        path = self.folder / f"evaluation-{hashlib.sha256(json.dumps([asked, state]).encode()).hexdigest()[:8]}.json"
+        keep = "<own>" not in str(asked)
+        if keep and path.exists():
+            return read_json(path)
         results = evaluate(
             self.net.embed,
             self.split(),
@@ -59,19 +63,33 @@ class Run:
             self.net.recover if self.net.G is not None else None,
             (self.config.height, self.config.width),
             device=device,
-            precision=choose_precision(self.config.precision, device),
+            precision=precision,
             **more,
         )
-        write_json(path, results)
+        if keep:
+            write_json(path, results)
         return results
 
 
 def _named(value: Any) -> str:
-    """What an argument is, the same in every process: a function by its name and not by its place in memory."""
+    """What an argument is, the same in every process: the package's functions by name, anybody's own by ``<own>``.
+
+    Two functions of a notebook can share a name, so results that depend on one are never kept.
+    """
     if isinstance(value, dict):
         return ", ".join(f"{k}: {_named(v)}" for k, v in sorted(value.items()))
-    name = getattr(value, "__qualname__", None) or type(value).__qualname__
-    return f"{getattr(value, '__module__', '')}.{name}" if callable(value) else repr(value)
+    if not callable(value):
+        return repr(value)
+    name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '<own>')}"
+    return name if name.startswith("cadnet_edu.") and "<" not in name else "<own>"
+
+
+def weights_version(net: torch.nn.Module) -> str:
+    """A short hash of a network's weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(net.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def open_split(config: Config) -> Split:
@@ -140,17 +158,21 @@ def processor() -> str:
 
 def run_key(config: Config) -> str:
     """The name under which a run is kept: its method, its profile, and a hash of settings, data and training code."""
-    settings = {k: v for k, v in config.to_dict().items() if k not in RUNNING_ONLY}
-    text = json.dumps([settings, code_version(), folder_version(config.root)], sort_keys=True)
+    settings: dict[str, Any] = {k: v for k, v in config.to_dict().items() if k not in RUNNING_ONLY}
+    if config.precision != "auto":  # asked for by name, it is part of the question
+        settings["precision"] = config.precision
+    weights = Path(str(config.weights))
+    start = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+    text = json.dumps([settings, code_version(), folder_version(config.root), start], sort_keys=True)
     return f"{config.method}-{config.profile}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def folder_version(root: Path | None) -> str | None:
-    """A hash of which files a data set on disk has and how long they are; None for the embedded set, which is code."""
+    """A hash of a data set's files: names, sizes and times of change. None for the embedded set, which is code."""
     if root is None or not root.exists():
         return None
-    inside = root.rglob("*") if root.is_dir() else [root]
-    files = sorted((f.relative_to(root).as_posix(), f.stat().st_size) for f in inside if f.is_file())
+    paths = [Path(folder) / name for folder, _, names in os.walk(root, followlinks=True) for name in names] or [root]
+    files = sorted((f.relative_to(root.parent).as_posix(), f.stat().st_size, f.stat().st_mtime_ns) for f in paths)
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
 
 
@@ -193,7 +215,7 @@ def is_finished(folder: Path, config: Config) -> bool:
     if not (folder / "run.json").exists() or not (folder / "checkpoint.pt").exists():
         return False
     refuse_other(read_json(folder / "run.json").get("config", {}), config)
-    return True
+    return load_checkpoint(folder / "checkpoint.pt")["step"] >= config.steps
 
 
 def load_run(folder: Path | str) -> Run:
@@ -208,5 +230,9 @@ def load_run(folder: Path | str) -> Run:
     device = choose_device("auto")  # and not the device it was trained on, which this machine may lack
     net, config = load_network(folder, device)
     done = folder / "run.json"
-    about = read_json(done) if done.exists() else provenance(replace(config, device=str(device)))
+    if done.exists():
+        about = read_json(done)
+    else:  # still going on, or stopped: where and when it was trained is not known here
+        unknown = ("code", "commit", "torch", "python", "device", "threads", "precision", "date")
+        about = provenance(replace(config, device=str(device))) | dict.fromkeys(unknown)
     return Run(folder, config, net, read_history(folder), about)

@@ -32,7 +32,12 @@ class TrainingStopped(RuntimeError):
 
 def build_network(config: Config, identities: int) -> CADNet:
     """The network that a configuration describes; parts that no loss would train are not built."""
-    torch.manual_seed(config.seed)
+    with torch.random.fork_rng():  # the random numbers of whoever asks stay as they are
+        torch.manual_seed(config.seed)
+        return _network(config, identities)
+
+
+def _network(config: Config, identities: int) -> CADNet:
     lam = config.lam
     return CADNet(
         identities,
@@ -397,8 +402,9 @@ class Trainer:
             return False
         for half in self.out.glob(".*.part"):  # of a run killed while it wrote a file
             half.unlink(missing_ok=True)
-        if not self._saved():
-            (self.out / "history.jsonl").unlink(missing_ok=True)  # of a run killed before its first checkpoint
+        if not self._saved():  # what is left of a run without a checkpoint belongs to nothing
+            for left in (self.out / "history.jsonl", self.out / "run.json", *self.out.glob("evaluation*.json")):
+                left.unlink(missing_ok=True)
             return False
         self.load_state_dict(load_checkpoint(self.out / "checkpoint.pt"))
         self.history = [r for r in read_history(self.out) if r["step"] <= self.step_number]
@@ -415,8 +421,7 @@ def load_network(out: Path | str, device: torch.device | str = "cpu") -> tuple[C
     """
     state = load_checkpoint(Path(out) / "checkpoint.pt", device)
     config = Config.from_dict(json.loads(state["config"]))
-    with torch.random.fork_rng([]):  # the random numbers of whoever asks stay as they are
-        net = build_network(replace(config, weights="none"), len(state["pids"]))
+    net = build_network(replace(config, weights="none"), len(state["pids"]))
     load_weights_of(net, state)
     return net.to(device, memory_format=torch.channels_last).eval(), config  # type: ignore[call-overload]
 

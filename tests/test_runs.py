@@ -70,7 +70,7 @@ def test_another_setting_is_another_run(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [dict(device="auto"), dict(precision="bf16"), dict(log_every=3), dict(checkpoint_every=1)], ids=str
+    "changes", [dict(device="auto"), dict(log_every=3), dict(checkpoint_every=1)], ids=str
 )
 def test_how_it_runs_is_no_part_of_the_key(changes: dict[str, Any]) -> None:
     assert run_key(tiny(**changes)) == run_key(tiny())
@@ -347,3 +347,32 @@ def test_methods_change_what_they_are_about_and_nothing_else() -> None:
     assert mlr.batch_size == config.batch_size  # all methods see the same number of images a step
     with pytest.raises(ValueError, match=r"there is no method 'sr'\. Choose one of: cadnet, baseline_hr, baseline_mlr"):
         method("sr", config)
+
+
+def test_a_run_started_again_is_not_taken_for_finished(tmp_path: Path, tiny_split: Split, monkeypatch: Any) -> None:
+    monkeypatch.setattr(runs, "open_split", lambda config: tiny_split)
+    config = tiny()
+    folder = tmp_path / "run"
+    train_or_load(config, folder=folder)
+    (folder / "checkpoint.pt").unlink()
+    trainer = Trainer(config, tiny_split, folder)
+    assert not trainer.resume()
+    trainer.fit(until=config.checkpoint_every, bar=False)  # and killed here
+    assert not (folder / "run.json").exists()
+    assert not runs.is_finished(folder, config)
+    assert train_or_load(config, folder=folder).history[-1]["step"] == config.steps
+
+
+def test_scores_follow_the_weights_and_never_a_function_of_ones_own(
+    tmp_path: Path, tiny_split: Split, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(runs, "open_split", lambda config: tiny_split)
+    run = train_or_load(tiny(), folder=tmp_path / "run")
+    first = run.evaluate((1,), extra={"e": lambda x, y: (x - y).abs().mean((1, 2, 3))})
+    second = run.evaluate((1,), extra={"e": lambda x, y: (x - y).square().mean((1, 2, 3))})
+    assert first["1"]["e"] != second["1"]["e"]
+    before = run.evaluate((2,))
+    with torch.no_grad():
+        for p in run.net.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    assert run.evaluate((2,)) != before

@@ -38,6 +38,8 @@ def load_split(
     """
     from cadnet_edu.data import folders, walkers
 
+    if dataset == "walkers" and root is not None:
+        raise ValueError(f"the walkers need no folder, but root = {root}. For data on disk add --dataset NAME.")
     if dataset == "walkers":
         return walkers.walkers(size, height=height, width=width, seed=seed).check()
     if dataset not in DATASETS:
