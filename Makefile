@@ -75,7 +75,7 @@ lint: $(STAMP)
 
 .PHONY: bench
 bench: $(STAMP)
-	$(PY) -m pytest tests/benchmarks --benchmark-only --benchmark-disable-gc
+	$(PY) -m pytest tests/benchmarks -s --benchmark-disable-gc
 
 .PHONY: serve
 serve:
