@@ -1,4 +1,4 @@
-"""The command line: ``cadnet-edu train | evaluate | recover | data``."""
+"""The command line: ``cadnet-edu train | evaluate | recover | reproduce | data``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 USAGE = """usage: cadnet-edu COMMAND ...
 
-  train     train CAD-Net or a baseline:      cadnet-edu train --profile quick --out runs/cadnet
-  evaluate  score a trained run by rate:      cadnet-edu evaluate runs/cadnet --rates 1 2 3 4 8
-  recover   recover ordinary image files:     cadnet-edu recover runs/cadnet photo.jpg --out recovered
-  data      write, check or list data sets:   cadnet-edu data check market1501 --root data/market1501
+  train      train CAD-Net or a baseline:      cadnet-edu train --profile quick --out runs/cadnet
+  evaluate   score a trained run by rate:      cadnet-edu evaluate runs/cadnet --rates 1 2 3 4 8
+  recover    recover ordinary image files:     cadnet-edu recover runs/cadnet photo.jpg --out recovered
+  reproduce  the paper's tables and figures:   cadnet-edu reproduce table1 --profile quick --seeds 3 --plan
+  data       write, check or list data sets:   cadnet-edu data check market1501 --root data/market1501
 
 cadnet-edu COMMAND --help shows what each understands.
 """
@@ -268,6 +269,13 @@ def data(arguments: Sequence[str]) -> None:
     run(arguments)
 
 
+def reproduce(arguments: Sequence[str]) -> int:
+    """``cadnet-edu reproduce``"""
+    from cadnet_edu.experiments.commands import reproduce as run
+
+    return run(arguments)
+
+
 def _profile_and_method(arguments: Sequence[str]) -> _Chosen:
     """The two options on which the defaults of all others depend."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
@@ -320,7 +328,9 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-COMMANDS = {"train": train, "evaluate": evaluate, "recover": recover, "data": data}
+COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
+    "train": train, "evaluate": evaluate, "recover": recover, "reproduce": reproduce, "data": data,
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -337,7 +347,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from cadnet_edu.train import TrainingStopped
 
     try:
-        COMMANDS[arguments[0]](arguments[1:])
+        return COMMANDS[arguments[0]](arguments[1:]) or 0
     except (ValueError, TrainingStopped) as error:
         print(f"cadnet-edu {arguments[0]}: {error}", file=sys.stderr)
         return 2
@@ -354,10 +364,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        goes_on = " The same command goes on from the last checkpoint." if arguments[0] == "train" else ""
+        stoppable = arguments[0] in ("train", "reproduce")
+        goes_on = " The same command goes on from the last checkpoint." if stoppable else ""
         print(f"\nstopped.{goes_on}", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -14,13 +14,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cadnet_edu"
 
 FLOORS: list[list[str]] = [
-    ["config", "files", "devices"],
-    ["checkpoints", "protocol", "lpips_weights", "losses", "data", "models", "figures", "exercises"],
+    ["config", "files", "devices", "distances"],
+    ["checkpoints", "protocol", "lpips_weights", "intervals", "losses", "data", "models", "figures", "exercises"],
     ["image_metrics", "check", "widgets", "notebook"],
     ["metrics"],
     ["evaluate", "train"],
-    ["recover", "runs", "methods"],
-    ["experiments", "claims"],
+    ["recover", "runs", "methods", "records"],
+    ["claims"],
+    ["experiments"],
     ["__main__"],
 ]
 FORBIDDEN = {  # what the floors alone would allow

@@ -1,0 +1,113 @@
+"""``cadnet-edu reproduce``: the paper's tables and figures and what goes beyond them, run by run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from cadnet_edu.config import Config, profile
+from cadnet_edu.experiments.conduct import Task, conduct, plan, tasks
+from cadnet_edu.experiments.rows import DEFAULT_REGIMES, ROWS, Row, Target, rows
+from cadnet_edu.experiments.tables import markdown, table
+from cadnet_edu.files import write_atomically, write_json
+from cadnet_edu.records import Records, committed_folders
+
+
+@dataclass
+class Reproduce:
+    """Recompute a table or a figure from runs, doing those that are still to do.
+
+    Runs that were done before are not done again, neither those in --out nor those that come with the source; a run
+    that was stopped goes on from its last checkpoint.
+    """
+
+    what: Annotated[Target, tyro.conf.Positional]
+    """Which table or figure, what goes beyond the paper, or the ledger of its claims."""
+    profile: str | None = None
+    """smoke, quick, reduced or full; see the README."""
+    seeds: int = 1
+    """How many repetitions: seeds 0 to N - 1."""
+    out: Path = Path("runs/reproduce")
+    """Folder for records, tables and figures."""
+    plan: bool = False
+    """Only show what would be done, what is done already, and how long the rest will take."""
+    fresh: bool = False
+    """Do every run again, whatever there is."""
+    regimes: tuple[Literal["all", "few"], ...] = ()
+    """Labels for all training identities, for few, or both; without it what the table asks for."""
+    rows: tuple[str, ...] = ()
+    """Only these rows; without it all of the table."""
+    steps: int | None = None
+    """Another number of training steps than the profile's."""
+    dataset: str | None = None
+    """Another data set than the profile's."""
+    root: Path | None = None
+    """Folder of that data set."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto, fp32 or bf16."""
+
+
+def say(text: str) -> None:
+    """A line for a person, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def reproduce(arguments: Sequence[str]) -> int:
+    """``cadnet-edu reproduce``: 1 when a run failed, otherwise 0."""
+    asked = tyro.cli(Reproduce, args=list(arguments), prog="cadnet-edu reproduce")
+    if asked.seeds < 1:
+        raise ValueError(f"--seeds {asked.seeds}: give at least 1.")
+    base = base_config(asked)
+    lines = rows_asked(asked, base)
+    seeds = list(range(asked.seeds))
+    here = asked.out / "runs"
+    records = Records(here, committed_folders(base.profile))
+    todo = tasks(lines, seeds)
+    if asked.plan:
+        plan(todo, Records(here) if asked.fresh else records, print)
+        return 0
+    failed = conduct(todo, here, records, say, asked.fresh)
+    write(asked, lines, records, seeds)
+    for name, why in failed.items():
+        say(f"failed: {name}: {why}")
+    return 1 if failed else 0
+
+
+def base_config(asked: Reproduce) -> Config:
+    """The profile's settings with what the command line changes."""
+    base = profile(asked.profile, device=asked.device, precision=asked.precision)
+    changes = {name: getattr(asked, name) for name in ("steps", "dataset", "root")}
+    return replace(base, **{name: value for name, value in changes.items() if value is not None})
+
+
+def rows_asked(asked: Reproduce, base: Config) -> list[Row]:
+    """The rows of what was asked for, or those named.
+
+    Raises:
+        ValueError: for a row that the table does not have.
+    """
+    unknown = [name for name in asked.rows if name not in ROWS[asked.what]]
+    if unknown:
+        raise ValueError(f"{asked.what} has no row {unknown[0]!r}. Its rows: {', '.join(ROWS[asked.what])}.")
+    names = [name for name in ROWS[asked.what] if not asked.rows or name in asked.rows]
+    return rows(names, base, asked.regimes or DEFAULT_REGIMES[asked.what])
+
+
+def write(asked: Reproduce, lines: list[Row], records: Records, seeds: list[int]) -> None:
+    """Make the table or figure from the records, write it, and show it."""
+    data = table(asked.what, lines, records, seeds)
+    text = markdown(data)
+    write_json(asked.out / f"{asked.what}.json", data)
+    write_atomically(asked.out / f"{asked.what}.md", lambda file: file.write(text.encode()))
+    print(text)
+    say(f"written: {asked.out / asked.what}.json and .md")
+
+
+__all__ = ["Reproduce", "Task", "reproduce"]

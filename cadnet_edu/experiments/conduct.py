@@ -1,0 +1,275 @@
+"""Doing the runs: each trained once, measured, and told in one record; what fails is told at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from cadnet_edu.config import Config, cache_dir
+from cadnet_edu.data.samples import Sample, Split
+from cadnet_edu.experiments.analyses import NAMES
+from cadnet_edu.experiments.asking import lpips_missing
+from cadnet_edu.experiments.measure import measure, measure_floor
+from cadnet_edu.experiments.rows import Row
+from cadnet_edu.files import append_line, write_json
+from cadnet_edu.records import Found, Records, RunRecord, record_name, settings_key
+from cadnet_edu.runs import Run, code_version, is_finished, load_run, run_key, train_or_load
+from cadnet_edu.train import Trainer
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run: a row with one seed."""
+
+    row: Row
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """The name of its record."""
+        return record_name(self.row.name, self.config)
+
+    def __str__(self) -> str:
+        regime = "" if self.row.regime == "all" else f" ({self.row.regime} labels)"
+        return f"{self.row.name}{regime}" + (f", seed {self.config.seed}" if self.row.trained else "")
+
+
+def tasks(rows: Iterable[Row], seeds: Iterable[int]) -> list[Task]:
+    """All runs of some rows, seed by seed, so that every row has its first before any has its second."""
+    rows, seeds = list(rows), list(seeds)
+    found: dict[tuple[str, int], Task] = {}
+    for seed in seeds:
+        for row in rows:
+            for config in row.runs([seed]):
+                found.setdefault((settings_key(config), config.seed), Task(row, config))
+    return list(found.values())
+
+
+# ---------------------------------------------------------------------------------------------------- plan
+
+
+def state(task: Task, records: Records) -> str:
+    """Where a run stands: finished here, committed, or to do."""
+    found = records.find(task.config)
+    if found is None:
+        return "to do"
+    code = found.record["provenance"].get("code")
+    same = "the training code is still that" if code == code_version() else "the training code has changed since"
+    return f"{'committed' if found.committed else 'finished here'}, code {code}" + (f" ({same})" if code else "")
+
+
+def plan(todo: Sequence[Task], records: Records, say: Say, estimate: bool = True) -> float:
+    """Say for each run whether it is done, and for the others how long they will take.
+
+    Args:
+        todo: the runs.
+        records: what there is already.
+        say: called with each line.
+        estimate: time a few steps of each kind of run that no record tells about.
+
+    Returns:
+        the seconds that all runs still to do will take.
+    """
+    total, timed = 0.0, {}
+    for task in todo:
+        line = state(task, records)
+        if line == "to do":
+            kind = settings_key(task.config)
+            if kind not in timed:
+                timed[kind] = seconds_needed(task, records, estimate)
+            seconds, how = timed[kind]
+            total += seconds or 0.0
+            line += f", {how}" if seconds is None else f", about {minutes(seconds)} {how}"
+        say(f"{task!s:44} {line}")
+    left = sum(records.find(task.config) is None for task in todo)
+    say(f"{len(todo)} runs, {len(todo) - left} done, {left} to do" + (f": about {minutes(total)}" if total else ""))
+    return total
+
+
+def seconds_needed(task: Task, records: Records, estimate: bool = True) -> tuple[float | None, str]:
+    """The training time of a run, and how it is known: other seeds of it, trial steps, or not at all."""
+    if not task.row.trained:
+        return 0.0, "(nothing to train)"
+    key = settings_key(task.config)
+    known = [
+        found.record["budget"]["wall_seconds"]
+        for (settings, _), found in records.found.items()
+        if settings == key and found.record["budget"].get("wall_seconds")
+    ]
+    if known:
+        return float(np.median(known)), "(as other seeds took)"
+    if not estimate:
+        return None, "time unknown"
+    try:
+        config = replace(task.config, weights="none")
+        return Trainer(config, stand_in(config)).estimate(), "(from trial steps)"
+    except ValueError as error:
+        return None, f"time unknown ({error})"
+
+
+def stand_in(config: Config) -> Split:
+    """Images of noise, of the right size and number for batches: enough to time a step, and drawn at once."""
+    rng = np.random.default_rng(0)
+    shape = (config.height, config.width, 3)
+    people, shots = 16 * config.identities, max(2, config.images_per_identity)
+    image = rng.integers(0, 256, shape, dtype=np.uint8)
+    train = tuple(Sample(image, pid, shot) for pid in range(people) for shot in range(shots))
+    return Split(train, (), (), "noise")
+
+
+def minutes(seconds: float) -> str:
+    """Seconds in words that fit their size.
+
+    >>> minutes(40), minutes(200), minutes(9000)
+    ('40 s', '3 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+# ---------------------------------------------------------------------------------------------------- doing
+
+
+def conduct(todo: Sequence[Task], out: Path, records: Records, say: Say, fresh: bool = False) -> dict[str, str]:
+    """Do every run that has no record yet. One that fails leaves the others alone.
+
+    Several processes may work on one folder: each takes runs that no other is at.
+
+    Args:
+        todo: the runs.
+        out: folder of the new records.
+        records: what there is already; new records join it.
+        say: called with a line for each run.
+        fresh: do all runs again, whatever there is.
+
+    Returns:
+        name of each run that failed -> why.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    failed: dict[str, str] = {}
+    waiting = list(enumerate(todo, 1))
+    for wait in (0, -1):  # first what nobody else is at, then the rest
+        later = []
+        for number, task in waiting:
+            try:
+                with FileLock(out / f".{task.name}.lock", timeout=wait):
+                    _do(number, len(todo), task, out, records, say, fresh and wait == 0, failed)
+            except Timeout:
+                later.append((number, task))
+        waiting = later
+    return failed
+
+
+def _do(
+    number: int, of: int, task: Task, out: Path, records: Records, say: Say, fresh: bool, failed: dict[str, str]
+) -> None:
+    path, error_path = out / f"{task.name}.json", out / f"{task.name}.error.json"
+    found = records.find(task.config)
+    if not fresh and found is None and path.exists():  # by another process, meanwhile
+        records = _reread(records, out)
+        found = records.find(task.config)
+    head = f"[{number}/{of}] {task}"
+    if found is not None and not fresh and not can_be_completed(task, found.record):
+        say(f"{head}: {state(task, records)}")
+        return
+    started = time.perf_counter()
+    try:
+        made = done(task, fresh) if found is None or fresh else remeasured(task, found)
+        write_json(path, made)
+    except Exception as error:  # the other runs do not depend on this one
+        if found is not None and not fresh:
+            say(f"{head}: kept as it is; measuring it again failed ({type(error).__name__}: {error})")
+            return
+        failed[str(task)] = f"{type(error).__name__}: {error}"
+        write_json(error_path, {"run": str(task), "error": failed[str(task)], "traceback": traceback.format_exc()})
+        say(f"{head}: FAILED, {failed[str(task)]}")
+        return
+    error_path.unlink(missing_ok=True)
+    records.add(made, path)
+    say(f"{head}: {summary(made)}, in {minutes(time.perf_counter() - started)}")
+
+
+def _reread(records: Records, out: Path) -> Records:
+    for found in Records(out):
+        records.add(found.record, found.path)
+    return records
+
+
+def done(task: Task, fresh: bool = False) -> RunRecord:
+    """Train one run, or find it trained, and measure it.
+
+    Args:
+        task: which.
+        fresh: train again even when a trained network is kept.
+    """
+    if not task.row.trained:
+        return measure_floor(task.row)
+    folder = cache_dir() / "runs" / run_key(task.config)
+    if fresh and folder.is_dir():
+        with FileLock(folder / ".lock"):
+            for left in folder.iterdir():
+                if left.name != ".lock":
+                    left.unlink()
+    return measure(task.row, trained(task.config, folder))
+
+
+def trained(config: Config, folder: Path) -> Run:
+    """``train_or_load``, with the CPU time of each logged step kept beside the history."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not is_finished(folder, config) and not (folder / "checkpoint.pt").exists():
+        (folder / "cpu.jsonl").unlink(missing_ok=True)  # of steps that will be done again
+    last = time.process_time()
+
+    def keep(logged: dict[str, float]) -> None:
+        nonlocal last
+        now = time.process_time()
+        append_line(folder / "cpu.jsonl", json.dumps({"step": logged["step"], "cpu": round(now - last, 4)}))
+        last = now
+
+    return train_or_load(config, callback=keep, folder=folder)
+
+
+def remeasured(task: Task, found: Found) -> RunRecord:
+    """The record of a run whose network is still kept, measured again."""
+    folder = network_of(found.record)
+    return done(task) if folder is None else measure(task.row, load_run(folder))
+
+
+def can_be_completed(task: Task, record: RunRecord) -> bool:
+    """Whether something can be measured now that the record does not tell, without any training."""
+    return bool(lacking(record)) and (not task.row.trained or network_of(record) is not None)
+
+
+def lacking(record: RunRecord) -> list[str]:
+    """What a record does not tell and today's code would measure.
+
+    An analysis that has been added since, or a score that could not be had on the machine where it was made.
+    """
+    absent = [name for name in NAMES if name not in record["analyses"]] if record["network"] else []
+    scored_now = [name for name in record["missing"] if "too small" not in record["missing"][name]]
+    return absent + (scored_now if scored_now and lpips_missing() is None else [])
+
+
+def network_of(record: RunRecord) -> Path | None:
+    """Where the network of a record is kept, if it still is."""
+    folder = cache_dir() / "runs" / str(record["network"])
+    return folder if record["network"] and (folder / "checkpoint.pt").exists() else None
+
+
+def summary(record: RunRecord) -> str:
+    """The scores of a run in a few words."""
+    by_rate = record["scores"]
+    if "rank1" in by_rate["4"]:
+        return "rank-1 " + ", ".join(f"{100 * by_rate[r]['rank1']:.1f} at r = {r}" for r in ("1", "4", "8"))
+    return f"PSNR {by_rate['4']['psnr']:.2f} dB at r = 4"
+

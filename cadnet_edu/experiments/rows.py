@@ -1,0 +1,106 @@
+"""Which runs each table and figure is made of: rows, regimes, seeds. Data, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from cadnet_edu.config import Config
+from cadnet_edu.methods import method
+
+Target = Literal["table1", "table2", "table3", "figure3", "figure4", "beyond", "claims"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a method with all its settings. Each seed of it is one run."""
+
+    name: str
+    label: str
+    config: Config
+    regime: str = "all"
+
+    @property
+    def trained(self) -> bool:
+        """Whether there is anything to train; the floors of image quality are mere formulas."""
+        return self.name not in FLOORS
+
+    def runs(self, seeds: Iterable[int]) -> list[Config]:
+        """The configuration of each run; what is not trained is the same for every seed and counted once."""
+        return [replace(self.config, seed=k) for k in seeds] if self.trained else [replace(self.config, seed=0)]
+
+
+@dataclass(frozen=True)
+class Regime:
+    """What there is to learn from."""
+
+    label: str
+    changes: dict[str, Any] = field(default_factory=dict)  # of the profile, before the method makes its own
+
+
+FLOORS = {"bilinear": "bilinear up-sampling", "bicubic": "bicubic up-sampling"}
+LABELS = {
+    **FLOORS,
+    "baseline_hr": "baseline, HR images only",
+    "baseline_mlr": "baseline, HR and LR images",
+    "baseline_long": "baseline, as long as CAD-Net",
+    "two_encoders": "two encoders, no recovery",
+    "cadnet": "CAD-Net",
+    "f_only": "CAD-Net, f only",
+    "g_only": "CAD-Net, g only",
+    "without_adv_DI": "CAD-Net w/o L_adv^{D_I}",
+    "without_adv_DF": "CAD-Net w/o L_adv^{D_F}",
+    "without_rec": "CAD-Net w/o L_rec",
+    "without_cls": "CAD-Net w/o L_cls",
+}
+REGIMES = {
+    "all": Regime("labels for all training identities"),
+    "few": Regime("labels for a fifth of them", {"labelled": 0.2, "unlabelled_images": 32}),
+}
+METHODS_COMPARED = ("baseline_hr", "baseline_mlr", "baseline_long", "two_encoders", "f_only", "g_only", "cadnet")
+ABLATIONS = ("without_adv_DI", "without_adv_DF", "without_rec", "without_cls")
+ROWS: dict[str, tuple[str, ...]] = {
+    "table1": METHODS_COMPARED,
+    "table2": ("bilinear", "bicubic", "baseline_mlr", "without_cls", "cadnet"),
+    "table3": ("bilinear", "cadnet", *ABLATIONS),
+    "figure3": ("bilinear", "bicubic", "without_adv_DI", "without_cls", "cadnet"),
+    "figure4": ("without_adv_DF", "cadnet"),
+    "beyond": ("bilinear", *METHODS_COMPARED, "without_adv_DF", "without_rec"),
+    "claims": (*FLOORS, *METHODS_COMPARED, *ABLATIONS),
+}
+DEFAULT_REGIMES: dict[str, tuple[str, ...]] = {
+    "table1": ("all", "few"), "table2": ("all",), "table3": ("all", "few"), "figure3": ("all",), "figure4": ("all",),
+    "beyond": ("all", "few"), "claims": ("all", "few"),
+}  # fmt: skip
+
+
+def row(name: str, base: Config, regime: str = "all") -> Row:
+    """A row at a profile, in a regime.
+
+    Args:
+        name: one of ``LABELS``.
+        base: the profile's settings.
+        regime: one of ``REGIMES``.
+
+    Raises:
+        ValueError: for a row or a regime that does not exist.
+    """
+    for kind, given, known in (("row", name, LABELS), ("regime", regime, REGIMES)):
+        if given not in known:
+            raise ValueError(f"there is no {kind} {given!r}. Choose one of: {', '.join(known)}.")
+    if name in FLOORS:  # nothing is learnt, so no regime changes it
+        return Row(name, LABELS[name], replace(base, method=name), regime)
+    return Row(name, LABELS[name], method(name, replace(base, **REGIMES[regime].changes)), regime)
+
+
+def rows(names: Iterable[str], base: Config, regimes: Iterable[str] = ("all",)) -> list[Row]:
+    """Several rows in several regimes, regime by regime.
+
+    Args:
+        names: of rows, see ``LABELS``.
+        base: the profile's settings.
+        regimes: see ``REGIMES``.
+    """
+    names = tuple(names)
+    return [row(name, base, regime) for regime in regimes for name in names]

@@ -1,0 +1,117 @@
+"""What a finished run leaves behind: one small JSON record, from which all tables and figures are made.
+
+A record belongs to a row of a table by its *settings*: the configuration without what only says how to run it. The
+code it came from is told in the record and is no part of that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from cadnet_edu.checkpoints import RUNNING_ONLY
+from cadnet_edu.config import Config
+from cadnet_edu.files import read_json
+
+RunRecord = dict[str, Any]
+# Where records that come with the source lie, a folder a profile. A package installed without the book has none.
+COMMITTED = Path(__file__).resolve().parents[1] / "book" / "results" / "runs"
+NOT_COMPARED = (*RUNNING_ONLY, "seed", "root")  # a seed is a repetition; a root is a place on somebody's disk
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """What tells one experiment from another: the settings that differ from the paper's, ``Config()``.
+
+    A setting that is added later, with its default, leaves older records what they were.
+
+    >>> settings(Config(steps=9, seed=3, device="cpu"))
+    {'steps': 9}
+    """
+    paper = Config().to_dict()
+    return {k: v for k, v in config.to_dict().items() if k not in NOT_COMPARED and v != paper[k]}
+
+
+def settings_key(config: Config) -> str:
+    """A short hash of ``settings``."""
+    text = json.dumps(settings(config), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def record_name(row: str, config: Config) -> str:
+    """The file name of a record, without ending.
+
+    >>> record_name("cadnet", Config(seed=4)).split("-")[::3]
+    ['cadnet', 'seed4']
+    """
+    return f"{row}-{config.profile}-{settings_key(config)}-seed{config.seed}"
+
+
+def config_of(record: RunRecord) -> Config | None:
+    """The configuration of a record; None when it holds a setting that this version does not know."""
+    try:
+        return Config.from_dict(record["config"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A record and the file it was read from."""
+
+    record: RunRecord
+    path: Path
+    committed: bool
+
+
+class Records:
+    """Records of one or several folders, found by configuration and seed.
+
+    Args:
+        here: folder of the records made here; they win over committed ones.
+        committed: folders of committed records.
+
+    Raises:
+        ValueError: when a file is damaged.
+    """
+
+    def __init__(self, here: Path | None = None, committed: Iterable[Path] = ()) -> None:
+        self.found: dict[tuple[str, int], Found] = {}
+        for folder, is_committed in [*((c, True) for c in committed), *([(here, False)] if here else [])]:
+            for path in record_files(folder):
+                self.add(read_json(path), path, is_committed)
+
+    def add(self, record: RunRecord, path: Path, committed: bool = False) -> None:
+        """Take in one record; a later one with the same settings and seed replaces it."""
+        config = config_of(record)
+        if config is not None:
+            self.found[settings_key(config), config.seed] = Found(record, path, committed)
+
+    def find(self, config: Config) -> Found | None:
+        """The record of this configuration and seed."""
+        return self.found.get((settings_key(config), config.seed))
+
+    def by_seed(self, config: Config, seeds: Iterable[int]) -> dict[int, RunRecord]:
+        """seed -> record, for those of the seeds that there are."""
+        found = {k: self.find(dataclasses.replace(config, seed=k)) for k in seeds}
+        return {k: one.record for k, one in found.items() if one is not None}
+
+    def __iter__(self) -> Iterator[Found]:
+        return iter(self.found.values())
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+
+def record_files(folder: Path) -> list[Path]:
+    """The records in a folder, in order; other files, such as those of errors, are left out."""
+    return sorted(p for p in folder.glob("*-seed*.json") if p.name.count(".") == 1) if folder.is_dir() else []
+
+
+def committed_folders(profile: str) -> list[Path]:
+    """The folder of committed records of a profile, where there is one."""
+    folder = COMMITTED / profile
+    return [folder] if folder.is_dir() else []

@@ -1,0 +1,364 @@
+"""`cadnet-edu reproduce`: every run once, whatever happens in between, and the same numbers at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from cadnet_edu import records as records_module
+from cadnet_edu import runs
+from cadnet_edu.__main__ import main
+from cadnet_edu.config import cache_dir, profile
+from cadnet_edu.data.resolution import degrade
+from cadnet_edu.data.samples import Split
+from cadnet_edu.evaluate import evaluate
+from cadnet_edu.experiments import asking, conduct
+from cadnet_edu.experiments.asking import Asked, mixed_split, rate_name, retrieval_scores
+from cadnet_edu.experiments.conduct import Task, tasks
+from cadnet_edu.experiments.measure import cpu_seconds
+from cadnet_edu.experiments.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, row, rows
+from cadnet_edu.files import read_json
+from cadnet_edu.lpips_weights import SHAPES
+from cadnet_edu.methods import METHODS, method
+from cadnet_edu.records import Records
+from cadnet_edu.runs import train_or_load
+from cadnet_edu.train import Trainer
+
+ROOT = Path(__file__).parents[2]
+TINY = dict(height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4, identities=3,
+            images_per_identity=2, steps=4, log_every=1, checkpoint_every=2, device="cpu", precision="fp32")
+
+
+def alexnet_of_chance(cache: Path) -> None:
+    """Weights for LPIPS without a network: any will do to see that it is measured."""
+    torch.manual_seed(0)
+    weights = {}
+    for place, shape in SHAPES.items():
+        weights[f"features.{place}.weight"] = torch.randn(shape) / 50
+        weights[f"features.{place}.bias"] = torch.zeros(shape[0])
+    (cache / "lpips").mkdir(parents=True, exist_ok=True)
+    save_file(weights, cache / "lpips" / "alexnet.safetensors")
+
+
+@pytest.fixture(autouse=True)
+def _own_world(tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tiny networks on the small synthetic set, in a cache of their own, with no committed records in sight."""
+    monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(runs, "open_split", lambda config: tiny_split)
+    monkeypatch.setattr("cadnet_edu.experiments.measure.open_split", lambda config: tiny_split)
+    monkeypatch.setattr(records_module, "COMMITTED", tmp_path / "committed")
+    monkeypatch.setattr("cadnet_edu.experiments.commands.profile", lambda name, **_: profile(name, **TINY))
+    missing = asking.lpips_missing
+    missing.cache_clear()
+    yield
+    missing.cache_clear()
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The method of each network that was trained, in order."""
+    trained: list[str] = []
+    fit = Trainer.fit
+
+    def counted(self: Trainer, *arguments: Any, **named: Any) -> Any:
+        trained.append(f"{self.config.method} {self.config.seed}")
+        return fit(self, *arguments, **named)
+
+    monkeypatch.setattr(Trainer, "fit", counted)
+    return trained
+
+
+def cli(*arguments: Any) -> int:
+    return main(["reproduce", *map(str, arguments)])
+
+
+def smoke(out: Path, *more: Any, what: str = "table3") -> int:
+    return cli(what, "--profile", "smoke", "--regimes", "all", "--out", out, *more)
+
+
+def numbers(out: Path, name: str = "table3") -> Any:
+    """A table's regimes without the times it took."""
+    data = read_json(out / f"{name}.json")
+    for regime in data["regimes"]:
+        for each in regime["budgets"]:
+            del each["cpu_seconds"], each["wall_seconds"]
+    return data["regimes"]
+
+
+# ---------------------------------------------------------------------------------------------------- rows
+
+
+@pytest.mark.parametrize("name", sorted(LABELS))
+def test_every_row_is_a_method_or_a_floor(name: str) -> None:
+    made = row(name, profile("smoke"))
+    assert made.trained == (name in METHODS)
+    assert made.config.method == name
+    if made.trained:
+        assert made.config == method(name, profile("smoke"))
+
+
+def test_every_table_has_rows_and_regimes_that_exist() -> None:
+    assert set(ROWS) == set(DEFAULT_REGIMES)
+    assert all(name in LABELS for names in ROWS.values() for name in names)
+    assert all(name in REGIMES for names in DEFAULT_REGIMES.values() for name in names)
+    assert set(ROWS["claims"]) == set(LABELS)
+
+
+def test_each_run_is_told_apart_and_floors_come_once() -> None:
+    todo = tasks(rows(["bilinear", "cadnet", "baseline_mlr"], profile("smoke"), ["all", "few"]), range(3))
+    assert len({task.name for task in todo}) == len(todo) == 1 + 2 * 2 * 3
+    assert [str(t) for t in todo if not t.row.trained] == ["bilinear"]
+
+
+def test_the_regime_reaches_the_settings() -> None:
+    few = row("cadnet", profile("smoke"), "few").config
+    assert few.labelled == REGIMES["few"].changes["labelled"] < 1 == row("cadnet", profile("smoke")).config.labelled
+
+
+# ---------------------------------------------------------------------------------------------------- the command
+
+
+def test_a_table_from_nothing_then_from_records(tmp_path: Path, fits: list[str], capsys: Any) -> None:
+    assert smoke(tmp_path, "--seeds", 2, "--rows", "cadnet", "bilinear", "without_rec") == 0
+    assert sorted(fits) == ["cadnet 0", "cadnet 1", "without_rec 0", "without_rec 1"]
+    first, text = numbers(tmp_path), (tmp_path / "table3.md").read_text()
+    files = {p.name: p.read_bytes() for p in (tmp_path / "runs").glob("*.json")}
+    assert len(files) == 5
+    assert "± " in text
+    assert "CAD-Net minus: CAD-Net w/o L_rec" in text
+    assert text in capsys.readouterr().out
+    assert smoke(tmp_path, "--seeds", 2, "--rows", "cadnet", "bilinear", "without_rec") == 0
+    assert len(fits) == 4
+    assert numbers(tmp_path) == first
+    assert {p.name: p.read_bytes() for p in (tmp_path / "runs").glob("*.json")} == files
+
+
+def test_a_record_tells_everything(tmp_path: Path) -> None:
+    assert smoke(tmp_path, "--rows", "cadnet", "--seeds", 1) == 0
+    (path,) = (tmp_path / "runs").glob("*.json")
+    told = read_json(path)
+    assert path.name.startswith("cadnet-smoke-")
+    assert path.name.endswith("-seed0.json")
+    assert list(told["scores"]) == ["1", "2", "3", "4", "8", "mlr"]
+    assert {"rank1", "rank5", "rank10", "mAP", "psnr", "ssim"} <= set(told["scores"]["mlr"])
+    assert set(told["parts"]) == {"f", "g"}
+    assert set(told["parts"]["f"]) == set(told["scores"])
+    assert told["budget"]["steps"] == 4
+    assert told["budget"]["images"] == 4 * 2 * 6
+    assert told["budget"]["cpu_seconds"] > 0
+    assert told["budget"]["wall_seconds"] > 0
+    assert {"code", "commit", "device", "threads", "precision", "torch", "date"} <= set(told["provenance"])
+    assert told["seed"] == 0
+    assert "too small" in told["missing"]["lpips"]
+    assert path.stat().st_size < 60_000
+
+
+def test_plan_shows_what_is_done_and_trains_nothing(tmp_path: Path, fits: list[str], capsys: Any) -> None:
+    assert smoke(tmp_path, "--rows", "cadnet", "--seeds", 1) == 0
+    committed = tmp_path / "committed" / "smoke"
+    committed.mkdir(parents=True)
+    (path,) = (tmp_path / "runs").glob("*.json")
+    told = read_json(path) | {"seed": 1}
+    told["config"]["seed"], told["provenance"]["code"] = 1, "anothercode1"
+    (committed / path.name.replace("seed0", "seed1")).write_text(json.dumps(told))
+    capsys.readouterr()
+    assert smoke(tmp_path, "--rows", "cadnet", "without_rec", "--seeds", 3, "--plan") == 0
+    lines = {line.split("  ")[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert f"finished here, code {runs.code_version()} (the training code is still that)" in lines["cadnet, seed 0"]
+    assert "committed, code anothercode1 (the training code has changed since)" in lines["cadnet, seed 1"]
+    assert "to do, about" in lines["cadnet, seed 2"]
+    assert "(as other seeds took)" in lines["cadnet, seed 2"]
+    assert "(from trial steps)" in lines["without_rec, seed 0"]
+    assert any(line.startswith("6 runs, 2 done, 4 to do") for line in lines)
+    assert fits == ["cadnet 0"]
+    assert smoke(tmp_path, "--rows", "cadnet", "--seeds", 2) == 0  # a committed run is not done again
+    assert fits == ["cadnet 0"]
+    assert "from 2 records" in (tmp_path / "table3.md").read_text().lower()
+
+
+def test_fresh_does_everything_again(tmp_path: Path, fits: list[str]) -> None:
+    assert smoke(tmp_path, "--rows", "cadnet") == 0
+    first = numbers(tmp_path)
+    assert smoke(tmp_path, "--rows", "cadnet", "--fresh") == 0
+    assert fits == ["cadnet 0", "cadnet 0"]
+    assert numbers(tmp_path) == first
+
+
+def test_one_failure_loses_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, fits: list[str]
+) -> None:
+    step = Trainer.step
+
+    def breaks(self: Trainer, *arguments: Any) -> Any:
+        if self.config.method == "cadnet" and self.step_number == 2:
+            raise RuntimeError("a fuse blew")
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "step", breaks)
+    assert smoke(tmp_path, "--rows", "without_rec", "cadnet") == 1
+    said = capsys.readouterr().err
+    assert said.count("a fuse blew") == 2  # when it happened, and at the end
+    assert said.splitlines()[-1] == "failed: cadnet, seed 0: RuntimeError: a fuse blew"
+    (error,) = (tmp_path / "runs").glob("*.error.json")
+    assert "fuse" in read_json(error)["traceback"]
+    assert len(list((tmp_path / "runs").glob("without_rec-*.json"))) == 1
+    assert "| CAD-Net           | -" in (tmp_path / "table3.md").read_text()
+    monkeypatch.setattr(Trainer, "step", step)
+    assert smoke(tmp_path, "--rows", "without_rec", "cadnet") == 0  # and the failed one is tried again
+    assert not error.exists()
+    assert fits == ["cadnet 0", "without_rec 0", "cadnet 0"]
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path: Path, fits: list[str]) -> None:
+    """Two processes on one folder: together they do each run once."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path\n"
+        "from filelock import FileLock\n"
+        "import time\n"
+        "with FileLock(sys.argv[2]):\n"
+        "    print('held', flush=True); sys.stdin.readline()\n"
+        "    Path(sys.argv[3]).write_text(sys.argv[4])\n"
+    )
+    assert smoke(tmp_path / "a", "--rows", "cadnet") == 0
+    (path,) = (tmp_path / "a" / "runs").glob("*.json")
+    target = tmp_path / "b" / "runs" / path.name
+    target.parent.mkdir(parents=True)
+    lock = target.parent / f".{path.stem}.lock"
+    arguments = [sys.executable, "-c", code, str(ROOT), str(lock), str(target), path.read_text()]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "held\n"
+        done = conduct._do
+
+        def release(number: int, of: int, task: Task, *rest: Any) -> None:
+            done(number, of, task, *rest)
+            if task.row.name == "without_rec":  # all that could be done meanwhile is done
+                other.stdin.write("\n")
+                other.stdin.flush()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(conduct, "_do", release)
+            assert smoke(tmp_path / "b", "--rows", "cadnet", "without_rec") == 0
+    assert fits == ["cadnet 0", "without_rec 0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("--seeds", 0), "give at least 1"), (("--rows", "baseline_hr"), "has no row 'baseline_hr'"),
+     (("--profile", "huge"), "no profile 'huge'")],
+)
+def test_mistakes_end_in_a_sentence(tmp_path: Path, arguments: Any, words: str, capsys: Any) -> None:
+    assert smoke(tmp_path, *arguments) == 2
+    assert words in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------------------- the numbers
+
+
+def test_scores_are_those_of_evaluate(tiny_split: Split) -> None:
+    run = train_or_load(method("cadnet", profile("smoke", **TINY)))
+    asked = Asked(run.net, tiny_split, run.config)
+    gallery = asked.vectors(tiny_split.gallery)
+    at = {rate_name(r): asked.vectors(tiny_split.query, r) for r in asking.RATES}
+    found = retrieval_scores(asked, at, gallery)
+    wanted = evaluate(run.net.embed, tiny_split, asking.RATES, size=(32, 16), quality=False)
+    wanted |= evaluate(run.net.embed, mixed_split(tiny_split), "own", size=(32, 16), quality=False)
+    for r, scores in wanted.items():
+        assert found["u"][r] == {k: scores[k] for k in found["u"][r]}
+    halves = {"f": lambda x: run.net(x).u.chunk(2, 1)[0], "g": lambda x: run.net(x).u.chunk(2, 1)[1]}
+    for name, model in halves.items():
+        alone = evaluate(model, tiny_split, (4,), size=(32, 16), quality=False)["4"]
+        assert found[name]["4"] == pytest.approx({k: alone[k] for k in found[name]["4"]})
+
+
+def test_a_network_without_halves_has_none(tiny_split: Split) -> None:
+    run = train_or_load(method("baseline_mlr", profile("smoke", **TINY)))
+    q = Asked(run.net, tiny_split, run.config).vectors(tiny_split.query, 2)
+    assert list(q.parts()) == ["u"]
+    assert (q.u == q.w).all()
+
+
+def test_bicubic_is_sharper_than_bilinear_and_whole_at_rate_1() -> None:
+    x = torch.rand(2, 3, 32, 16, generator=torch.Generator().manual_seed(0)).cumsum(3) / 16
+    assert torch.equal(asking.bicubic(x, 1), x)
+    assert (asking.bicubic(x, 2) - x).abs().mean() < (degrade(x, 2) - x).abs().mean()
+
+
+def test_lpips_is_measured_later_when_it_could_not_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: list[str]
+) -> None:
+    """A machine without network writes its records; where LPIPS can be had they are completed, and nothing trained."""
+    monkeypatch.setitem(TINY, "height", 64)
+    monkeypatch.setitem(TINY, "width", 32)
+    for module in ("asking", "conduct"):
+        monkeypatch.setattr(f"cadnet_edu.experiments.{module}.lpips_missing", lambda: "no network")
+    assert smoke(tmp_path, "--rows", "cadnet", "bilinear") == 0
+    text = (tmp_path / "table3.md").read_text()
+    assert "Not measured: lpips: no network" in text
+    for module in ("asking", "conduct"):
+        monkeypatch.setattr(f"cadnet_edu.experiments.{module}.lpips_missing", lambda: None)
+    alexnet_of_chance(cache_dir())
+    assert smoke(tmp_path, "--rows", "cadnet", "bilinear") == 0
+    assert fits == ["cadnet 0"]
+    assert "Not measured" not in (tmp_path / "table3.md").read_text()
+    assert all(f.record["scores"]["8"]["lpips"] > 0 for f in Records(tmp_path / "runs"))
+
+
+def test_cpu_time_counts_each_step_once(tmp_path: Path) -> None:
+    """Steps 3 and 4 were done twice, because the run was killed after its checkpoint at step 2."""
+    assert cpu_seconds(tmp_path) is None
+    lines = [(1, 5.0), (2, 1.0), (3, 7.0), (4, 7.0), (3, 1.5), (4, 1.0), (5, 2.0)]
+    text = "".join(json.dumps({"step": s, "cpu": c}) + "\n" for s, c in lines) + '{"step": 6, "c'
+    (tmp_path / "cpu.jsonl").write_text(text)
+    assert cpu_seconds(tmp_path) == 5 + 1 + 1.5 + 1 + 2
+
+
+# ---------------------------------------------------------------------------------------------------- killed
+
+
+def started(out: Path, cache: Path) -> subprocess.Popen[str]:
+    """The real command in a process of its own, on the embedded set: two rows, two seeds, six steps."""
+    arguments = "reproduce table3 --profile smoke --regimes all --seeds 2 --steps 6 --rows cadnet without_rec"
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_CACHE": str(cache)}
+    command = [sys.executable, "-m", "cadnet_edu", *arguments.split(), "--out", str(out)]
+    return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def test_killed_in_the_middle_it_goes_on_and_gives_the_same_numbers(tmp_path: Path) -> None:
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    for cache in ("cache1", "cache2"):
+        alexnet_of_chance(tmp_path / cache)
+    process = started(killed, tmp_path / "cache1")
+    deadline = time.monotonic() + 200
+    while not list((killed / "runs").glob("*-seed?.json")):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    before = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in (killed / "runs").glob("*-seed?.json")}
+    assert 1 <= len(before) < 4
+    again = started(killed, tmp_path / "cache1")
+    said = again.communicate(timeout=300)[1]
+    assert again.returncode == 0, said
+    assert said.count("finished here") == len(before)
+    for name, kept in before.items():
+        path = killed / "runs" / name
+        assert (path.stat().st_mtime_ns, path.read_bytes()) == kept
+    straight = started(whole, tmp_path / "cache2")
+    said = straight.communicate(timeout=300)[1]
+    assert straight.returncode == 0, said
+    assert numbers(killed) == numbers(whole)

@@ -1,0 +1,85 @@
+"""Records are found by what was asked, whoever made them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cadnet_edu import records
+from cadnet_edu.config import Config, profile
+from cadnet_edu.files import write_json
+from cadnet_edu.records import Records, committed_folders, record_name, settings, settings_key
+
+SMOKE = profile("smoke")
+
+
+def save(folder: Path, config: Config, **more: object) -> Path:
+    return write_json(folder / f"{record_name('row', config)}.json", {"config": config.to_dict(), **more})
+
+
+@pytest.mark.parametrize("changes", [dict(steps=9), dict(lr=0.5), dict(method="other"), dict(rates=(2, 4))], ids=str)
+def test_another_setting_is_another_experiment(changes: dict) -> None:
+    assert settings_key(replace(SMOKE, **changes)) != settings_key(SMOKE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [dict(device="cpu"), dict(precision="fp32"), dict(log_every=1), dict(seed=5), dict(root=Path("x"))],
+    ids=str,
+)
+def test_how_and_where_it_ran_is_none(changes: dict) -> None:
+    assert settings_key(replace(SMOKE, **changes)) == settings_key(SMOKE)
+
+
+def test_the_papers_settings_are_no_difference() -> None:
+    assert settings(Config()) == {}
+    assert settings(Config(phi=1.0, seed=4)) == {"phi": 1.0}
+
+
+def test_a_record_older_than_a_setting_is_still_found(tmp_path: Path) -> None:
+    """It was made when the setting did not exist, so the setting had its default."""
+    path = save(tmp_path, SMOKE)
+    assert Config().mining == SMOKE.mining  # as a setting that was added later would be
+    old = {k: v for k, v in SMOKE.to_dict().items() if k != "mining"}
+    write_json(path, {"config": old})
+    assert Records(tmp_path).find(SMOKE) is not None
+    assert Records(tmp_path).find(replace(SMOKE, mining="batch_all")) is None
+
+
+def test_a_record_with_an_unknown_setting_answers_no_question(tmp_path: Path) -> None:
+    write_json(save(tmp_path, SMOKE), {"config": SMOKE.to_dict() | {"nobody_knows": 1}})
+    assert len(Records(tmp_path)) == 0
+
+
+def test_seeds_are_told_apart_and_what_is_here_wins(tmp_path: Path) -> None:
+    here, committed = tmp_path / "here", tmp_path / "committed"
+    for seed in (0, 1):
+        save(committed, replace(SMOKE, seed=seed), mark=f"committed {seed}")
+    save(here, replace(SMOKE, seed=1), mark="here 1")
+    found = Records(here, [committed])
+    assert {k: r["mark"] for k, r in found.by_seed(SMOKE, range(3)).items()} == {0: "committed 0", 1: "here 1"}
+    assert [one.committed for one in found] == [True, False]
+
+
+def test_other_files_in_the_folder_are_no_records(tmp_path: Path) -> None:
+    path = save(tmp_path, SMOKE)
+    for name in ("table1.json", f"{path.stem}.error.json", f".{path.name}.abc.part", f"{path.stem}.webp"):
+        (tmp_path / name).write_text("not JSON")
+    assert len(Records(tmp_path)) == 1
+    assert len(Records(tmp_path / "nowhere")) == 0
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    path = save(tmp_path, SMOKE)
+    path.write_text(path.read_text()[:20])
+    with pytest.raises(ValueError, match=rf"{path.name}: damaged"):
+        Records(tmp_path)
+
+
+def test_a_package_without_the_book_has_no_committed_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "COMMITTED", tmp_path)
+    assert committed_folders("smoke") == []
+    (tmp_path / "smoke").mkdir()
+    assert committed_folders("smoke") == [tmp_path / "smoke"]
