@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Sample, Split, load_images
-from cadnet_edu.metrics import euclidean, psnr, retrieval, ssim
+from cadnet_edu.metrics import Distances, psnr, retrieval, ssim
 from cadnet_edu.protocol import Meaning
 
 Model = Callable[[Tensor], Tensor]
@@ -194,7 +194,7 @@ def evaluate(
     results: dict[str, dict[str, Any]] = {}
     for name, r in asked_rates.items():
         q = embed(model, query, r, **ask)  # type: ignore[arg-type]
-        scores: dict[str, Any] = dict(retrieval(euclidean(q, g), q_pids, g_pids, q_cams, g_cams, protocol, meaning))
+        scores: dict[str, Any] = dict(retrieval(Distances(q, g), q_pids, g_pids, q_cams, g_cams, protocol, meaning))
         if quality:
             scores |= image_quality(recover, query, r, extra=extra, **ask)  # type: ignore[arg-type]
         results[name] = scores

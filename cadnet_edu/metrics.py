@@ -9,14 +9,15 @@ and can be imported from here too.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from cadnet_edu.distances import Array, Distances, euclidean
 from cadnet_edu.image_metrics import LPIPS, lpips, psnr, ssim
 from cadnet_edu.protocol import (
-    Array,
     Block,
     Ids,
     Meaning,
@@ -24,12 +25,14 @@ from cadnet_edu.protocol import (
     Task,
     blocks,
     check,
+    parts,
     removes_camera,
     require_matches,
 )
 
 __all__ = [
     "LPIPS",
+    "Distances",
     "RankList",
     "cmc",
     "euclidean",
@@ -56,7 +59,15 @@ class RankList(NamedTuple):
     right: np.ndarray
 
 
-def cmc(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 10) -> np.ndarray:
+class _People(NamedTuple):
+    """Who is in the gallery: identities, which of them (by place in that list) each image shows, images of each."""
+
+    pids: np.ndarray
+    person: np.ndarray
+    images: np.ndarray
+
+
+def cmc(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 10) -> np.ndarray:
     """How often the right person is among the first k images, for k = 1 ... ``topk`` (Market-1501's meaning).
 
     All gallery images stay in, so a person with many images is easier to find. Per query, images of the same
@@ -64,7 +75,8 @@ def cmc(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, to
     ordinary wrong images.
 
     Args:
-        distances: ``(q, g)``, small means alike; any float type, NumPy or torch, also memory-mapped.
+        distances: ``(q, g)``, small means alike; any float type, NumPy or torch, also memory-mapped. Or
+            :class:`Distances`, which works them out from vectors, some queries at a time.
         q_pids, g_pids: identities of queries ``(q,)`` and gallery ``(g,)``, integers.
         q_cams, g_cams: camera numbers, integers.
         topk: length of the curve.
@@ -88,10 +100,11 @@ def cmc(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, to
         >>> cmc(np.array([[0.2, 0.1, 0.9]]), [7], [7, 3, 4], [0], [1, 1, 1], topk=3)
         array([0., 1., 1.])
     """
-    return _market1501(check(distances, q_pids, g_pids, q_cams, g_cams, topk), topk)[0]
+    task = check(distances, q_pids, g_pids, q_cams, g_cams, topk)
+    return _mean(task, (_market1501(part, topk) for part in parts(task)))[:topk]
 
 
-def mean_average_precision(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids) -> float:
+def mean_average_precision(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids) -> float:
     """How high *all* the right images stand: the mean over queries of the average precision.
 
     The i-th right image, with ``a_i`` wrong ones ahead of it, stands at rank ``i + a_i``, where the precision is
@@ -116,11 +129,12 @@ def mean_average_precision(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: I
         >>> round(mean_average_precision(np.array([[0.1, 0.2, 0.3]]), [7], [7, 3, 7], [0], [1, 1, 1]), 4)
         0.8333
     """
-    return _market1501(check(distances, q_pids, g_pids, q_cams, g_cams), 1)[1]
+    task = check(distances, q_pids, g_pids, q_cams, g_cams)
+    return float(_mean(task, (_market1501(part, 1) for part in parts(task)))[1])
 
 
 def single_shot_cmc(
-    distances: Array,
+    distances: Array | Distances,
     q_pids: Ids,
     g_pids: Ids,
     q_cams: Ids,
@@ -162,7 +176,8 @@ def single_shot_cmc(
         array([0.5, 1. ])
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams, topk)
-    return _single_shot(task, topk, removes_camera("single_shot", meaning))
+    whole_camera, people = removes_camera("single_shot", meaning), _people(task)
+    return _mean(task, (_single_shot(part, people, topk, whole_camera) for part in parts(task)))
 
 
 def poisson_binomial(a: np.ndarray, topk: int) -> np.ndarray:
@@ -194,7 +209,7 @@ def poisson_binomial(a: np.ndarray, topk: int) -> np.ndarray:
 
 
 def retrieval(
-    distances: Array,
+    distances: Array | Distances,
     q_pids: Ids,
     g_pids: Ids,
     q_cams: Ids,
@@ -227,15 +242,22 @@ def retrieval(
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams)
     whole_camera = removes_camera(protocol, meaning)
-    curve, mAP, scored = _market1501(task, 10)
-    if protocol == "single_shot":
-        curve = _single_shot(task, 10, whole_camera)
-    scores = {"rank1": float(curve[0]), "rank5": float(curve[4]), "rank10": float(curve[9]), "mAP": mAP}
+    people = _people(task) if protocol == "single_shot" else None
+    whole, drawn = [], []
+    for part in parts(task):  # distances are worked out once, for both
+        whole.append(_market1501(part, 10))
+        if people is not None:
+            drawn.append(_single_shot(part, people, 10, whole_camera))
+    *curve, mAP = _mean(task, whole).tolist()
+    if drawn:
+        curve = _mean(task, drawn).tolist()
+    scored = sum(len(rows) for rows in whole)
+    scores = {"rank1": curve[0], "rank5": curve[4], "rank10": curve[9], "mAP": mAP}
     return {**scores, "queries": scored, "unmatched": len(task.q_pids) - scored}
 
 
 def rank_list(
-    distances: Array,
+    distances: Array | Distances,
     q_pids: Ids,
     g_pids: Ids,
     q_cams: Ids,
@@ -262,88 +284,59 @@ def rank_list(
         RankList(gallery=array([[1, 0]]), right=array([[False,  True]]))
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams, k)
-    index = np.full((len(task.q_pids), k), -1)
-    right = np.zeros(index.shape, dtype=bool)
-    for block in blocks(task, removes_camera(protocol, meaning), cells=len(task.g_pids)):
-        kept = block.right | block.wrong
-        order = np.lexsort((block.right, np.where(kept, block.distances, np.inf)))[:, :k]
-        width = order.shape[1]
-        index[block.rows, :width] = np.where(np.take_along_axis(kept, order, 1), order, -1)
-        right[block.rows, :width] = np.take_along_axis(block.right, order, 1)
-    return RankList(index, right)
+    whole_camera, cells = removes_camera(protocol, meaning), len(task.g_pids)
+    found = [_nearest(block, k) for part in parts(task) for block in blocks(part, whole_camera, cells)]
+    return RankList(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
-def euclidean(a: Array, b: Array, block: int = 1024) -> np.ndarray:
-    """Distances between all vectors of two sets.
-
-    ``|a - b|^2 = |a|^2 + |b|^2 - 2 a.b`` needs one matrix product instead of ``(q, g, d)`` differences, but takes
-    the difference of large numbers: the product is done in float64, so that vectors that nearly coincide keep
-    their order, and what rounding pushes below zero is set to zero.
-
-    Args:
-        a, b: ``(q, d)`` and ``(g, d)``.
-        block: rows of ``a`` at a time; bounds the extra memory to about ``16 * block * g`` bytes.
-
-    Returns:
-        float32 array ``(q, g)``.
-
-    Raises:
-        ValueError: when the lengths of the vectors differ.
-
-    Example:
-        >>> euclidean(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
-        array([[5., 1.]], dtype=float32)
-    """
-    x, y = _tensor(a), _tensor(b)
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
-        raise ValueError(
-            f"Two sets of vectors of one length are needed, (q, d) and (g, d); given {tuple(x.shape)} and "
-            f"{tuple(y.shape)}. Flatten the features, one row an image."
-        )
-    y = y.double()
-    y_norm = y.square().sum(1)
-    out = np.empty((len(x), len(y)), dtype=np.float32)
-    for start in range(0, len(x), block):
-        rows = x[start : start + block].double()
-        squared = torch.addmm(y_norm, rows, y.T, alpha=-2).add_(rows.square().sum(1, keepdim=True))
-        out[start : start + block] = squared.clamp_(min=0).sqrt_().cpu().numpy()
-    return out
+def _nearest(block: Block, k: int) -> RankList:
+    """The rank list of some queries, filled up to ``k`` where the gallery has run out."""
+    kept = block.right | block.wrong
+    order = np.lexsort((block.right, np.where(kept, block.distances, np.inf)))[:, :k]
+    short = ((0, 0), (0, k - order.shape[1]))
+    index = np.where(np.take_along_axis(kept, order, 1), order, -1)
+    right = np.take_along_axis(block.right, order, 1)
+    return RankList(np.pad(index, short, constant_values=-1), np.pad(right, short))
 
 
-def _market1501(task: Task, topk: int) -> tuple[np.ndarray, float, int]:
-    """CMC, mAP and the number of scored queries, the gallery being whole."""
-    hits, precision, scored = np.zeros(topk), 0.0, 0
-    for block in blocks(task, whole_camera=False, cells=len(task.g_pids)):
+def _market1501(part: Task, topk: int) -> np.ndarray:
+    """One row for each query that has a right answer, the gallery being whole: its CMC, then its average precision."""
+    rows = []
+    for block in blocks(part, whole_camera=False, cells=len(part.g_pids)):
         t = _thresholds(block)
         wrong = np.where(block.wrong, block.distances, np.inf)
         wrong.sort(axis=1)
         ahead = torch.searchsorted(torch.from_numpy(wrong), torch.from_numpy(t), right=True).numpy()  # (c, n)
         real = np.isfinite(t)  # the rest of the table is padding
-        matched = real[:, 0]
         i = np.arange(1, t.shape[1] + 1)
-        precision += float((np.where(real, i / (i + ahead), 0).sum(1)[matched] / real.sum(1)[matched]).sum())
-        hits += (ahead[matched, :1] < np.arange(1, topk + 1)).sum(0)
-        scored += int(matched.sum())
-    require_matches(task, scored)
-    return hits / scored, precision / scored, scored
+        precision = np.where(real, i / (i + ahead), 0).cumsum(1)[:, -1:] / np.maximum(real.sum(1, keepdims=True), 1)
+        rows.append(np.hstack([ahead[:, :1] < np.arange(1, topk + 1), precision])[real[:, 0]])
+    return np.concatenate(rows)
 
 
-def _single_shot(task: Task, topk: int, whole_camera: bool) -> np.ndarray:
-    """The expectation of the CMC when one image of each person is drawn."""
-    people, person, images = np.unique(task.g_pids, return_inverse=True, return_counts=True)
-    cells = len(people) * (int(images[np.isin(people, task.q_pids)].max(initial=0)) + 2)
-    total, scored = np.zeros(topk), 0
-    for block in blocks(task, whole_camera, max(cells, len(task.g_pids))):
+def _people(task: Task) -> _People:
+    return _People(*np.unique(task.g_pids, return_inverse=True, return_counts=True))
+
+
+def _single_shot(part: Task, people: _People, topk: int, whole_camera: bool) -> np.ndarray:
+    """One row for each query that has a right answer: its expected CMC when one image of each person is drawn."""
+    rows = []
+    cells = len(people.pids) * (int(people.images[np.isin(people.pids, part.q_pids)].max(initial=0)) + 2)
+    for block in blocks(part, whole_camera, max(cells, len(part.g_pids))):
         t = _thresholds(block)
         real = np.isfinite(t)
-        a = _shares_ahead(block, t, person, len(people))[:, real]  # (m, p), p positives of all queries
+        a = _shares_ahead(block, t, people.person, len(people.pids))[:, real]  # (m, p), p positives of all queries
         curves = np.zeros((*t.shape, topk))
         curves[real] = poisson_binomial(a, topk).cumsum(0).T
-        matched = real[:, 0]
-        total += (curves.sum(1)[matched] / real.sum(1)[matched, None]).sum(0)
-        scored += int(matched.sum())
-    require_matches(task, scored)
-    return total / scored
+        rows.append((curves.sum(1) / np.maximum(real.sum(1, keepdims=True), 1))[real[:, 0]])
+    return np.concatenate(rows)
+
+
+def _mean(task: Task, parts_of_table: Iterable[np.ndarray]) -> np.ndarray:
+    """The mean over queries; the same to the last digit however many at a time they came."""
+    rows = np.concatenate(list(parts_of_table))
+    require_matches(task, len(rows))
+    return rows.mean(0)
 
 
 def _shares_ahead(block: Block, t: np.ndarray, person: np.ndarray, m: int) -> np.ndarray:
@@ -364,9 +357,3 @@ def _thresholds(block: Block) -> np.ndarray:
     t[row, np.arange(len(row)) - (count.cumsum() - count)[row]] = block.distances[row, column]
     t.sort(axis=1)
     return t
-
-
-def _tensor(values: Array) -> torch.Tensor:
-    """A float tensor where it is, or on the CPU when its device knows no float64."""
-    t = values.detach() if isinstance(values, torch.Tensor) else torch.from_numpy(np.array(values))
-    return t.cpu() if t.device.type == "mps" else t

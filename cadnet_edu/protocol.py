@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-Array = np.ndarray | torch.Tensor
+from cadnet_edu.distances import Array, Distances
+
 Ids = Array | list[int] | tuple[int, ...]
 Meaning = Literal["cuhk03", "open-reid", "torchreid", "dil"]
 Protocol = Literal["market1501", "single_shot"]
@@ -24,7 +25,7 @@ WHOLE_CAMERA = {"cuhk03": True, "open-reid": True, "torchreid": False, "dil": Fa
 class Task(NamedTuple):
     """Checked input: distances ``(q, g)``, ids and cameras as ``int64`` vectors."""
 
-    distances: np.ndarray
+    distances: np.ndarray | Distances
     q_pids: np.ndarray
     g_pids: np.ndarray
     q_cams: np.ndarray
@@ -40,8 +41,19 @@ class Block(NamedTuple):
     wrong: np.ndarray
 
 
+def parts(task: Task) -> Iterator[Task]:
+    """The task some queries at a time, with their distances as an array; at once where they are one already."""
+    if isinstance(task.distances, np.ndarray):
+        yield task
+        return
+    for rows in task.distances.chunks():
+        d = _finite(task.distances[rows])
+        yield task._replace(distances=d, q_pids=task.q_pids[rows], q_cams=task.q_cams[rows])
+
+
 def blocks(task: Task, whole_camera: bool, cells: int) -> Iterator[Block]:
-    """Queries by the handful, ``cells`` numbers each; an image that is neither right nor wrong is removed."""
+    """Queries of a part by the handful, ``cells`` numbers each; an image neither right nor wrong is removed."""
+    assert isinstance(task.distances, np.ndarray)
     size = max(1, BLOCK // cells)
     known = task.g_pids != JUNK
     narrow = task.distances.dtype.kind == "f" and task.distances.dtype.itemsize <= 4
@@ -63,12 +75,12 @@ def removes_camera(protocol: str, meaning: str) -> bool:
     return protocol == "single_shot" and WHOLE_CAMERA[meaning]
 
 
-def check(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 1) -> Task:
+def check(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 1) -> Task:
     """The input as NumPy arrays that fit together."""
     if not isinstance(topk, int | np.integer) or topk < 1:
         raise ValueError(f"The number of ranks must be a whole number >= 1; given {topk!r}.")
-    d = _numpy(distances)
-    if d.ndim != 2 or 0 in d.shape or d.dtype.kind not in "fiu":
+    d = distances if isinstance(distances, Distances) else _numpy(distances)
+    if len(d.shape) != 2 or 0 in d.shape or d.dtype.kind not in "fiu":
         raise ValueError(
             f"The distances must be a matrix of numbers, one row a query and one column a gallery image, neither "
             f"empty; given {d.dtype} of shape {d.shape}."
@@ -82,12 +94,17 @@ def check(distances: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, 
                 f"The distances are {d.shape[0]} x {d.shape[1]}, that is {n} {side}, but {name} has {len(values)} "
                 "entries. Rows are queries and columns are gallery images; is the matrix transposed?"
             )
-    if not (np.isfinite(d.min()) and np.isfinite(d.max())):
+    return Task(_finite(d) if isinstance(d, np.ndarray) else d, **ids)
+
+
+def _finite(distances: np.ndarray) -> np.ndarray:
+    """The distances themselves, when they can be ranked."""
+    if not (np.isfinite(distances.min()) and np.isfinite(distances.max())):
         raise ValueError(
             "The distances hold NaN or infinity, so nothing can be ranked. Usual causes: training that diverged, or "
             "a feature vector of length zero that was normalised."
         )
-    return Task(d, **ids)
+    return distances
 
 
 def _integers(values: Ids, name: str) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 import itertools
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +13,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+import cadnet_edu.distances
 import cadnet_edu.metrics
 import cadnet_edu.protocol
-from cadnet_edu.metrics import cmc, euclidean, mean_average_precision, rank_list, retrieval, single_shot_cmc
+from cadnet_edu.metrics import Distances, cmc, euclidean, mean_average_precision, rank_list, retrieval, single_shot_cmc
 
+ROOT = Path(__file__).parents[1]
 MEANINGS = ("open-reid", "torchreid")
 
 
@@ -306,6 +311,96 @@ def test_distances_on_disk_are_read_in_place(tmp_path, recwarn):
     assert not recwarn.list
 
 
+# Vectors in place of a matrix: the same scores, without the matrix.
+
+
+def vectors(seed, q=23, g=190, d=5):
+    """Vectors with near and with equal distances, and the ids of a problem of that size."""
+    rng = np.random.default_rng(seed)
+    q_pids, g_pids = rng.integers(1, 9, q), rng.integers(-1, 9, g)
+    centres = rng.normal(size=(10, d))
+    a, b = (centres[pids] + rng.normal(size=(len(pids), d)).round(1) for pids in (q_pids, g_pids))
+    return a.astype(np.float32), b.astype(np.float32), (q_pids, g_pids, rng.integers(0, 3, q), rng.integers(0, 3, g))
+
+
+@pytest.mark.parametrize(("chunk", "tile"), [(1, 1 << 22), (4, 300), (23, 1), (None, 1 << 22)])
+def test_vectors_give_the_scores_of_their_matrix(monkeypatch, chunk, tile):
+    monkeypatch.setattr(cadnet_edu.distances, "TILE", tile)
+    q, g, ids = vectors(0)
+    q, g = q.round(), g.round()  # whole numbers: exact in any order of adding
+    matrix = np.sqrt(((q[:, None].astype(float) - g) ** 2).sum(2)).astype(np.float32)
+    distances = Distances(torch.from_numpy(q), g, chunk)
+    for protocol in ("market1501", "single_shot"):
+        for meaning in MEANINGS:
+            assert retrieval(distances, *ids, protocol, meaning) == retrieval(matrix, *ids, protocol, meaning)
+    assert cmc(distances, *ids, topk=7).tolist() == cmc(matrix, *ids, topk=7).tolist()
+    assert single_shot_cmc(distances, *ids).tolist() == single_shot_cmc(matrix, *ids).tolist()
+    assert mean_average_precision(distances, *ids) == mean_average_precision(matrix, *ids)
+    for k in (3, 250):
+        for got, wanted in zip(rank_list(distances, *ids, k=k), rank_list(matrix, *ids, k=k)):
+            np.testing.assert_array_equal(got, wanted)
+
+
+def test_vectors_of_any_values_give_the_scores_of_their_matrix():
+    for seed in range(5):
+        q, g, ids = vectors(seed)
+        for chunk in (1, 9, None):
+            got = retrieval(Distances(q, g, chunk), *ids)
+            assert got == pytest.approx(retrieval(euclidean(q, g), *ids), abs=1e-12)
+
+
+def test_only_some_queries_meet_the_gallery_at_a_time(monkeypatch):
+    q, g, ids = vectors(1)
+    asked = []
+    rows_of = Distances.__getitem__
+    monkeypatch.setattr(Distances, "__getitem__", lambda self, rows: asked.append(rows) or rows_of(self, rows))
+    retrieval(Distances(q, g, chunk=10), *ids)
+    assert asked == [slice(0, 10), slice(10, 20), slice(20, 23)]  # and once only, for both kinds of scores
+
+
+def test_bad_vectors_are_a_sentence():
+    q, g, ids = vectors(2)
+    with pytest.raises(ValueError, match=re.escape("given (23, 5) and (190, 4)")):
+        Distances(q, g[:, :4])
+    with pytest.raises(ValueError, match="at least one query"):
+        Distances(q, g, chunk=0)
+    with pytest.raises(ValueError, match=r"23 x 190, that is 190 gallery images, but g_pids has 23"):
+        retrieval(Distances(q, g), ids[0], ids[0], ids[2], ids[2])
+    with pytest.raises(ValueError, match="neither empty"):
+        retrieval(Distances(q, g[:0]), *ids)
+    q[20, 3] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        retrieval(Distances(q, g, chunk=4), *ids)
+
+
+MILLION = """
+import resource
+import numpy as np, torch
+from cadnet_edu.metrics import Distances, retrieval
+def mib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+torch.set_num_threads(1)
+rng = np.random.default_rng(0)
+q_pids, g_pids = rng.integers(1, 1500, 250), rng.integers(0, 50_000, 1_000_000)
+centres = rng.standard_normal((50_000, 16), dtype=np.float32)
+q, g = (centres[p] + 0.1 * rng.standard_normal((len(p), 16), dtype=np.float32) for p in (q_pids, g_pids))
+ids = q_pids, g_pids, np.zeros(250, int), rng.integers(0, 6, 1_000_000)
+retrieval(Distances(q[:2], q[:2]), [1, 2], [1, 2], [0, 0], [1, 1], "market1501")  # libraries load what they load late
+before = mib()
+scores = retrieval(Distances(q, g), *ids, "market1501")
+assert scores["queries"] == 250 and scores["rank1"] > 0.5, scores
+print(mib() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted in other units elsewhere")
+def test_a_million_gallery_images_fit_into_little_memory():
+    """The matrix alone would take 954 MiB."""
+    run = subprocess.run([sys.executable, "-c", MILLION], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert float(run.stdout) < 300
+
+
 def test_rank_list_shows_what_the_naive_sort_shows():
     task = problem(2, decimals=1)
     distances, q_pids, g_pids, q_cams, g_cams = task
@@ -377,7 +472,7 @@ def test_euclidean_equals_the_sum_of_squares_even_for_vectors_that_nearly_coinci
     for closeness in (1.0, 1e-2, 1e-4):
         b = a + closeness * noise  # at 1e-4 a float32 product is off by more than the distance
         exact = torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
-        got = euclidean(a, b, block=7)
+        got = euclidean(a, b, chunk=7)
         assert got.dtype == np.float32
         np.testing.assert_allclose(got, exact.numpy(), rtol=1e-5)
 
