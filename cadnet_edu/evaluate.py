@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cadnet_edu.data.cache import cached_images
 from cadnet_edu.data.resolution import degrade
-from cadnet_edu.data.samples import Sample, Split, load_images
+from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.metrics import Distances, psnr, retrieval, ssim
 from cadnet_edu.protocol import Meaning
 
@@ -181,7 +182,7 @@ def evaluate(
         raise ValueError(f"rates {list(rates)}: give at least one down-sampling rate, each 1 or more.")
     if not split.query or not split.gallery:
         raise ValueError(f"{split}: to be scored, a data set needs query images and gallery images.")
-    query, gallery = load_images(split.query, *size), load_images(split.gallery, *size)
+    query, gallery = (cached_images(part, *size) for part in (split.query, split.gallery))
     q_pids, q_cams = ids(split.query)
     g_pids, g_cams = ids(split.gallery)
     q_rates, g_rates = (

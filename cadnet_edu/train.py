@@ -18,8 +18,9 @@ from tqdm.auto import tqdm
 
 from cadnet_edu.checkpoints import Record, load_checkpoint, load_weights_of, read_history, refuse_other
 from cadnet_edu.config import Config
+from cadnet_edu.data.cache import cached_images
 from cadnet_edu.data.loading import Batch, Batches
-from cadnet_edu.data.samples import Split, load_images
+from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import choose_device, choose_precision
 from cadnet_edu.files import append_line, write_atomically, write_json
 from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
@@ -107,7 +108,7 @@ class Trainer:
 
     Args:
         config: all settings.
-        split: the data; its training part is loaded into memory as bytes.
+        split: the data; its training part is decoded once, see ``cadnet_edu.data.cache``.
         out: folder for ``checkpoint.pt``, ``config.json`` and ``history.jsonl``; without it nothing is written.
 
     Raises:
@@ -121,7 +122,7 @@ class Trainer:
         self.pids = sorted({s.pid for s in split.train})
         labels = {pid: label for label, pid in enumerate(self.pids)}
         self.batches = Batches(
-            load_images(split.train, config.height, config.width),
+            cached_images(split.train, config.height, config.width),
             [labels[s.pid] for s in split.train],
             config.identities,
             config.images_per_identity,
