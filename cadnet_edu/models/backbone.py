@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -166,10 +168,14 @@ def load_weights(net: ResNet, name: str, weights: str) -> None:
                 f"the ImageNet weights of {name} could not be downloaded ({error}). Connect to the internet once, give "
                 "the path of a local copy in `weights`, or set weights='none' to start from random numbers."
             ) from None
+        kept = Path(torch.hub.get_dir(), "checkpoints", Path(published.url).name)
+        if kept.is_file():  # torchvision checks what it downloads, but not what lies there from an earlier day
+            check_digits(kept)
     else:
         path = Path(weights)
         if not path.is_file():
             raise ValueError(f"weights = {weights!r} is neither 'imagenet' nor 'none' nor a file that exists.")
+        check_digits(path)
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
@@ -187,3 +193,25 @@ def load_weights(net: ResNet, name: str, weights: str) -> None:
         raise ValueError(
             f"the weights {weights!r} do not fit a {name} of width {net.channels[0]}: {why[:300]}"
         ) from None
+
+
+def check_digits(path: Path) -> None:
+    """Compare a file with the digits of its name: published weights carry the first ones of their SHA-256 there.
+
+    ``resnet50-0676ba61.pth`` is such a name. A file whose name has none, as one of your own, has nothing to be compared
+    with.
+
+    Raises:
+        ValueError: when they differ.
+    """
+    named = re.search(r"-([0-9a-f]{8,64})\.[a-z]+$", path.name)
+    if named is None:
+        return
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not digest.startswith(named[1]):
+        raise ValueError(
+            f"{path}: its SHA-256 begins with {digest[: len(named[1])]}, and not with {named[1]} as its name says, so "
+            "it is not the file that was published, or is damaged. Copy or download it again; if it is a file of your "
+            "own, give it a name without digits at the end."
+        )

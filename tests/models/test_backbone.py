@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,28 @@ def test_torchvisions_own_file_loads(tmp_path):
     torch.save(net.state_dict(), tmp_path / "published.pth")
     ours = resnet("resnet18", weights=str(tmp_path / "published.pth"))
     torch.testing.assert_close(ours.layer3[1].conv2.weight, net.layer3[1].conv2.weight)
+
+
+def test_the_digits_of_a_files_name_are_checked(weights_file, tmp_path):
+    """Published files are called resnet18-f37072fd.pth and the like, after their SHA-256."""
+    content = weights_file.read_bytes()
+    right = tmp_path / f"resnet18-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    right.write_bytes(content)
+    resnet("resnet18", width=4, weights=str(right))
+    wrong = tmp_path / "resnet18-f37072fd.pth"
+    wrong.write_bytes(content)
+    with pytest.raises(ValueError, match=r"SHA-256 begins with .* and not with f37072fd as its name says"):
+        resnet("resnet18", width=4, weights=str(wrong))
+
+
+def test_a_download_of_an_earlier_day_is_checked(monkeypatch, weights_file, tmp_path):
+    """torchvision takes what lies in its folder without a look."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    kept = tmp_path / "checkpoints" / "resnet18-f37072fd.pth"
+    kept.parent.mkdir()
+    kept.write_bytes(weights_file.read_bytes())
+    with pytest.raises(ValueError, match=r"resnet18-f37072fd\.pth: its SHA-256 begins with"):
+        resnet("resnet18", width=4, weights="imagenet")
 
 
 def test_a_missing_file_is_an_error(tmp_path):
