@@ -28,11 +28,12 @@ def number(name: str, value: Any) -> None:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The three lambdas of eq. (6); a weight of 0 removes its term, and the network that only it would train."""
+    """The weights of eq. (6); a weight of 0 removes its term, and the network that only it would train."""
 
     adv_DF: float = 1.0  # lambda_adv^{D_F}, Sec. 4.1
     rec: float = 1.0  # lambda_rec, Sec. 4.1
     adv_DI: float = 1.0  # lambda_adv^{D_I}, Sec. 4.1
+    cls: float = 1.0  # ours: eq. (6) has none; 0 is the last ablation of Table 3
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
@@ -69,6 +70,8 @@ class Config:
     identities: int = 8  # ours: the paper's batch of 32 is 8 identities x 4 images, for each resolution
     images_per_identity: int = 4  # ours
     flip: bool = True  # ours: random left-right flips
+    labelled: float = 1.0  # ours: share of the training identities that have labels
+    unlabelled_images: int = 0  # ours: images without a label that join each batch, for each resolution
     crop: int = 0  # ours: random shifts of up to this many pixels
 
     # Networks
@@ -80,7 +83,10 @@ class Config:
     decoder_width: int = 64  # channels of G at full image size, as in Miyato & Koyama
     discriminator_width: int = 64  # first rung of the ladders of D_F (Tsai et al.) and D_I (ResNet-18)
     neck: bool = False  # ours: BatchNorm between u and C's layer
-    skips: Literal["encoder", "encoder+input", "none"] = "encoder"  # Sec. 3.2; where they attach is ours
+    skips: Literal["encoder", "encoder+residual", "none"] = "encoder"  # Sec. 3.2; where is ours
+    subpixel: Literal[1, 2] = 1  # ours: 2 makes G's last doubling a sub-pixel convolution, at a quarter of its cost
+    backflow: float = 1.0  # ours: share of the gradient that flows from G back into E
+    recovery: bool = True  # ours: without it F sees the input itself, the two-encoder control
 
     # Losses
     lam: LossWeights = field(default_factory=LossWeights)
@@ -88,7 +94,9 @@ class Config:
     mining: Literal["batch_hard", "batch_all"] = "batch_hard"  # ours: the choice of eq. (5)'s reference
     adversarial: Literal["non_saturating", "minimax"] = "non_saturating"  # ours: E and G's side of (1) and (3)
     reduction: Literal["mean", "sum"] = "mean"  # ours: of eq. (2) over pixels
+    smooth: float = 0.0  # ours: below this difference the L1 norm of eq. (2) is rounded to a square; 0 is plain L1
     branch_heads: bool = False  # ours: L_cls on f and on g as well as on v
+    judged_images: int = 0  # ours: images of each kind that D_I looks at in a step; 0 is the whole batch
     encoder_passes: Literal[1, 2] = 2  # ours: BatchNorm sees HR and LR apart (2) or together (1)
 
     # Optimisation
@@ -98,6 +106,7 @@ class Config:
     weight_decay: float = 5e-4  # Sec. 4.1
     lr_D: float = 1e-4  # Sec. 4.1: D_F, D_I
     steps: int = 60_000  # ours: about 150 passes over Market-1501
+    recover_first: int = 0  # ours: first steps in which L_rec alone trains E and G, without labels and judges
     warmup: int = 0  # ours: steps over which the rate grows from 0
     schedule: Literal["constant", "step", "cosine"] = "step"  # ours: x 0.1 at 1/2 and at 3/4 of the steps
 
@@ -125,11 +134,13 @@ class Config:
         widths = ("backbone_width", "decoder_width", "discriminator_width")
         for name in ("steps", "log_every", "checkpoint_every", *widths):
             need(getattr(self, name) >= 1, f"{name} = {getattr(self, name)}: give at least 1.")
-        for name in ("data_seed", "crop", "warmup", "momentum", "weight_decay"):
+        for name in ("data_seed", "crop", "unlabelled_images", "judged_images", "smooth", "recover_first", "warmup", "momentum", "weight_decay"):
             need(getattr(self, name) >= 0, f"{name} = {getattr(self, name)}: it cannot be negative.")
         need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
         need(0 <= self.seed < 2**62, f"seed = {self.seed}: give a whole number from 0 to 2**62 - 1.")
         need(self.phi >= 0, f"phi = {self.phi}: the margin of eq. (5) cannot be negative.")
+        need(0 <= self.backflow <= 1, f"backflow = {self.backflow}: give a share from 0 to 1.")
+        need(0 < self.labelled <= 1, f"labelled = {self.labelled}: give a share above 0, at most 1.")
         need(not self.branch_heads or self.features == "joint",
              f"branch_heads need both f and g, but features = {self.features!r}: use 'joint'.")
         for name, allowed in choices().items():  # a misspelt choice must never train something else in silence
@@ -213,7 +224,10 @@ FROM_NOTHING: dict[str, Any] = dict(
     optimiser="adamw", weight_decay=0.02, schedule="cosine",
     neck=True,  # without it a baseline needs more than twice the steps
     branch_heads=True,  # with one classifier on v = [f, g], the branch that learns faster starves the other
-    skips="encoder+input",  # a narrow G cannot carry every pixel of a sharp image through f
+    subpixel=2,
+    skips="encoder+residual",  # a narrow G cannot carry every pixel of a sharp image through f
+    encoder_passes=1,  # BatchNorm that sees HR and LR apart hides from G which of them it has before it
+    smooth=0.02, judged_images=8,
     # With weights of 1 and L_rec a mean over pixels, L_cls and the adversarial terms drown L_rec: G paints noise.
     lam=LossWeights(adv_DF=0.02, rec=50, adv_DI=0.02),
 )
@@ -223,7 +237,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": dict(SLIM, size="S", height=64, width=32, backbone_width=8, decoder_width=4, discriminator_width=8,
                   identities=4, steps=30, warmup=5, log_every=5, checkpoint_every=10),
     # Trends, in minutes on two cores: what `make book` runs.
-    "quick": dict(SLIM, size="M", height=96, width=48, backbone_width=24, decoder_width=8, discriminator_width=16,
+    "quick": dict(SLIM, size="M", height=96, width=48, backbone_width=24, decoder_width=8, discriminator_width=8,
                   crop=3, steps=900, warmup=40, log_every=10, checkpoint_every=100),
     # Orderings, with seeds: a Colab T4 or a patient CPU.
     "reduced": dict(FROM_NOTHING, height=128, width=64, backbone="resnet18", lr_D=2e-4,

@@ -73,7 +73,8 @@ def L_adv_DF_G(z_H: Tensor, z_L: Tensor, form: Literal["non_saturating", "minima
 
 
 def L_rec(
-    x_hat_H: Tensor, x_H: Tensor, x_hat_L: Tensor, x_L_gt: Tensor, reduction: Literal["mean", "sum"] = "mean"
+    x_hat_H: Tensor, x_H: Tensor, x_hat_L: Tensor, x_L_gt: Tensor, reduction: Literal["mean", "sum"] = "mean",
+    smooth: float = 0.0,
 ) -> Tensor:
     """HR reconstruction loss, eq. (2): the L1 distance of recovered images to their HR ground truth.
 
@@ -86,20 +87,22 @@ def L_rec(
         x_L_gt: the HR images that the LR ones were made from. HR and LR batches are drawn apart (Sec. 3.2), so
             these are not ``x_H``.
         reduction: see Choice.
+        smooth: differences below it count as ``d^2 / (2 smooth)``, larger ones as ``|d| - smooth / 2``; 0 is plain L1.
 
     Returns:
         a scalar ``>= 0``.
 
     Choice:
         ``mean`` averages over pixels and channels, so that the value does not grow with the image; ``sum`` is the L1
-        norm to the letter, averaged over images only.
+        norm to the letter, averaged over images only. ``smooth`` is ours, for a G that starts perfect on HR images:
+        plain L1 pulls with full strength at the smallest difference, and would hold G there.
 
     >>> a, b = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
     >>> L_rec(a, b, b, b).item(), L_rec(a, b, b, b, reduction="sum").item()
     (1.0, 12.0)
     """
     known("reduction", reduction, "mean", "sum")
-    rec = nnf.l1_loss(x_hat_H, x_H) + nnf.l1_loss(x_hat_L, x_L_gt)  # eq. (2)
+    rec = nnf.smooth_l1_loss(x_hat_H, x_H, beta=smooth) + nnf.smooth_l1_loss(x_hat_L, x_L_gt, beta=smooth)  # eq. (2)
     return rec * x_H[0].numel() if reduction == "sum" else rec
 
 

@@ -7,7 +7,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,30 @@ def _network(config: Config, identities: int) -> CADNet:
         backbone_width=config.backbone_width,
         last_stride=config.last_stride,
         features=config.features,
-        decoder=config.features != "f" or lam.rec > 0 or lam.adv_DI > 0,
+        decoder=config.recovery and (config.features != "f" or lam.rec > 0 or lam.adv_DI > 0),
         feature_discriminator=lam.adv_DF > 0,
         image_discriminator=lam.adv_DI > 0,
         decoder_width=config.decoder_width,
         discriminator_width=config.discriminator_width,
         skips=config.skips,
+        subpixel=config.subpixel,
+        backflow=config.backflow,
         branch_heads=config.branch_heads,
         neck=config.neck,
     )
+
+
+def labelled_pids(pids: Iterable[int], share: float, seed: int) -> list[int]:
+    """The identities whose labels are known: that share of all of them, drawn by the seed, in order.
+
+    >>> labelled_pids(range(100, 110), 0.3, seed=0)
+    [102, 103, 108]
+    """
+    pids = sorted(pids)
+    if share == 1:
+        return pids
+    known = torch.randperm(len(pids), generator=torch.Generator().manual_seed(seed))[: max(1, round(share * len(pids)))]
+    return sorted(pids[i] for i in known.tolist())
 
 
 @contextlib.contextmanager
@@ -96,11 +111,18 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
     return sorted(name for name, ok in zip(tensors, fine, strict=True) if not ok)
 
 
-def rows_of(out: Output, rows: slice) -> Output:
-    """The outputs for some of the images of a batch."""
-    x_hat, g = (None if t is None else t[rows] for t in (out.x_hat, out.g))
-    branches = tuple(logits[rows] for logits in out.branch_logits)
-    return Output(out.f[rows], x_hat, g, out.v[rows], out.u[rows], out.logits[rows], branches)
+def halves(out: Output, n: int, u: int) -> tuple[Output, Output]:
+    """Outputs of a pass over n labelled HR, n labelled LR, u other HR and u other LR images: those of HR, of LR."""
+
+    def part(k: int) -> Output:
+        known = slice(k * n, (k + 1) * n)
+        every = lambda t: torch.cat([t[known], t[2 * n + k * u : 2 * n + (k + 1) * u]]) if u else t[known]  # noqa: E731
+        g = None if out.g is None else out.g[known]
+        branches = tuple(logits[known] for logits in out.branch_logits)
+        x_hat = None if out.x_hat is None else every(out.x_hat)
+        return Output(every(out.f), x_hat, g, out.v[known], out.u[known], out.logits[known], branches)
+
+    return part(0), part(1)
 
 
 class Trainer:
@@ -119,11 +141,11 @@ class Trainer:
         self.config, self.out = config, None if out is None else Path(out)
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
-        self.pids = sorted({s.pid for s in split.train})
+        self.pids = labelled_pids({s.pid for s in split.train}, config.labelled, config.data_seed)
         labels = {pid: label for label, pid in enumerate(self.pids)}
         self.batches = Batches(
             cached_images(split.train, config.height, config.width),
-            [labels[s.pid] for s in split.train],
+            [labels.get(s.pid, -1) for s in split.train],
             config.identities,
             config.images_per_identity,
             config.rates,
@@ -131,6 +153,7 @@ class Trainer:
             config.crop,
             config.seed,
             self.device,
+            config.unlabelled_images,
         )
         self.net = build_network(config, len(self.pids))
         self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -161,6 +184,9 @@ class Trainer:
         factor = lr_factor(self.step_number, self.config)
         self._set_lr(self.opt_G, self.config.lr * factor)
         self.net.train()
+        if self.step_number < self.config.recover_first and self.net.G is not None:
+            self.step_number += 1
+            return self.step_rec(batch)
         with self._autocast():
             out_H, out_L = self.forward(batch)
         record = self.step_D(batch, out_H, out_L) if self.opt_D is not None else {}
@@ -172,10 +198,10 @@ class Trainer:
         """Outputs for the HR and the LR images, in two passes or in one (BatchNorm can tell the difference)."""
         x_H, x_L = (x.to(memory_format=torch.channels_last) for x in (batch.x_H, batch.x_L))
         if self.config.encoder_passes == 2:
-            return self.net(x_H), self.net(x_L)
-        both, b = self.net(torch.cat([x_H, x_L])), len(x_H)
-
-        return rows_of(both, slice(None, b)), rows_of(both, slice(b, None))
+            return self.net(x_H, len(batch.y_H)), self.net(x_L, len(batch.y_L))
+        n = len(batch.y_H)
+        x = torch.cat([x_H[:n], x_L[:n], x_H[n:], x_L[n:]])
+        return halves(self.net(x, 2 * n), n, len(x_H) - n)
 
     def step_D(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
         """D_F and D_I take one step up eq. (1) and eq. (3).
@@ -185,15 +211,16 @@ class Trainer:
         assert self.opt_D is not None
         self._set_lr(self.opt_D, self.config.lr_D * lr_factor(self.step_number, self.config))
         record: dict[str, Tensor] = {}
+        judged = slice(self.config.judged_images or None)
         climb = torch.zeros((), device=self.device)
         if self.net.D_F is not None:
-            z_H, z_L = self._ask(self.net.D_F, out_H.f.detach()), self._ask(self.net.D_F, out_L.f.detach())
+            z_H, z_L = self._ask(self.net.D_F, out_H.f.detach(), out_L.f.detach())
             adv_DF = L_adv_DF(z_H, z_L)  # eq. (1)
             climb = climb + adv_DF
             record |= {"L_adv_DF": adv_DF, "D_F(f_H)": z_H.sigmoid().mean(), "D_F(f_L)": z_L.sigmoid().mean()}
         if self.net.D_I is not None and out_H.x_hat is not None and out_L.x_hat is not None:
-            z_real = self._ask(self.net.D_I, batch.x_H)
-            z_L, z_H = self._ask(self.net.D_I, out_L.x_hat.detach()), self._ask(self.net.D_I, out_H.x_hat.detach())
+            (z_real,) = self._ask(self.net.D_I, batch.x_H[judged])
+            z_L, z_H = self._ask(self.net.D_I, out_L.x_hat[judged].detach(), out_H.x_hat[judged].detach())
             adv_DI = L_adv_DI(z_real, z_L, z_H)  # eq. (3)
             climb = climb + adv_DI
             record |= {"L_adv_DI": adv_DI, "D_I(x_H)": z_real.sigmoid().mean(), "D_I(G(f_L))": z_L.sigmoid().mean()}
@@ -202,24 +229,38 @@ class Trainer:
         self.opt_D.step()
         return {name: value.detach() for name, value in record.items()}
 
+    def step_rec(self, batch: Batch) -> dict[str, Tensor]:
+        """E and G take one step down L_rec alone: how CRGAN is warmed up before there is anybody to please."""
+        assert self.net.G is not None
+        x = torch.cat([batch.x_H, batch.x_L]).to(memory_format=torch.channels_last)
+        with self._autocast():
+            x_hat_H, x_hat_L = self.net.recover(x).float().chunk(2)
+        rec = L_rec(x_hat_H, batch.x_H, x_hat_L, batch.x_L_gt, self.config.reduction, self.config.smooth)  # eq. (2)
+        self.opt_G.zero_grad(set_to_none=True)
+        L = self.config.lam.rec * rec
+        L.backward()
+        self.opt_G.step()
+        return {"L": L.detach(), "L_rec": rec.detach()}
+
     def step_G(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
         """E, G, F and C take one step down eq. (6), through frozen discriminators."""
         c, lam = self.config, self.config.lam
         record: dict[str, Tensor] = {}
+        judged = slice(c.judged_images or None)
         zero = torch.zeros((), device=self.device)
         with frozen(self.net.D_F, self.net.D_I):
             ident, tri, active = self.classification(out_H, out_L, batch)
-            cls = L_cls(ident, tri)  # eq. (4)
+            cls = L_cls(ident, tri) if lam.cls else zero  # eq. (4)
             adv_DF = rec = adv_DI = zero
             if lam.adv_DF and self.net.D_F is not None:
-                z_H, z_L = self._ask(self.net.D_F, out_H.f), self._ask(self.net.D_F, out_L.f)
+                z_H, z_L = self._ask(self.net.D_F, out_H.f, out_L.f)
                 adv_DF = L_adv_DF_G(z_H, z_L, c.adversarial)  # eq. (1), E's side
                 record["L_adv_DF_G"] = adv_DF
             if lam.rec and out_H.x_hat is not None and out_L.x_hat is not None:
-                rec = L_rec(out_H.x_hat.float(), batch.x_H, out_L.x_hat.float(), batch.x_L_gt, c.reduction)  # eq. (2)
+                rec = L_rec(out_H.x_hat.float(), batch.x_H, out_L.x_hat.float(), batch.x_L_gt, c.reduction, c.smooth)  # eq. (2)
                 record["L_rec"] = rec
             if lam.adv_DI and self.net.D_I is not None and out_H.x_hat is not None and out_L.x_hat is not None:
-                z_L, z_H = self._ask(self.net.D_I, out_L.x_hat), self._ask(self.net.D_I, out_H.x_hat)
+                z_L, z_H = self._ask(self.net.D_I, out_L.x_hat[judged], out_H.x_hat[judged])
                 adv_DI = L_adv_DI_G(z_L, z_H, c.adversarial)  # eq. (3), G's side
                 record["L_adv_DI_G"] = adv_DI
             L = L_total(cls, adv_DF, rec, adv_DI, adv_DF=lam.adv_DF, rec=lam.rec, adv_DI=lam.adv_DI)  # eq. (6)
@@ -242,10 +283,12 @@ class Trainer:
                 tri = tri + L_tri(u_H, batch.y_H, u_L, batch.y_L, c.phi, c.mining)[0]
         return ident, tri, active
 
-    def _ask(self, judge: nn.Module, x: Tensor) -> Tensor:
-        """A discriminator's logits, in float32 so that the losses are never computed in low precision."""
+    def _ask(self, judge: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
+        """A discriminator's logits for each batch, in float32: losses are never computed in low precision."""
+        x = torch.cat(batches) if len(batches) > 1 else batches[0]
         with self._autocast():
-            return judge(x.to(memory_format=torch.channels_last)).float()
+            z = judge(x.to(memory_format=torch.channels_last)).float()
+        return z.split([len(batch) for batch in batches])
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
@@ -285,7 +328,7 @@ class Trainer:
                 self.seconds = before + time.perf_counter() - started
                 if self.step_number % self.config.log_every == 0 or self.step_number == self.config.steps:
                     record = self._log()
-                    progress.set_postfix(L=f"{record['L']:.3g}", acc=f"{record['accuracy']:.2f}")
+                    progress.set_postfix(L=f"{record['L']:.3g}", acc=f"{record.get('accuracy', 0):.2f}")
                     if callback is not None:
                         callback(record)
                 if self.step_number % self.config.checkpoint_every == 0 or self.step_number == end:

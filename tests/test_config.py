@@ -37,13 +37,15 @@ def test_every_default_is_pinned():
         "dataset": "market1501", "root": None, "data_seed": 0, "boxes": "detected",
         "pattern": "{pid}_{camera}_*", "allow_withdrawn": False,
         "size": "L", "height": 256, "width": 128, "rates": [2.0, 3.0, 4.0],
-        "identities": 8, "images_per_identity": 4, "flip": True, "crop": 0,
+        "identities": 8, "images_per_identity": 4, "flip": True,
+        "labelled": 1.0, "unlabelled_images": 0, "crop": 0,
         "backbone": "resnet50", "weights": "imagenet", "last_stride": 2, "features": "joint", "backbone_width": 64,
-        "decoder_width": 64, "discriminator_width": 64, "neck": False, "skips": "encoder",
-        "lam": {"adv_DF": 1.0, "rec": 1.0, "adv_DI": 1.0}, "phi": 2.0, "mining": "batch_hard",
-        "adversarial": "non_saturating", "reduction": "mean", "branch_heads": False, "encoder_passes": 2,
+        "decoder_width": 64, "discriminator_width": 64, "neck": False, "skips": "encoder", "subpixel": 1,
+        "backflow": 1.0, "recovery": True, "lam": {"adv_DF": 1.0, "rec": 1.0, "adv_DI": 1.0, "cls": 1.0}, "phi": 2.0, "mining": "batch_hard",
+        "adversarial": "non_saturating", "reduction": "mean", "smooth": 0.0, "branch_heads": False,
+        "judged_images": 0, "encoder_passes": 2,
         "optimiser": "sgd", "lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4, "lr_D": 1e-4, "steps": 60_000,
-        "warmup": 0, "schedule": "step",
+        "recover_first": 0, "warmup": 0, "schedule": "step",
         "device": "auto", "precision": "auto", "log_every": 50, "checkpoint_every": 1000,
     }  # fmt: skip
 
@@ -187,7 +189,7 @@ def test_what_cannot_work_is_refused(changes, message):
 def test_every_choice_is_checked():
     assert set(choices()) == {
         "boxes", "size", "backbone", "last_stride", "features", "skips", "mining", "adversarial", "reduction",
-        "encoder_passes", "optimiser", "schedule", "precision",
+        "encoder_passes", "optimiser", "schedule", "precision", "subpixel",
     }  # fmt: skip
     for name, allowed in choices().items():
         for value in allowed:

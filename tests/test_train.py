@@ -36,10 +36,14 @@ ROOT = Path(__file__).parents[1]
 def tiny(**changes: Any) -> Config:
     """The smallest network that has every part, and ten steps of it."""
     small = dict(lam=LossWeights(), branch_heads=False, neck=False, skips="encoder", lr=1e-3, lr_D=1e-4, warmup=0,
+                 subpixel=1, smooth=0, judged_images=0, encoder_passes=2, recover_first=0,
                  weight_decay=5e-4, height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4,
                  identities=3, images_per_identity=2, steps=10, log_every=2, checkpoint_every=5, device="cpu",
                  precision="fp32")
     return profile("smoke", **{**small, **changes})
+
+
+NO_GAN = dict(adv_DF=0, rec=0, adv_DI=0)
 
 
 def snapshot(net: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -185,8 +189,10 @@ def literal_L(t: Trainer, batch: Batch, lam: LossWeights) -> torch.Tensor:
         L = L + lam.adv_DF * -torch.sigmoid(t.net.D_F(out_L.f)).log().mean()
     if lam.adv_DI:
         assert t.net.D_I is not None
-        for out in (out_L, out_H):
-            L = L + lam.adv_DI * -torch.sigmoid(t.net.D_I(out.x_hat)).log().mean()
+        assert out_H.x_hat is not None
+        assert out_L.x_hat is not None
+        for z in t.net.D_I(torch.cat([out_L.x_hat, out_H.x_hat])).chunk(2):  # all that is recovered, in one batch
+            L = L + lam.adv_DI * -torch.sigmoid(z).log().mean()
     return L
 
 
@@ -221,7 +227,10 @@ def test_step_D_climbs_equations_1_and_3(tiny_split: Split) -> None:
     assert D_F is not None
     assert D_I is not None
     f_H, f_L = (torch.sigmoid(D_F(out.f.detach())) for out in (out_H, out_L))
-    real, rec_L, rec_H = (torch.sigmoid(D_I(x.detach())) for x in (batch.x_H, out_L.x_hat, out_H.x_hat))  # type: ignore[union-attr]
+    assert out_H.x_hat is not None
+    assert out_L.x_hat is not None
+    real = torch.sigmoid(D_I(batch.x_H))
+    rec_L, rec_H = torch.sigmoid(D_I(torch.cat([out_L.x_hat, out_H.x_hat]).detach())).chunk(2)
     eq_1 = f_H.log().mean() + (1 - f_L).log().mean()
     eq_3 = real.log().mean() + (1 - rec_L).log().mean() + real.log().mean() + (1 - rec_H).log().mean()
     (eq_1 + eq_3).backward()
@@ -262,7 +271,7 @@ def test_a_weight_of_0_removes_the_term_and_its_network(
     assert (t.opt_D is None) == (missing == {"D_F", "D_I"})
 
 
-@pytest.mark.parametrize("name", ["baseline_hr", "baseline_mlr"])
+@pytest.mark.parametrize("name", ["baseline_hr", "baseline_mlr", "baseline_long"])
 def test_a_baseline_is_an_encoder_and_a_classifier(tiny_split: Split, name: str) -> None:
     config = method(name, tiny(steps=2))
     t = Trainer(config, tiny_split)
@@ -275,9 +284,12 @@ def test_a_baseline_is_an_encoder_and_a_classifier(tiny_split: Split, name: str)
 
 @pytest.mark.parametrize(
     "changes",
-    [dict(features="g"), dict(features="f"), dict(branch_heads=True), dict(skips="none"), dict(skips="encoder+input"),
+    [dict(features="g"), dict(features="f"), dict(branch_heads=True), dict(skips="none"), dict(skips="encoder+residual"),
      dict(mining="batch_all"), dict(adversarial="minimax"), dict(reduction="sum"), dict(crop=2), dict(last_stride=2),
      dict(encoder_passes=1, branch_heads=True), dict(encoder_passes=1, features="f", lam=dict(rec=0, adv_DI=0)),
+     dict(subpixel=2), dict(smooth=0.02), dict(judged_images=2), dict(recover_first=1), dict(recovery=False, lam=NO_GAN),
+     dict(labelled=0.5, unlabelled_images=3), dict(labelled=0.5, unlabelled_images=3, encoder_passes=1),
+     dict(skips="encoder+residual", encoder_passes=1, subpixel=2, smooth=0.02),
      dict(backbone="resnet18", height=64, width=32), dict(rates=(2.5, 8)), dict(optimiser="sgd")],
     ids=str,
 )
@@ -921,3 +933,65 @@ def test_an_identity_with_one_image_is_a_sentence(tiny_split: Split) -> None:
 def test_a_misspelt_choice_is_refused_and_not_taken_for_another(field: str) -> None:
     with pytest.raises(ValueError, match=rf"{field} = 'sdg': choose one of"):
         tiny(**{field: "sdg"})
+
+
+# ------------------------------------------------------------------------------------------------ parts and stages
+
+
+def test_images_without_labels_teach_recovery_only(tiny_split: Split) -> None:
+    """They join eq. (1)-(3) and stay out of eq. (4): L_cls and its gradient are those of the labelled images alone."""
+    t = Trainer(tiny(labelled=0.5, unlabelled_images=3, encoder_passes=1), tiny_split)
+    t.net.eval()  # BatchNorm would make every answer depend on the whole batch
+    batch = next(t.batches)
+    n = len(batch.y_H)
+    assert (len(batch.x_H), len(batch.x_L), len(batch.x_L_gt), len(batch.r_L)) == (n + 3,) * 4
+    out_H, out_L = t.forward(batch)
+    for out, x in ((out_H, batch.x_H), (out_L, batch.x_L)):
+        assert out.x_hat is not None
+        assert (len(out.f), len(out.x_hat), len(out.u), len(out.logits)) == (n + 3, n + 3, n, n)
+        alone = t.net(x)
+        torch.testing.assert_close(out.x_hat, alone.x_hat)
+        torch.testing.assert_close(out.logits, alone.logits[:n])
+
+
+def test_labels_of_a_share_of_the_identities(tiny_split: Split) -> None:
+    everyone = {s.pid for s in tiny_split.train}
+    t = Trainer(tiny(labelled=0.5), tiny_split)
+    assert set(t.pids) < everyone
+    assert len(t.pids) == round(len(everyone) / 2)
+    assert t.net.C.fc.out_features == len(t.pids)
+    assert int((t.batches.y >= 0).sum()) == sum(s.pid in t.pids for s in tiny_split.train)
+    assert len(t.batches.images) == len(tiny_split.train)  # the others stay, as images
+
+
+def test_recovery_comes_first_when_asked(tiny_split: Split) -> None:
+    t = Trainer(tiny(recover_first=2), tiny_split)
+    before = snapshot(t.net)
+    records = [t.step(), t.step()]
+    assert [set(r) for r in records] == [{"L", "L_rec"}] * 2
+    assert {name.split(".")[0] for name in moved(t.net, before)} == {"E", "G"}
+    assert {"L_id", "L_adv_DF"} <= set(t.step())
+
+
+def test_the_control_has_two_encoders_that_see_the_same_image(tiny_split: Split) -> None:
+    t = Trainer(method("two_encoders", tiny(branch_heads=True)), tiny_split)
+    assert [n for n in ("E", "G", "F", "C", "D_F", "D_I") if getattr(t.net, n) is not None] == ["E", "F", "C"]
+    t.net.eval()
+    x = torch.rand(2, 3, 32, 16)
+    out = t.net(x)
+    torch.testing.assert_close(out.g, t.net.F(x).f)
+    assert out.x_hat is None
+
+
+@pytest.mark.parametrize("name", ["f_only", "g_only", "without_adv_DI", "without_adv_DF", "without_rec", "without_cls"])
+def test_an_ablation_takes_away_what_its_name_says(tiny_split: Split, name: str) -> None:
+    t = Trainer(method(name, tiny(branch_heads=True, steps=2)), tiny_split)
+    before = snapshot(t.net)
+    record = t.step()
+    parts = {part for part in ("E", "G", "F", "C", "D_F", "D_I") if getattr(t.net, part) is not None}
+    missing = {"f_only": {"F"}, "without_adv_DI": {"D_I"}, "without_adv_DF": {"D_F"}}.get(name, set())
+    assert parts == {"E", "G", "F", "C", "D_F", "D_I"} - missing
+    assert ("L_rec" in record) == (name != "without_rec")
+    learning = {n.split(".")[0] for n in moved(t.net, before) if "running" not in n and "num_batches" not in n}
+    assert ("C" in learning) == (name != "without_cls")
+    assert {"E", "G"} <= learning

@@ -21,6 +21,7 @@ class Batch(NamedTuple):
     x_L_gt: Tensor  # the HR images that x_L was made from
     y_L: Tensor  # their labels (b,)
     r_L: Tensor  # the down-sampling rate of each (b,)
+    # The labels may be fewer than the images: images beyond them have none.
 
 
 class PKSampler:
@@ -91,7 +92,7 @@ class Batches:
     Args:
         images: all training images, ``uint8`` ``(n, 3, H, W)``; they stay as they are in memory and only a batch at a
             time becomes float.
-        y: labels ``(n,)``, integers from 0.
+        y: labels ``(n,)``, integers from 0; -1 for an image whose label nobody knows.
         identities, images_per_identity: P and K, for each resolution.
         rates: the down-sampling rates that LR images are made with, one drawn for each image (Sec. 4.4). With (1,) the
             "LR" images are HR images too: a baseline that sees HR only, on the same number of images.
@@ -99,6 +100,7 @@ class Batches:
         crop: shift each image by up to this many pixels; what comes in at the border repeats the edge.
         seed: fixes every draw.
         device: where batches are wanted.
+        unlabelled: images that join each batch behind those with labels, drawn from all images.
 
     Raises:
         ValueError: when images and labels do not fit together; see also ``PKSampler``.
@@ -115,6 +117,7 @@ class Batches:
         crop: int = 0,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        unlabelled: int = 0,
     ) -> None:
         self.images, self.y = images, torch.as_tensor(y, dtype=torch.int64)
         if images.dtype != torch.uint8 or images.ndim != 4:
@@ -125,18 +128,28 @@ class Batches:
             raise ValueError(f"rates {list(rates)}, crop {crop}: give at least one rate, and 0 or more pixels to crop.")
         self.rates = torch.tensor(rates, dtype=torch.float64)
         self.flip, self.crop, self.device = flip, crop, torch.device(device)
-        self.sampler_H = PKSampler(self.y, identities, images_per_identity, seed=2 * seed)
-        self.sampler_L = PKSampler(self.y, identities, images_per_identity, seed=2 * seed + 1)
+        self.unlabelled = unlabelled
+        self.labelled = torch.nonzero(self.y >= 0)[:, 0]
+        y_known = self.y[self.labelled]
+        self.sampler_H = PKSampler(y_known, identities, images_per_identity, seed=2 * seed)
+        self.sampler_L = PKSampler(y_known, identities, images_per_identity, seed=2 * seed + 1)
         self.generator = torch.Generator().manual_seed(seed)
 
     def __iter__(self) -> Batches:
         return self
 
     def __next__(self) -> Batch:
-        x_H, y_H = self._augmented(self.sampler_H.draw())
-        x_L_gt, y_L = self._augmented(self.sampler_L.draw())
-        r_L = self.rates[torch.randint(len(self.rates), (len(y_L),), generator=self.generator)]
+        x_H, y_H = self._augmented(self._rows(self.sampler_H))
+        x_L_gt, y_L = self._augmented(self._rows(self.sampler_L))
+        r_L = self.rates[torch.randint(len(self.rates), (len(x_L_gt),), generator=self.generator)]
         return Batch(x_H, y_H, degrade(x_L_gt, r_L), x_L_gt, y_L, r_L)
+
+    def _rows(self, sampler: PKSampler) -> Tensor:
+        """Rows of P x K images with labels, and behind them rows of any images, whose labels nobody asks."""
+        rows = self.labelled[sampler.draw()]
+        if not self.unlabelled:
+            return rows
+        return torch.cat([rows, torch.randint(len(self.images), (self.unlabelled,), generator=self.generator)])
 
     def _augmented(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         x = self.images[rows].to(self.device).float() / 255  # (b, 3, H, W)
@@ -145,7 +158,7 @@ class Batches:
             x = torch.where(mirrored.to(self.device)[:, None, None, None], x.flip(3), x)
         if self.crop:
             x = self._shifted(x)
-        return x, self.y[rows].to(self.device)
+        return x, self.y[rows[: len(rows) - self.unlabelled]].to(self.device)
 
     def _shifted(self, x: Tensor) -> Tensor:
         c, (height, width) = self.crop, x.shape[-2:]

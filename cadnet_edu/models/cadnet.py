@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,17 @@ class Output(NamedTuple):
     branch_logits: tuple[Tensor, ...] = ()  # of the heads on f and on g, where they are built
 
 
+def slowed(x: Tensor, share: float) -> Tensor:
+    """x itself, of whose gradient only a share flows back.
+
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> slowed(3 * x, 0.5).backward()
+    >>> x.grad
+    tensor([1.5000])
+    """
+    return x if share == 1 else share * x + (1 - share) * x.detach()
+
+
 class CADNet(nn.Module):
     """The Cross-resolution Adversarial Dual Network (Fig. 2).
 
@@ -33,16 +45,22 @@ class CADNet(nn.Module):
         size: ``(H, W)`` of the images, 256 x 128 in the paper.
         backbone, weights, backbone_width, last_stride: of E and F; see ``cadnet_edu.models.backbone.resnet``.
         features: what the classifier sees: ``joint`` v = [f, g], or the paper's variants ``f`` only and ``g`` only.
-        decoder: whether to build G. "f only" without G is a plain re-identification network.
+        decoder: whether to build G. "f only" without G is a plain re-identification network; ``joint`` without G has
+            F look at the input itself.
         feature_discriminator, image_discriminator: whether to build D_F and D_I.
         decoder_width, discriminator_width: channels of G's last and of the discriminators' first layer.
-        skips: what G gets besides f: E's maps (``encoder``), those and the image (``encoder+input``), or ``none``.
+        skips: what G gets besides f: E's maps (``encoder``), those and the image that it adds its answer to
+            (``encoder+residual``), or ``none``.
+        subpixel: how G doubles the size for the last time, see ``Decoder``.
+        backflow: the share of the gradient that flows from G back into E. Choice: ours; an f that serves recovery has
+            to know the resolution that L_adv^{D_F} wants it to forget.
         branch_heads: whether f and g get a classifier each, beside the one on v. Choice: ours; with a single
             classifier on v = [f, g] the branch that learns faster takes the whole gradient and the other starves.
         neck: whether classifiers have a BatchNorm neck, see ``Classifier``.
 
     Shapes:
-        image ``(b, 3, H, W)`` in [0, 1] -> ``Output``.
+        image ``(b, 3, H, W)`` in [0, 1] -> ``Output``. With ``labelled`` only the first so many images are classified;
+        the others get f and x_hat alone.
 
     Raises:
         ValueError: for an unknown choice, parts that cannot work together, or a size that E cannot halve often enough.
@@ -63,41 +81,49 @@ class CADNet(nn.Module):
         decoder_width: int = 64,
         discriminator_width: int = 64,
         skips: str = "encoder",
+        subpixel: int = 1,
+        backflow: float = 1.0,
         branch_heads: bool = False,
         neck: bool = False,
     ) -> None:
         super().__init__()
         if features not in ("joint", "f", "g"):
             raise ValueError(f"features = {features!r}: choose 'joint', 'f' or 'g'.")
-        if skips not in ("encoder", "encoder+input", "none"):
-            raise ValueError(f"skips = {skips!r}: choose 'encoder', 'encoder+input' or 'none'.")
+        if skips not in ("encoder", "encoder+residual", "none"):
+            raise ValueError(f"skips = {skips!r}: choose 'encoder', 'encoder+residual' or 'none'.")
         if branch_heads and features != "joint":
             raise ValueError(f"branch heads need both f and g, but features = {features!r}: use 'joint'.")
-        if not decoder and (features != "f" or image_discriminator):
-            raise ValueError("g and D_I need the recovered image: keep the decoder, or use features='f' without D_I.")
-        self.features, self.size = features, size
+        if not decoder and image_discriminator:
+            raise ValueError("D_I needs the recovered image: keep the decoder, or leave D_I out.")
+        self.features, self.size, self.backflow = features, size, backflow
         small = backbone == "slim"
         self.E = Encoder(backbone, backbone_width, last_stride, weights)
         d, reduction = self.E.d, self.E.reduction
         if any(side % reduction for side in size):
             raise ValueError(f"images of {size[0]} x {size[1]}: {backbone} needs multiples of {reduction}.")
         h, w = (side // reduction for side in size)
-        taps = {} if skips == "none" else self.E.tap_channels | ({1: 3} if skips == "encoder+input" else {})
-        self.G = Decoder(d, reduction, taps, decoder_width) if decoder else None
+        taps = {} if skips == "none" else self.E.tap_channels
+        residual = skips == "encoder+residual"
+        self.G = Decoder(d, reduction, taps, decoder_width, subpixel, residual) if decoder else None
         self.F = Encoder(backbone, backbone_width, last_stride, weights) if features != "f" else None
         self.C = Classifier(2 * d if features == "joint" else d, identities, neck)
         self.branch_C = nn.ModuleList([Classifier(d, identities, neck) for _ in range(2)] if branch_heads else [])
         self.D_F = FeatureDiscriminator(d, (h, w), discriminator_width) if feature_discriminator else None
         blocks = (1, 1, 1, 1) if small else (2, 2, 2, 2)
-        self.D_I = ImageDiscriminator(discriminator_width, blocks, small) if image_discriminator else None
+        tiny = min(size) < 32  # five halvings would leave nothing
+        self.D_I = ImageDiscriminator(discriminator_width, blocks, tiny) if image_discriminator else None
 
-    def forward(self, x: Tensor) -> Output:
+    def forward(self, x: Tensor, labelled: int | None = None) -> Output:
         f, taps = self.E(x)  # (b, d, h, w)
-        x_hat = None if self.G is None else self.G(f, taps, x)  # (b, 3, H, W)
-        g = None if self.F is None or x_hat is None else self.F(x_hat).f  # (b, d, h, w)
-        v = f if g is None else g if self.features == "g" else torch.cat([f, g], dim=1)  # (b, 2d, h, w)
+        x_hat = None if self.G is None else self._recovered(f, taps, x)  # (b, 3, H, W)
+        seen_by_F = x if x_hat is None else x_hat
+        f_C = f  # what C is asked about
+        if labelled is not None:  # images without a label need neither g nor an answer of C
+            f_C, seen_by_F = f[:labelled], seen_by_F[:labelled]
+        g = None if self.F is None else self.F(seen_by_F).f  # (b, d, h, w)
+        v = f_C if g is None else g if self.features == "g" else torch.cat([f_C, g], dim=1)  # (b, 2d, h, w)
         u, logits = self.C(v)  # (b, 2d), (b, identities)
-        branches = tuple(C(m)[1] for C, m in zip(self.branch_C, (f, g), strict=False))
+        branches = tuple(C(m)[1] for C, m in zip(self.branch_C, (f_C, g), strict=False))
         return Output(f, x_hat, g, v, u, logits, branches)
 
     def embed(self, x: Tensor) -> Tensor:
@@ -106,10 +132,12 @@ class CADNet(nn.Module):
 
     def recover(self, x: Tensor) -> Tensor:
         """The recovered HR image G(E(x)): ``(b, 3, H, W)`` -> the same. A network without G returns x as it is."""
-        if self.G is None:
-            return x
-        f, taps = self.E(x)
-        return self.G(f, taps, x)
+        return x if self.G is None else self._recovered(*self.E(x), x)
+
+    def _recovered(self, f: Tensor, taps: Sequence[Tensor], x: Tensor) -> Tensor:
+        assert self.G is not None
+        share = self.backflow
+        return self.G(slowed(f, share), [slowed(tap, share) for tap in taps], x)
 
     def w(self, x: Tensor) -> Tensor:
         """w = GAP(f), the resolution-invariant vector of Sec. 4.7: ``(b, 3, H, W)`` -> ``(b, d)``."""

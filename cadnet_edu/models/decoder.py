@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 
@@ -41,29 +42,42 @@ class Decoder(nn.Module):
     Args:
         d: channels of f.
         reduction: how many times smaller than the image f is; a power of two.
-        tap_channels: ``{reduction: channels}`` of the maps that skip connections bring: E's, and ``{1: 3}`` for the
-            input image itself; empty for none.
-        width: channels at full image size; a map ``r`` times smaller has ``r * width`` (at most d).
+        tap_channels: ``{reduction: channels}`` of E's maps that skip connections bring; empty for none.
+        width: channels at full image size; a map ``r`` times smaller has ``r * width`` (at most d). A wider f is
+            brought down to that by a 1x1 convolution first.
+        subpixel: 1: up-blocks all the way to full size. 2: the last doubling is a sub-pixel convolution (Shi et al.,
+            2016), at a quarter of the cost: four colours a place, laid out as 2 x 2 pixels.
+        residual: G looks at the input image as well, through two convolutions of its own, and its answer is added to
+            it; at first that answer is nothing.
 
     Shapes:
-        f ``(b, d, h, w)``, taps -> x_hat ``(b, 3, H, W)`` in [0, 1].
+        f ``(b, d, h, w)``, taps, x ``(b, 3, H, W)`` -> x_hat ``(b, 3, H, W)`` in [0, 1].
 
     Raises:
-        ValueError: when a map that a skip connection needs, or the input image, is not handed in.
+        ValueError: when a map that a skip connection needs, or the input image of a residual G, is not handed in.
 
     Choice:
         Sec. 3.2 asks for skip connections "following Ledig et al." without saying where. Here each up-block's output
-        gets the map of the same size added, after a 1x1 convolution. (Adding the input image to the *output* instead
-        is a trap: it starts perfect on HR images, L1 holds it there, and no gradient is left to learn LR ones.)
+        gets the map of the same size added, after a 1x1 convolution. ``residual`` is ours: a G that starts from
+        nothing spends a short training on learning to copy. It needs ``encoder_passes=1``: where BatchNorm sees HR
+        and LR images apart, it hides from G which of them it has before it.
     """
 
-    def __init__(self, d: int, reduction: int, tap_channels: dict[int, int], width: int = 64) -> None:
+    def __init__(
+        self, d: int, reduction: int, tap_channels: dict[int, int], width: int = 64, subpixel: int = 1,
+        residual: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         if reduction < 2 or reduction & (reduction - 1):
             raise ValueError(f"reduction = {reduction}: f must be smaller than the image by a power of two.")
+        if subpixel not in (1, 2) or subpixel >= reduction:
+            raise ValueError(f"subpixel = {subpixel}: give 1 or 2, less than the reduction of f, {reduction}.")
+        self.subpixel = subpixel
         self.sizes = []  # the reduction after each block
-        blocks, skips, c_in = [], {}, d
-        while reduction > 1:
+        c_in = min(d, width * reduction)
+        self.reduce = nn.Identity() if c_in == d else nn.Conv2d(d, c_in, 1)
+        blocks, skips = [], {}
+        while reduction > subpixel:
             reduction //= 2
             c_out = min(d, width * reduction)
             blocks.append(UpBlock(c_in, c_out))
@@ -73,20 +87,33 @@ class Decoder(nn.Module):
             c_in = c_out
         self.blocks = nn.ModuleList(blocks)
         self.skips = nn.ModuleDict(skips)
+        pixels = 3 * subpixel**2  # colours a place
+        self.look = nn.Sequential(
+            nn.Conv2d(pixels, c_in, 3, padding=1, bias=False), nn.BatchNorm2d(c_in), nn.ReLU(),
+            nn.Conv2d(c_in, c_in, 3, padding=1),
+        ) if residual else None  # fmt: skip
         self.bn = nn.BatchNorm2d(c_in)
-        self.to_rgb = nn.Conv2d(c_in, 3, 3, padding=1)
+        self.to_rgb = nn.Conv2d(c_in, pixels, 3, padding=1)
         nn.init.xavier_uniform_(self.to_rgb.weight)
+        if residual:
+            nn.init.zeros_(self.to_rgb.weight)
         nn.init.zeros_(self.to_rgb.bias)  # type: ignore[arg-type]
 
     def forward(self, f: Tensor, taps: Sequence[Tensor] = (), x: Tensor | None = None) -> Tensor:
-        maps = taps if x is None else (x, *taps)
-        by_height = {m.shape[-2]: m for m in maps}  # the later map of a size wins, as in Encoder.tap_channels
-        out = f
+        by_height = {m.shape[-2]: m for m in taps}  # the later map of a size wins, as in Encoder.tap_channels
+        out = self.reduce(f)
         for block, size in zip(self.blocks, self.sizes, strict=True):
             out = block(out)
             if str(size) in self.skips:
                 if out.shape[-2] not in by_height:
                     raise ValueError(f"a skip connection lacks the map of height {out.shape[-2]}: call G(f, taps, x).")
                 out = out + self.skips[str(size)](by_height[out.shape[-2]])
-        z = self.to_rgb(torch.relu(self.bn(out)))
-        return (1 + torch.tanh(z)) / 2
+        if self.look is None:
+            return (1 + torch.tanh(self._pixels(out))) / 2
+        if x is None:
+            raise ValueError("a residual G adds to the input image: call G(f, taps, x).")
+        out = out + self.look(nnf.pixel_unshuffle(x, self.subpixel))
+        return (x + torch.tanh(self._pixels(out))).clamp(0, 1)
+
+    def _pixels(self, out: Tensor) -> Tensor:
+        return nnf.pixel_shuffle(self.to_rgb(torch.relu(self.bn(out))), self.subpixel)

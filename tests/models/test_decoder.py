@@ -51,9 +51,10 @@ def test_channels_never_exceed_those_of_f():
     assert [block.conv2.out_channels for block in G.blocks] == [16, 16, 8]
 
 
-def test_images_stay_in_0_1():
+@pytest.mark.parametrize("residual", [False, True])
+def test_images_stay_in_0_1(residual):
     torch.manual_seed(0)
-    G = Decoder(16, 4, {1: 3}, width=8)
+    G = Decoder(16, 4, {}, width=8, residual=residual)
     nn.init.normal_(G.to_rgb.weight, std=3)
     x_hat = G(10 * torch.randn(2, 16, 8, 4), x=torch.rand(2, 3, 32, 16))
     assert x_hat.min() >= 0
@@ -61,15 +62,40 @@ def test_images_stay_in_0_1():
     assert x_hat.std() > 0.1
 
 
-def test_the_input_image_can_be_the_last_skip():
+def test_a_residual_g_starts_as_the_input_and_listens_to_it():
     torch.manual_seed(0)
     E = Encoder("slim", width=8, last_stride=1)
-    G = Decoder(E.d, E.reduction, E.tap_channels | {1: 3}, width=8)
-    assert G.skips["1"].in_channels == 3
+    G = Decoder(E.d, E.reduction, E.tap_channels, width=8, subpixel=2, residual=True)
     x = torch.rand(2, 3, 64, 32, requires_grad=True)
     f, taps = E(x.detach())
-    (gradient,) = torch.autograd.grad(G(f, taps, x).sum(), x)
+    assert torch.equal(G(f, taps, x), x)
+    nn.init.normal_(G.to_rgb.weight, std=0.01)
+    added = G(f, taps, x) - x
+    (gradient,) = torch.autograd.grad(added.sum(), x)
     assert gradient.abs().max() > 0
+    with pytest.raises(ValueError, match="a residual G adds to the input image: call G.f, taps, x."):
+        G(f, taps)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_a_subpixel_g_ends_one_block_earlier(residual):
+    whole, half = (Decoder(16, 4, {2: 8}, width=8, subpixel=s, residual=residual) for s in (1, 2))
+    assert (len(whole.blocks), len(half.blocks)) == (2, 1)
+    assert (whole.to_rgb.out_channels, half.to_rgb.out_channels) == (3, 12)
+    f, tap, x = torch.rand(2, 16, 8, 4), torch.rand(2, 8, 16, 8), torch.rand(2, 3, 32, 16)
+    assert whole(f, [tap], x).shape == half(f, [tap], x).shape == (2, 3, 32, 16)
+
+
+@pytest.mark.parametrize("subpixel", [0, 3, 4])
+def test_subpixel_is_1_or_2(subpixel):
+    with pytest.raises(ValueError, match=f"subpixel = {subpixel}: give 1 or 2"):
+        Decoder(16, 8, {}, width=8, subpixel=subpixel)
+
+
+def test_a_wide_f_is_brought_down_first():
+    G = Decoder(64, 8, {}, width=2)
+    assert G.reduce.weight.shape == (16, 64, 1, 1)
+    assert isinstance(Decoder(64, 8, {}, width=8).reduce, nn.Identity)
 
 
 def test_skips_get_the_later_map_of_a_size():
