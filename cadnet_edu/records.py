@@ -15,7 +15,7 @@ from typing import Any
 
 from cadnet_edu.checkpoints import RUNNING_ONLY
 from cadnet_edu.config import Config
-from cadnet_edu.files import read_json
+from cadnet_edu.files import read_json, write_atomically
 
 RunRecord = dict[str, Any]
 # Where records that come with the source lie, a folder a profile. A package installed without the book has none.
@@ -109,6 +109,32 @@ class Records:
 def record_files(folder: Path) -> list[Path]:
     """The records in a folder, in order; other files, such as those of errors, are left out."""
     return sorted(p for p in folder.glob("*-seed*.json") if p.name.count(".") == 1) if folder.is_dir() else []
+
+
+def write_record(path: Path, record: RunRecord) -> Path:
+    """Write a record, whole or not at all: readable, but with the innermost lists and numbers on one line.
+
+    Args:
+        path: of the file.
+        record: what ``cadnet_edu.experiments.measure`` found.
+
+    Raises:
+        ValueError: for a value that JSON cannot hold.
+    """
+    try:
+        text = _lines(record, 3)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: JSON holds finite numbers, text, lists and dictionaries only ({error}).") from None
+    return write_atomically(path, lambda file: file.write((text + "\n").encode()))
+
+
+def _lines(value: Any, levels: int, indent: str = "") -> str:
+    """JSON in which so many levels of dictionaries are spread over lines."""
+    if levels == 0 or not isinstance(value, dict) or not value:
+        return json.dumps(value, allow_nan=False)
+    inside = indent + " "
+    items = [f"{inside}{json.dumps(str(k))}: {_lines(v, levels - 1, inside)}" for k, v in value.items()]
+    return "{\n" + ",\n".join(items) + f"\n{indent}}}"
 
 
 def committed_folders(profile: str) -> list[Path]:

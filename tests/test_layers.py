@@ -16,11 +16,11 @@ PACKAGE = ROOT / "cadnet_edu"
 FLOORS: list[list[str]] = [
     ["config", "files", "devices", "distances"],
     ["checkpoints", "protocol", "lpips_weights", "intervals", "losses", "data", "models", "figures", "exercises"],
-    ["image_metrics", "check", "widgets", "notebook"],
+    ["image_metrics", "embeddings", "check", "widgets", "notebook"],
     ["metrics"],
-    ["evaluate", "train"],
+    ["evaluate", "train", "analysis"],
     ["recover", "runs", "methods", "records"],
-    ["claims"],
+    ["claims", "plan"],
     ["experiments"],
     ["__main__"],
 ]

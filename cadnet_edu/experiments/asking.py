@@ -18,7 +18,7 @@ from cadnet_edu.data.resolution import mlr
 from cadnet_edu.data.samples import Sample, Split, load_images
 from cadnet_edu.devices import choose_precision
 from cadnet_edu.evaluate import embed, ids, image_quality
-from cadnet_edu.metrics import euclidean, lpips, retrieval
+from cadnet_edu.metrics import Distances, lpips, retrieval
 from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.models.classifier import GAP
 from cadnet_edu.protocol import Meaning
@@ -77,6 +77,17 @@ class Asked:
         return Vectors(both[:, :-d], both[:, -d:], *ids(samples))
 
 
+    @torch.inference_mode()
+    def recovered(self, x: Tensor) -> Tensor:
+        """G(E(x)) of a float batch, on the CPU."""
+        device = self.options["device"]
+        found = []
+        for part in x.split(128):
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.options["precision"] == "bf16"):
+                found.append(self.net.recover(part.to(device)).float().cpu())
+        return torch.cat(found)
+
+
 def u_and_w(net: CADNet) -> Callable[[Tensor], Tensor]:
     """One pass that gives both vectors of an image, side by side: u ``(b, du)``, then w ``(b, d)``."""
 
@@ -99,8 +110,7 @@ def score(q: Vectors, g: Vectors, meaning: Meaning) -> dict[str, dict[str, float
     keep = ("rank1", "rank5", "rank10", "mAP")
     found = {}
     for name, part in q.parts().items():
-        distances = euclidean(part, gallery[name])
-        scores = retrieval(distances, q.pids, g.pids, q.cams, g.cams, "single_shot", meaning)
+        scores = retrieval(Distances(part, gallery[name]), q.pids, g.pids, q.cams, g.cams, "single_shot", meaning)
         found[name] = {k: scores[k] for k in keep}
     return found
 

@@ -19,7 +19,7 @@ from cadnet_edu.experiments.asking import lpips_missing
 from cadnet_edu.experiments.measure import measure, measure_floor
 from cadnet_edu.experiments.rows import Row
 from cadnet_edu.files import append_line, write_json
-from cadnet_edu.records import Found, Records, RunRecord, record_name, settings_key
+from cadnet_edu.records import Found, Records, RunRecord, record_name, settings_key, write_record
 from cadnet_edu.runs import Run, code_version, is_finished, load_run, run_key, train_or_load
 from cadnet_edu.train import Trainer
 
@@ -184,8 +184,8 @@ def _do(
         return
     started = time.perf_counter()
     try:
-        made = done(task, fresh) if found is None or fresh else remeasured(task, found)
-        write_json(path, made)
+        made = done(task, path, fresh) if found is None or fresh else remeasured(task, path, found)
+        write_record(path, made)
     except Exception as error:  # the other runs do not depend on this one
         if found is not None and not fresh:
             say(f"{head}: kept as it is; measuring it again failed ({type(error).__name__}: {error})")
@@ -205,22 +205,23 @@ def _reread(records: Records, out: Path) -> Records:
     return records
 
 
-def done(task: Task, fresh: bool = False) -> RunRecord:
+def done(task: Task, path: Path, fresh: bool = False) -> RunRecord:
     """Train one run, or find it trained, and measure it.
 
     Args:
         task: which.
+        path: where its record will be.
         fresh: train again even when a trained network is kept.
     """
     if not task.row.trained:
-        return measure_floor(task.row)
+        return measure_floor(task.row, path)
     folder = cache_dir() / "runs" / run_key(task.config)
     if fresh and folder.is_dir():
         with FileLock(folder / ".lock"):
             for left in folder.iterdir():
                 if left.name != ".lock":
                     left.unlink()
-    return measure(task.row, trained(task.config, folder))
+    return measure(task.row, trained(task.config, folder), path)
 
 
 def trained(config: Config, folder: Path) -> Run:
@@ -239,10 +240,10 @@ def trained(config: Config, folder: Path) -> Run:
     return train_or_load(config, callback=keep, folder=folder)
 
 
-def remeasured(task: Task, found: Found) -> RunRecord:
+def remeasured(task: Task, path: Path, found: Found) -> RunRecord:
     """The record of a run whose network is still kept, measured again."""
     folder = network_of(found.record)
-    return done(task) if folder is None else measure(task.row, load_run(folder))
+    return done(task, path) if folder is None else measure(task.row, load_run(folder), path)
 
 
 def can_be_completed(task: Task, record: RunRecord) -> bool:

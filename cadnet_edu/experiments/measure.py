@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from cadnet_edu.config import Config
 from cadnet_edu.data.samples import load_images
@@ -24,13 +25,19 @@ from cadnet_edu.experiments.asking import (
     retrieval_scores,
     with_lpips,
 )
+from cadnet_edu.experiments.pictures import ENDING, chosen, recovered_people, strip_scores, write_strip
 from cadnet_edu.experiments.rows import Row
 from cadnet_edu.records import RunRecord
 from cadnet_edu.runs import Run, code_version, open_split, provenance
 
 
-def measure_floor(row: Row) -> RunRecord:
-    """The record of bilinear or bicubic up-sampling: image quality, no training."""
+def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
+    """The record of bilinear or bicubic up-sampling: image quality, no training.
+
+    Args:
+        row: which.
+        path: where the record will be; its picture is written beside it.
+    """
     config = row.config
     size = (config.height, config.width)
     query = load_images(open_split(config).query, *size)
@@ -42,15 +49,33 @@ def measure_floor(row: Row) -> RunRecord:
         else:  # bicubic starts from the small image: it sees the original and makes the rest itself
             found[rate_name(r)] = image_quality(lambda x, r=r: bicubic(x, r), query, 1, extra=extra)  # type: ignore[misc]
     found["mlr"] = mean_over_seen(found)
-    return record(row, config, found, {}, {}, {}, missing, provenance(config))
+    people = recovered_people(query, None, row.name)
+    picture = with_picture(people, query, path)
+    return record(row, config, found, {}, {}, {}, missing, provenance(config), picture=picture)
 
 
-def measure(row: Row, run: Run) -> RunRecord:
+def with_picture(people: dict[str, Tensor], query: Tensor, path: Path | None) -> dict[str, Any]:
+    """Write the picture of Fig. 3 beside a record, and tell what it shows.
+
+    Args:
+        people: rate -> images of the people shown.
+        query: all queries.
+        path: of the record; None writes nothing.
+    """
+    if path is None:
+        return {}
+    write_strip(people, path.with_suffix(ENDING))
+    return {"queries": chosen(query).tolist(), "rates": list(people), **strip_scores(query, people)}
+
+
+def measure(row: Row, run: Run, path: Path | None = None) -> RunRecord:
     """Everything that is told about a finished run.
 
     Args:
         row: the line of the table it belongs to.
         run: the trained network with its history.
+        path: where the record will be. The picture of the first seed, if the network recovers any, is written
+            beside it.
     """
     config = run.config
     net = run.net.to(choose_device(config.device)).eval()
@@ -62,7 +87,11 @@ def measure(row: Row, run: Run) -> RunRecord:
     scores: dict[str, dict[str, Any]] = {r: parts["u"][r] | images.get(r, {}) for r in parts["u"]}
     halves: dict[str, Any] = {name: parts[name] for name in ("f", "g") if name in parts}
     found = analyses(asked, run, at, gallery)
-    return record(row, config, scores, halves, found, budget(run), missing, run.provenance, run.folder.name)
+    shown = path if net.G is not None and config.seed == 0 else None
+    picture = with_picture(recovered_people(asked.query, asked), asked.query, shown) if shown else {}
+    return record(
+        row, config, scores, halves, found, budget(run), missing, run.provenance, run.folder.name, picture
+    )
 
 
 def record(
@@ -75,6 +104,7 @@ def record(
     missing: dict[str, str],
     about: dict[str, Any],
     network: str | None = None,
+    picture: dict[str, Any] | None = None,
 ) -> RunRecord:
     """The parts of a record put together, numbers cut to seven digits.
 
@@ -88,12 +118,14 @@ def record(
         missing: what could not be measured, and why.
         about: provenance.
         network: the name under which the trained network is kept.
+        picture: who is on the picture beside the record, and the scores of each.
     """
     settings = config.to_dict() | {"root": None}  # where somebody's data lie is nobody else's business
     told = {k: v for k, v in about.items() if k not in ("config", "seed", "training_seconds")}
     return rounded({
         "row": row.name, "label": row.label, "seed": config.seed,
-        "scores": scores, "parts": parts, "analyses": analyses, "budget": budget, "missing": missing,
+        "scores": scores, "parts": parts, "analyses": rounded(analyses, 4), "picture": rounded(picture or {}, 4),
+        "budget": budget, "missing": missing,
         "provenance": told | {"scored_by": code_version(None)}, "network": network, "config": settings,
     })  # fmt: skip
 

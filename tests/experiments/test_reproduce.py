@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -24,9 +25,12 @@ from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.experiments import asking, conduct
+from cadnet_edu.experiments.analyses import NAMES
 from cadnet_edu.experiments.asking import Asked, mixed_split, rate_name, retrieval_scores
 from cadnet_edu.experiments.conduct import Task, tasks
 from cadnet_edu.experiments.measure import cpu_seconds
+from cadnet_edu.experiments.pictures import chosen, read_strip
+from cadnet_edu.experiments.pulls import gradients_at_E
 from cadnet_edu.experiments.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, row, rows
 from cadnet_edu.files import read_json
 from cadnet_edu.lpips_weights import SHAPES
@@ -161,7 +165,49 @@ def test_a_record_tells_everything(tmp_path: Path) -> None:
     assert {"code", "commit", "device", "threads", "precision", "torch", "date"} <= set(told["provenance"])
     assert told["seed"] == 0
     assert "too small" in told["missing"]["lpips"]
-    assert path.stat().st_size < 60_000
+    assert list(told["analyses"]) == list(NAMES)
+    assert set(told["analyses"]["margins"]) == set(told["analyses"]["frequency"]) | {"1"} == {"1", "2", "4", "8"}
+    assert path.stat().st_size < 25_000
+
+
+def test_the_picture_of_the_first_seed_shows_what_was_recovered(tmp_path: Path, tiny_split: Split) -> None:
+    assert smoke(tmp_path, "--rows", "cadnet", "bilinear", "--seeds", 2) == 0
+    pictures = sorted((tmp_path / "runs").glob("*.webp"))
+    assert [p.name.split("-")[0] for p in pictures] == ["bilinear", "cadnet"]
+    truth = [tiny_split.query[i].load(32, 16) for i in chosen(asking.load_images(tiny_split.query, 32, 16))]
+    shown = read_strip(pictures[0], (32, 16))
+    assert list(shown) == ["1", "2", "4", "8"]
+    assert np.abs(shown["1"].astype(int) - np.stack(truth)).mean() < 6  # at r = 1 the floor is the image itself
+    told = read_json(pictures[1].with_suffix(".json"))["picture"]
+    assert told["queries"] == chosen(asking.load_images(tiny_split.query, 32, 16)).tolist()
+    assert {len(numbers) for numbers in told["psnr"].values()} == {len(truth)}
+    with pytest.raises(ValueError, match="pixels, not rows of 30 x 16"):
+        read_strip(pictures[0], (30, 16))
+
+
+def test_each_loss_pulls_at_E_as_in_the_step_itself(tiny_split: Split) -> None:
+    """The gradients of the single terms add up to that of eq. (6), and no weight moves."""
+    trainer = Trainer(method("cadnet", profile("smoke", **TINY)), tiny_split)
+    trainer.step(), trainer.step()  # a G that starts as the identity passes nothing on before it has moved
+    before = {name: value.clone() for name, value in trainer.net.named_parameters()}
+    batch = next(trainer.batches)
+    found = gradients_at_E(trainer, batch)
+    assert list(found) == ["L_cls", "L_adv_DF", "L_rec", "L_adv_DI"]
+    assert all(gradient.norm() > 0 for gradient in found.values())
+    assert all(torch.equal(value, before[name]) for name, value in trainer.net.named_parameters())
+    config = trainer.config
+    trainer.step_G(batch, *trainer.forward(batch))  # the trainer is as it was: all terms, and weights that move
+    assert trainer.config is config
+    whole = torch.cat([p.grad.flatten().double() for p in trainer.net.E.parameters() if p.grad is not None])
+    assert torch.allclose(sum(found.values()), whole, atol=1e-4 * float(whole.norm()))
+    assert any(not torch.equal(value, before[name]) for name, value in trainer.net.named_parameters())
+
+
+def test_a_loss_that_is_off_pulls_at_nothing(tiny_split: Split) -> None:
+    trainer = Trainer(method("without_adv_DF", profile("smoke", **TINY)), tiny_split)
+    assert "L_adv_DF" not in gradients_at_E(trainer, next(trainer.batches))
+    trainer = Trainer(method("baseline_mlr", profile("smoke", **TINY)), tiny_split)
+    assert list(gradients_at_E(trainer, next(trainer.batches))) == ["L_cls"]
 
 
 def test_plan_shows_what_is_done_and_trains_nothing(tmp_path: Path, fits: list[str], capsys: Any) -> None:
@@ -337,6 +383,7 @@ def started(out: Path, cache: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_and_gives_the_same_numbers(tmp_path: Path) -> None:
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     for cache in ("cache1", "cache2"):
