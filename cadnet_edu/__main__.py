@@ -50,8 +50,8 @@ class Evaluate:
 
     folder: Annotated[Path, tyro.conf.Positional]
     """The --out folder of a training run."""
-    rates: tuple[float, ...] = (1, 2, 3, 4, 8)
-    """Down-sampling rates of the queries, each 1 or more."""
+    rates: tuple[float, ...] | None = None
+    """Down-sampling rates of the queries, each 1 or more; 1 2 3 4 8 when not given."""
     json: bool = False
     """Print JSON instead of a table."""
     lpips: bool = False
@@ -72,6 +72,8 @@ class Evaluate:
     """You know that dukemtmc_reid was withdrawn and may use it."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
+    embeddings: bool = True
+    """Keep the vectors in the run's folder, where the next evaluation finds them."""
 
 
 @dataclass
@@ -193,18 +195,20 @@ def evaluate(arguments: Sequence[str]) -> None:
         from cadnet_edu.metrics import lpips
 
         extra["lpips"] = lpips
-    device = choose_device(asked.device)
+    device, rates_asked = choose_device(asked.device), rates_to_score(asked)
     split = split_to_score(asked, config)
     rates = score(
         run.net.to(device).embed,
         split,
-        "own" if asked.mlr or asked.manifest else asked.rates,
+        rates_asked,
         run.net.recover if run.net.G is not None else None,
         (config.height, config.width),
         asked.protocol,
         device=device,
         precision=choose_precision(config.precision, device),
         extra=extra,
+        keep=run.embeddings() if asked.embeddings else None,
+        bar=True,
     )
     recovered = "G" if run.net.G is not None else "bilinear up-sampling"
     about = {**run.provenance, "protocol": asked.protocol, "dataset": config.dataset, "split": split.name}
@@ -212,6 +216,20 @@ def evaluate(arguments: Sequence[str]) -> None:
     result: dict[str, Any] = {"rates": rates, "provenance": about}
     print(json.dumps(result, indent=2, allow_nan=False) if asked.json else table(rates, recovered))
     write_json(asked.folder / "evaluation.json", result)
+
+
+def rates_to_score(asked: Evaluate) -> tuple[float, ...] | Literal["own"]:
+    """The rates asked for, or that each image has its own.
+
+    Raises:
+        ValueError: when both are asked for.
+    """
+    if asked.mlr is None and asked.manifest is None:
+        return (1, 2, 3, 4, 8) if asked.rates is None else asked.rates
+    if asked.rates is not None:
+        given = "--mlr" if asked.mlr is not None else "--manifest"
+        raise ValueError(f"{given} gives each image a rate of its own: leave --rates out, or leave {given} out.")
+    return "own"
 
 
 def split_to_score(asked: Evaluate, config: Config) -> Split:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from cadnet_edu.data.cache import cached_images
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Sample, Split
+from cadnet_edu.embeddings import Embeddings
 from cadnet_edu.metrics import Distances, psnr, retrieval, ssim
 from cadnet_edu.protocol import Meaning
 
@@ -37,8 +40,16 @@ def asked(model: Model | None) -> Iterator[None]:
             module.training = training
 
 
+def nobody(n: int) -> None:
+    """Whom to tell how many images are done when nobody waits."""
+
+
 def chunks(
-    images: Tensor, r: float | Tensor = 1, batch_size: int = 128, device: torch.device | str = "cpu"
+    images: Tensor,
+    r: float | Tensor = 1,
+    batch_size: int = 128,
+    device: torch.device | str = "cpu",
+    done: Callable[[int], Any] = nobody,
 ) -> Iterator[Tensor]:
     """Images as float batches in [0, 1] on the device, down-sampled by r.
 
@@ -47,13 +58,37 @@ def chunks(
         r: one rate for all, or one an image ``(n,)``.
         batch_size: images a batch.
         device: where the batches are wanted.
+        done: told of each batch, when the next one is asked for, how many images it had.
     """
     for i in range(0, len(images), batch_size):
         x = images[i : i + batch_size].to(device).float() / 255
         yield degrade(x, r[i : i + batch_size] if isinstance(r, Tensor) and r.ndim else r)
+        done(len(x))
 
 
-@torch.inference_mode()
+def vectors(
+    model: Model,
+    images: Tensor,
+    r: float | Tensor = 1,
+    batch_size: int = 128,
+    device: torch.device | str = "cpu",
+    precision: str = "fp32",
+    done: Callable[[int], Any] = nobody,
+) -> Iterator[Tensor]:
+    """One vector for each image, a batch at a time: what ``embed`` gives at once.
+
+    Args:
+        model, images, r, batch_size, device, precision: see ``embed``.
+        done: told of each batch how many images it had.
+    """
+    device = torch.device(device)
+    for x in chunks(images, r, batch_size, device, done):
+        autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+        with torch.inference_mode(), asked(model), autocast:
+            u = model(x).float().cpu()
+        yield u
+
+
 def embed(
     model: Model,
     images: Tensor,
@@ -61,6 +96,7 @@ def embed(
     batch_size: int = 128,
     device: torch.device | str = "cpu",
     precision: str = "fp32",
+    done: Callable[[int], Any] = nobody,
 ) -> Tensor:
     """One vector for each image.
 
@@ -71,6 +107,7 @@ def embed(
         batch_size: images a batch.
         device: where the model is.
         precision: ``fp32`` or ``bf16``.
+        done: told of each batch how many images it had.
 
     Returns:
         float32 ``(n, d)`` on the CPU.
@@ -80,9 +117,7 @@ def embed(
     """
     if not len(images):
         raise ValueError("there is no image to embed.")
-    device = torch.device(device)
-    with asked(model), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        return torch.cat([model(x).float().cpu() for x in chunks(images, r, batch_size, device)])
+    return torch.cat(list(vectors(model, images, r, batch_size, device, precision, done)))
 
 
 @torch.inference_mode()
@@ -94,6 +129,7 @@ def image_quality(
     device: torch.device | str = "cpu",
     precision: str = "fp32",
     extra: dict[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
+    done: Callable[[int], Any] = nobody,
 ) -> dict[str, float | None]:
     """PSNR and SSIM of recovered images against their HR originals (Sec. 4.5), averaged over images.
 
@@ -105,6 +141,7 @@ def image_quality(
         device: where ``recover`` is.
         precision: ``fp32`` or ``bf16``.
         extra: more scores by name, such as ``{"lpips": lpips}``: callables ``(x, y) -> (b,)``.
+        done: told of each batch how many images it had.
 
     Returns:
         name -> mean; None where the mean is not finite, as the PSNR of identical images is.
@@ -116,7 +153,8 @@ def image_quality(
         raise ValueError("there is no image to score.")
     device = torch.device(device)
     scores: dict[str, list[Tensor]] = {}
-    for truth, x in zip(chunks(images, 1, batch_size, device), chunks(images, r, batch_size, device), strict=True):
+    low = chunks(images, r, batch_size, device, done)
+    for truth, x in zip(chunks(images, 1, batch_size, device), low, strict=True):
         with asked(recover), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             x_hat = x if recover is None else recover(x)
         for name, score in {"psnr": psnr, "ssim": ssim, **(extra or {})}.items():
@@ -143,6 +181,8 @@ def evaluate(
     quality: bool = True,
     extra: dict[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
     meaning: Meaning | None = None,
+    keep: Embeddings | None = None,
+    bar: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Cross-resolution retrieval (Sec. 4.3): LR queries against an HR gallery, once for each rate.
 
@@ -161,6 +201,8 @@ def evaluate(
         quality: whether to score image quality as well.
         extra: more image scores, such as LPIPS.
         meaning: of single-shot, see ``cadnet_edu.metrics.single_shot_cmc``; without it the choice below.
+        keep: where vectors are kept and found again; it must know by its version which model this is.
+        bar: show a progress bar when it takes a while.
 
     Returns:
         ``{"4": {"rank1": .., "rank5": .., "rank10": .., "mAP": .., "psnr": .., "ssim": ..}, ...}``, one entry a rate;
@@ -190,13 +232,25 @@ def evaluate(
     )
     asked_rates: dict[str, float | Tensor] = {"mlr": q_rates} if own else {f"{float(r):g}": float(r) for r in rates}
     meaning = meaning or ("torchreid" if own else "open-reid")
-    ask = {"batch_size": batch_size, "device": device, "precision": precision}
-    g = embed(model, gallery, g_rates if own else 1, **ask)  # type: ignore[arg-type]
+    total = len(gallery) + len(asked_rates) * len(query) * (2 if quality else 1)
     results: dict[str, dict[str, Any]] = {}
-    for name, r in asked_rates.items():
-        q = embed(model, query, r, **ask)  # type: ignore[arg-type]
-        scores: dict[str, Any] = dict(retrieval(Distances(q, g), q_pids, g_pids, q_cams, g_cams, protocol, meaning))
-        if quality:
-            scores |= image_quality(recover, query, r, extra=extra, **ask)  # type: ignore[arg-type]
-        results[name] = scores
+    with tqdm(total=total, desc="Evaluating", unit="image", disable=not bar, delay=2) as progress:
+        ask = {"batch_size": batch_size, "device": device, "precision": precision, "done": progress.update}
+
+        def vectors_of(part: Sequence[Sample], images: Tensor, r: float | Tensor) -> Tensor:
+            if keep is None:
+                return embed(model, images, r, **ask)
+            before = progress.n
+            how = [*size, r.tolist() if isinstance(r, Tensor) else r, precision, torch.device(device).type]
+            found = keep.get(part, how, partial(vectors, model, images, r, **ask))
+            progress.update(before + len(images) - progress.n)  # all of them at once when they were kept
+            return found
+
+        g = vectors_of(split.gallery, gallery, g_rates if own else 1)
+        for name, r in asked_rates.items():
+            q = vectors_of(split.query, query, r)
+            scores: dict[str, Any] = dict(retrieval(Distances(q, g), q_pids, g_pids, q_cams, g_cams, protocol, meaning))
+            if quality:
+                scores |= image_quality(recover, query, r, extra=extra, **ask)
+            results[name] = scores
     return results

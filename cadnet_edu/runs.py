@@ -23,6 +23,7 @@ from cadnet_edu.config import Config, cache_dir
 from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import choose_device, choose_precision
+from cadnet_edu.embeddings import Embeddings
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.files import read_json, write_json
 from cadnet_edu.models.cadnet import CADNet
@@ -64,11 +65,16 @@ class Run:
             (self.config.height, self.config.width),
             device=device,
             precision=precision,
-            **more,
+            **{"keep": self.embeddings(), **more},
         )
         if keep:
             write_json(path, results)
         return results
+
+    def embeddings(self) -> Embeddings:
+        """Where this run's vectors are kept; other weights or other code find none of them."""
+        version = [weights_version(self.net), code_version(None), torch.__version__]
+        return Embeddings(self.folder / "embeddings", hashlib.sha256(json.dumps(version).encode()).hexdigest()[:12])
 
 
 def _named(value: Any) -> str:

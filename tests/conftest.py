@@ -1,11 +1,16 @@
-"""What several tests share: one thread, a cache of their own, and a small synthetic data set."""
+"""What several tests share: one thread, a cache of their own, and a small synthetic data set.
+
+``commands.py`` beside this file runs commands: ``from commands import cli``.
+"""
 
 from __future__ import annotations
 
 import atexit
 import os
 import shutil
+import sys
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +19,7 @@ import torch
 from cadnet_edu.data.samples import Sample, Split
 
 torch.set_num_threads(1)
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def pytest_configure() -> None:

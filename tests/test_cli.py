@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import math
 import os
@@ -13,14 +11,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from commands import Said, cli
 from PIL import Image
 
-from cadnet_edu.__main__ import COMMANDS, alone_in, duration, gpu_hint, main
+from cadnet_edu.__main__ import COMMANDS, alone_in, duration, gpu_hint
 from cadnet_edu.checkpoints import load_checkpoint, read_history
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data import load_split
@@ -31,25 +30,6 @@ ROOT = Path(__file__).parents[1]
 TINY = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "4", "--decoder-width", "2",
         "--discriminator-width", "4", "--identities", "3", "--images-per-identity", "2", "--steps", "4",
         "--checkpoint-every", "2", "--log-every", "1", "--device", "cpu", "--precision", "fp32")
-
-
-class Said(NamedTuple):
-    """How a command ended, and what it printed where."""
-
-    code: int
-    out: str
-    err: str
-
-
-def cli(*arguments: Any) -> Said:
-    """Run a command in this process, as the installed script would. An exception that gets out is a traceback."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main([str(a) for a in arguments])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-    return Said(code, out.getvalue(), err.getvalue())
 
 
 def told(said: Said, *words: str) -> str:
@@ -194,6 +174,21 @@ def test_evaluate_on_another_data_set_of_the_same_layout(copied: Path, market: P
     first = json.loads(cli("evaluate", copied, "--rates", 2, "--json").out)["rates"]
     for arguments in (("--root", other), ("--dataset", "market1501", "--root", other)):
         assert json.loads(cli("evaluate", copied, "--rates", 2, "--json", *arguments).out)["rates"] == first
+
+
+def test_another_protocol_asks_the_network_nothing(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cadnet_edu.models.cadnet import CADNet
+
+    first = json.loads(cli("evaluate", copied, "--rates", 1, 4, "--json").out)["rates"]
+    embed = CADNet.embed
+    monkeypatch.setattr(CADNet, "embed", lambda self, x: pytest.fail("asked again"))
+    said = cli("evaluate", copied, "--rates", 1, 4, "--protocol", "market1501", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["rates"]["4"]["mAP"] == first["4"]["mAP"]
+    monkeypatch.setattr(CADNet, "embed", embed)
+    shutil.rmtree(copied / "embeddings")
+    assert json.loads(cli("evaluate", copied, "--rates", 1, 4, "--json", "--no-embeddings").out)["rates"] == first
+    assert not (copied / "embeddings").exists()
 
 
 def test_a_stopped_run_is_scored_as_it_is_and_says_so(copied: Path) -> None:
@@ -465,6 +460,8 @@ def test_bad_rates_and_devices(trained: Path) -> None:
     told(cli("evaluate", trained, "--rates", 0.5), "down-sampling rate, each 1 or more")
     told(cli("evaluate", trained, "--rates"), "rate")
     told(cli("evaluate", trained, "--rates", "high"), "--rates", "high")
+    told(cli("evaluate", trained, "--rates", 2, "--mlr", "paper"), "--mlr gives each image a rate", "leave --rates out")
+    told(cli("evaluate", trained, "--rates", 1, 2, 3, 4, 8, "--manifest", "x"), "--manifest gives each image a rate")
     told(cli("evaluate", trained, "--device", "cuda:99"), "cannot be used here")
     told(cli("evaluate", trained, "--protocol", "cuhk"), "--protocol")
 

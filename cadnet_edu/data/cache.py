@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast, overload
 
 import numpy as np
 import PIL
@@ -37,7 +37,7 @@ CHUNK = 256  # images decoded side by side, then written
 
 
 class Images:
-    """Images that lie in shards: indexed by rows like a tensor, and only the rows asked for are read.
+    """Images that lie in shards. As of a tensor, a slice of them is a view and rows are a copy; only rows are read.
 
     Args:
         shards: arrays ``uint8 (m, 3, H, W)``, mapped into memory.
@@ -54,14 +54,21 @@ class Images:
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, rows: slice | Tensor | Sequence[int]) -> Tensor:
-        """``uint8 (b, 3, H, W)``, a copy."""
-        places = self.places[rows.numpy() if isinstance(rows, Tensor) else rows].reshape(-1, 2)
-        out = np.empty((len(places), *self.shape[1:]), np.uint8)
-        for i in np.unique(places[:, 0]):
-            mine = places[:, 0] == i
-            out[mine] = self.shards[i][places[mine, 1]]
-        return torch.from_numpy(out)
+    @overload
+    def __getitem__(self, rows: slice) -> Images: ...
+    @overload
+    def __getitem__(self, rows: Tensor | Sequence[int]) -> Tensor: ...
+    def __getitem__(self, rows: slice | Tensor | Sequence[int]) -> Images | Tensor:
+        part = Images(self.shards, self.places[rows.numpy() if isinstance(rows, Tensor) else rows])
+        return part if isinstance(rows, slice) else part.to("cpu")
+
+    def to(self, device: torch.device | str) -> Tensor:
+        """Read all of them: ``uint8 (n, 3, H, W)``."""
+        out = np.empty(self.shape, np.uint8)
+        for i in np.unique(self.places[:, 0]):
+            mine = self.places[:, 0] == i
+            out[mine] = self.shards[i][self.places[mine, 1]]
+        return torch.from_numpy(out).to(device)
 
 
 class Kept(NamedTuple):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from commands import cli
 from fixtures import WRITERS, write_viper
 from PIL import Image
 
-from cadnet_edu.__main__ import main
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data import load_split
 from cadnet_edu.runs import folder_version, open_split, run_key
@@ -20,22 +17,6 @@ from cadnet_edu.runs import folder_version, open_split, run_key
 SMALL = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "4", "--decoder-width", "2",
          "--discriminator-width", "4", "--identities", "3", "--images-per-identity", "2", "--steps", "4",
          "--checkpoint-every", "4", "--log-every", "2", "--device", "cpu", "--precision", "fp32")  # fmt: skip
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-def cli(*arguments: object) -> Said:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main([str(a) for a in arguments])
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-    return Said(code, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize("name", WRITERS)
