@@ -74,12 +74,12 @@ def test_without_a_command_the_commands_are_listed() -> None:
 
 
 @pytest.mark.parametrize("command", [["train"], ["evaluate"], ["recover"], ["data"], ["data", "walkers"],
-                                     ["data", "check"], ["data", "manifest"]], ids=" ".join)
+                                     ["data", "check"], ["data", "manifest"], ["data", "cache"]], ids=" ".join)
 def test_every_command_explains_itself(command: Sequence[str]) -> None:
     said = cli(*command, "--help")
     assert said.code == 0
     assert f"usage: cadnet-edu {' '.join(command)}" in said.out
-    assert any(option in said.out for option in ("--out", "--json", "--root"))
+    assert any(option in said.out for option in ("--out", "--json", "--root", "--clear"))
 
 
 def test_the_help_shows_the_defaults_of_the_profile_asked_for() -> None:
@@ -243,6 +243,30 @@ def test_walkers_on_disk_take_the_real_path(tmp_path: Path) -> None:
     said = cli("recover", tmp_path / "run", disk.query[0].image, "--out", tmp_path / "recovered")
     assert said.code == 0, said.err
     told(cli("data", "walkers", "--size", "S", "--height", 64, "--width", 32, "--out", root), "something here already")
+
+
+def test_what_is_decoded_is_shown_and_thrown_away(
+    market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Train and evaluate with and without decoded images kept on disk: the same, and each image is kept once."""
+    from cadnet_edu.data import cache
+
+    def scores(name: str) -> dict[str, Any]:
+        said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", tmp_path / name)
+        assert said.code == 0, said.err
+        return json.loads(cli("evaluate", tmp_path / name, "--rates", 4, "--json").out)["rates"]
+
+    monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
+    plain = scores("plain")
+    assert cli("data", "cache").out == f"0.00 GB below {tmp_path / 'cache' / 'images'}\n"
+    monkeypatch.setattr(cache, "WORTH", 0)
+    assert scores("kept") == plain
+    first, total = cli("data", "cache").out.splitlines()
+    assert first.split()[:3] == ["32x16", str(len(list(market.rglob("*.jpg")))), "images"]
+    assert scores("again") == plain
+    assert cli("data", "cache").out.splitlines() == [first, total]
+    assert cli("data", "cache", "--clear").out.splitlines() == [first, f"{total}, now deleted"]
+    assert cli("data", "cache").out.startswith("0.00 GB")
 
 
 # ------------------------------------------------------------------------------------------------ recover

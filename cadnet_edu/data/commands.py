@@ -1,4 +1,4 @@
-"""``cadnet-edu data``: write the embedded set, check a set on disk, write a manifest."""
+"""``cadnet-edu data``: write the embedded set, check a set on disk, write a manifest, see what is kept decoded."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ USAGE = f"""usage: cadnet-edu data WHAT ...
   walkers   write the embedded data set:      cadnet-edu data walkers --out data/walkers
   check     is a set on disk whole?           cadnet-edu data check market1501 --root data/market1501
   manifest  a split as a table for others:    cadnet-edu data manifest viper --root data/viper --mlr paper
+  cache     what is kept of decoded images:   cadnet-edu data cache
 
 Constructions for --mlr: {', '.join(CONSTRUCTIONS)}.
 cadnet-edu data WHAT --help shows what each understands.
@@ -82,6 +83,14 @@ class Manifest(OnDiskOptions):
     """Another seed draws other LR cameras and rates."""
 
 
+@dataclass
+class Cache:
+    """Show what is kept of images that were decoded before, and where. They come and go without it."""
+
+    clear: bool = False
+    """Throw all of them away; the next run decodes what it needs."""
+
+
 def data(arguments: Sequence[str]) -> None:
     """Run one of the commands.
 
@@ -91,10 +100,10 @@ def data(arguments: Sequence[str]) -> None:
     if arguments and arguments[0] in ("-h", "--help"):
         print(USAGE)
         return
-    commands = {"walkers": walkers, "check": check, "manifest": manifest}
+    commands = {"walkers": walkers, "check": check, "manifest": manifest, "cache": cache}
     if not arguments or arguments[0] not in commands:
         what = f"there is no {arguments[0]!r}" if arguments and not arguments[0].startswith("-") else "say which"
-        raise ValueError(f"{what}: choose walkers, check or manifest, as in: cadnet-edu data walkers --out FOLDER")
+        raise ValueError(f"{what}: choose one of {', '.join(commands)}, as in: cadnet-edu data walkers --out FOLDER")
     commands[arguments[0]](list(arguments[1:]))
 
 
@@ -139,6 +148,22 @@ def manifest(arguments: Sequence[str]) -> None:
         split = construct(split, a.mlr, a.mlr_seed)
     path = write_manifest(split, a.out, a.root.parent if a.root.is_file() else a.root)
     say(f"{split}\nwritten to {path}; paths in it are relative to {a.root}")
+
+
+def cache(arguments: Sequence[str]) -> None:
+    """``cadnet-edu data cache``"""
+    from cadnet_edu.config import cache_dir
+    from cadnet_edu.data.cache import clear, kept
+
+    a = tyro.cli(Cache, args=list(arguments), prog="cadnet-edu data cache")
+    entries = kept()
+    for entry in entries:
+        old = "" if entry.used else ", by another version of the code, which this one never reads"
+        print(f"{entry.folder.name.split('-')[0]:>9}  {entry.images:>9,} images  {entry.bytes / 1e9:7.2f} GB{old}")
+    total = sum(entry.bytes for entry in entries)
+    print(f"{total / 1e9:.2f} GB below {cache_dir() / 'images'}" + (", now deleted" if a.clear else ""))
+    if a.clear:
+        clear()
 
 
 def say(text: str) -> None:
