@@ -84,7 +84,7 @@ class Config:
     discriminator_width: int = 64  # first rung of the ladders of D_F (Tsai et al.) and D_I (ResNet-18)
     neck: bool = False  # ours: BatchNorm between u and C's layer
     skips: Literal["encoder", "encoder+residual", "none"] = "encoder"  # Sec. 3.2; where is ours
-    subpixel: Literal[1, 2] = 1  # ours: 2 makes G's last doubling a sub-pixel convolution, at a quarter of its cost
+    subpixel: Literal[1, 2, 4] = 1  # ours: G's last doublings by a sub-pixel convolution, at a fraction of their cost
     backflow: float = 1.0  # ours: share of the gradient that flows from G back into E
     recovery: bool = True  # ours: without it F sees the input itself, the two-encoder control
 
@@ -134,7 +134,8 @@ class Config:
         widths = ("backbone_width", "decoder_width", "discriminator_width")
         for name in ("steps", "log_every", "checkpoint_every", *widths):
             need(getattr(self, name) >= 1, f"{name} = {getattr(self, name)}: give at least 1.")
-        for name in ("data_seed", "crop", "unlabelled_images", "judged_images", "smooth", "recover_first", "warmup", "momentum", "weight_decay"):
+        for name in ("data_seed", "crop", "unlabelled_images", "judged_images", "smooth", "recover_first", "warmup",
+                     "momentum", "weight_decay"):
             need(getattr(self, name) >= 0, f"{name} = {getattr(self, name)}: it cannot be negative.")
         need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
         need(0 <= self.seed < 2**62, f"seed = {self.seed}: give a whole number from 0 to 2**62 - 1.")
@@ -224,25 +225,23 @@ FROM_NOTHING: dict[str, Any] = dict(
     optimiser="adamw", weight_decay=0.02, schedule="cosine",
     neck=True,  # without it a baseline needs more than twice the steps
     branch_heads=True,  # with one classifier on v = [f, g], the branch that learns faster starves the other
-    subpixel=2,
+    encoder_passes=1,  # a BatchNorm that sees HR and LR apart hides from G which of them it has before it
     skips="encoder+residual",  # a narrow G cannot carry every pixel of a sharp image through f
-    encoder_passes=1,  # BatchNorm that sees HR and LR apart hides from G which of them it has before it
-    smooth=0.02, judged_images=8,
-    # With weights of 1 and L_rec a mean over pixels, L_cls and the adversarial terms drown L_rec: G paints noise.
-    lam=LossWeights(adv_DF=0.02, rec=50, adv_DI=0.02),
+    smooth=0.02,  # a G that starts perfect on HR images is held there by plain L1
+    lam=LossWeights(adv_DF=0.05, rec=1000, adv_DI=0.005),  # L_rec is a mean over pixels: less, and L_cls drowns it
+    backflow=0.05,  # an f that serves G has to know the resolution that D_F wants it to forget
 )
-SLIM: dict[str, Any] = dict(FROM_NOTHING, backbone="slim", lr=3e-3, lr_D=2e-4)
+SLIM: dict[str, Any] = dict(FROM_NOTHING, backbone="slim", lr=3e-3, lr_D=2e-4, subpixel=4, judged_images=8)
+SMALL: dict[str, Any] = dict(SLIM, size="M", height=96, width=48, backbone_width=24, decoder_width=8,
+                             discriminator_width=8, crop=3, warmup=40)  # fmt: skip
 PROFILES: dict[str, dict[str, Any]] = {
     # Does it run? Seconds, for tests.
     "smoke": dict(SLIM, size="S", height=64, width=32, backbone_width=8, decoder_width=4, discriminator_width=8,
                   identities=4, steps=30, warmup=5, log_every=5, checkpoint_every=10),
     # Trends, in minutes on two cores: what `make book` runs.
-    "quick": dict(SLIM, size="M", height=96, width=48, backbone_width=24, decoder_width=8, discriminator_width=8,
-                  crop=3, steps=900, warmup=40, log_every=10, checkpoint_every=100),
-    # Orderings, with seeds: a Colab T4 or a patient CPU.
-    "reduced": dict(FROM_NOTHING, height=128, width=64, backbone="resnet18", lr_D=2e-4,
-                    decoder_width=16, discriminator_width=32,
-                    crop=4, steps=6000, warmup=200, log_every=20, checkpoint_every=500),
+    "quick": dict(SMALL, steps=400, log_every=10, checkpoint_every=100),
+    # Orderings, with seeds, on two cores in an hour or two: the committed tables.
+    "reduced": dict(SMALL, steps=500, log_every=20, checkpoint_every=250),
     # The paper (Sec. 4.1): Config() itself.
     "full": {},
 }

@@ -257,7 +257,8 @@ class Trainer:
                 adv_DF = L_adv_DF_G(z_H, z_L, c.adversarial)  # eq. (1), E's side
                 record["L_adv_DF_G"] = adv_DF
             if lam.rec and out_H.x_hat is not None and out_L.x_hat is not None:
-                rec = L_rec(out_H.x_hat.float(), batch.x_H, out_L.x_hat.float(), batch.x_L_gt, c.reduction, c.smooth)  # eq. (2)
+                x_hat_H, x_hat_L = out_H.x_hat.float(), out_L.x_hat.float()
+                rec = L_rec(x_hat_H, batch.x_H, x_hat_L, batch.x_L_gt, c.reduction, c.smooth)  # eq. (2)
                 record["L_rec"] = rec
             if lam.adv_DI and self.net.D_I is not None and out_H.x_hat is not None and out_L.x_hat is not None:
                 z_L, z_H = self._ask(self.net.D_I, out_L.x_hat[judged], out_H.x_hat[judged])

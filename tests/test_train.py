@@ -284,10 +284,12 @@ def test_a_baseline_is_an_encoder_and_a_classifier(tiny_split: Split, name: str)
 
 @pytest.mark.parametrize(
     "changes",
-    [dict(features="g"), dict(features="f"), dict(branch_heads=True), dict(skips="none"), dict(skips="encoder+residual"),
+    [dict(features="g"), dict(features="f"), dict(branch_heads=True), dict(skips="none"),
+     dict(skips="encoder+residual"), dict(backflow=0.1),
      dict(mining="batch_all"), dict(adversarial="minimax"), dict(reduction="sum"), dict(crop=2), dict(last_stride=2),
      dict(encoder_passes=1, branch_heads=True), dict(encoder_passes=1, features="f", lam=dict(rec=0, adv_DI=0)),
-     dict(subpixel=2), dict(smooth=0.02), dict(judged_images=2), dict(recover_first=1), dict(recovery=False, lam=NO_GAN),
+     dict(subpixel=2), dict(smooth=0.02), dict(judged_images=2), dict(recover_first=1),
+     dict(recovery=False, lam=NO_GAN),
      dict(labelled=0.5, unlabelled_images=3), dict(labelled=0.5, unlabelled_images=3, encoder_passes=1),
      dict(skips="encoder+residual", encoder_passes=1, subpixel=2, smooth=0.02),
      dict(backbone="resnet18", height=64, width=32), dict(rates=(2.5, 8)), dict(optimiser="sgd")],

@@ -132,7 +132,10 @@ class CADNet(nn.Module):
 
     def recover(self, x: Tensor) -> Tensor:
         """The recovered HR image G(E(x)): ``(b, 3, H, W)`` -> the same. A network without G returns x as it is."""
-        return x if self.G is None else self._recovered(*self.E(x), x)
+        if self.G is None:
+            return x
+        f, taps = self.E(x)
+        return self._recovered(f, taps, x)
 
     def _recovered(self, f: Tensor, taps: Sequence[Tensor], x: Tensor) -> Tensor:
         assert self.G is not None

@@ -45,8 +45,8 @@ class Decoder(nn.Module):
         tap_channels: ``{reduction: channels}`` of E's maps that skip connections bring; empty for none.
         width: channels at full image size; a map ``r`` times smaller has ``r * width`` (at most d). A wider f is
             brought down to that by a 1x1 convolution first.
-        subpixel: 1: up-blocks all the way to full size. 2: the last doubling is a sub-pixel convolution (Shi et al.,
-            2016), at a quarter of the cost: four colours a place, laid out as 2 x 2 pixels.
+        subpixel: 1: up-blocks all the way to full size. 2 or 4: the last one or two doublings are a sub-pixel
+            convolution (Shi et al., 2016), at a fraction of the cost: 2 x 2 or 4 x 4 colours a place, laid out as pixels.
         residual: G looks at the input image as well, through two convolutions of its own, and its answer is added to
             it; at first that answer is nothing.
 
@@ -70,8 +70,8 @@ class Decoder(nn.Module):
         super().__init__()
         if reduction < 2 or reduction & (reduction - 1):
             raise ValueError(f"reduction = {reduction}: f must be smaller than the image by a power of two.")
-        if subpixel not in (1, 2) or subpixel >= reduction:
-            raise ValueError(f"subpixel = {subpixel}: give 1 or 2, less than the reduction of f, {reduction}.")
+        if subpixel not in (1, 2, 4) or subpixel >= reduction:
+            raise ValueError(f"subpixel = {subpixel}: give 1, 2 or 4, less than the reduction of f, {reduction}.")
         self.subpixel = subpixel
         self.sizes = []  # the reduction after each block
         c_in = min(d, width * reduction)
@@ -87,13 +87,11 @@ class Decoder(nn.Module):
             c_in = c_out
         self.blocks = nn.ModuleList(blocks)
         self.skips = nn.ModuleDict(skips)
-        pixels = 3 * subpixel**2  # colours a place
         self.look = nn.Sequential(
-            nn.Conv2d(pixels, c_in, 3, padding=1, bias=False), nn.BatchNorm2d(c_in), nn.ReLU(),
-            nn.Conv2d(c_in, c_in, 3, padding=1),
+            nn.Conv2d(3, c_in, subpixel + 2, stride=subpixel, padding=1), nn.ReLU(), nn.Conv2d(c_in, c_in, 3, padding=1)
         ) if residual else None  # fmt: skip
         self.bn = nn.BatchNorm2d(c_in)
-        self.to_rgb = nn.Conv2d(c_in, pixels, 3, padding=1)
+        self.to_rgb = nn.Conv2d(c_in, 3 * subpixel**2, 3, padding=1)
         nn.init.xavier_uniform_(self.to_rgb.weight)
         if residual:
             nn.init.zeros_(self.to_rgb.weight)
@@ -112,7 +110,7 @@ class Decoder(nn.Module):
             return (1 + torch.tanh(self._pixels(out))) / 2
         if x is None:
             raise ValueError("a residual G adds to the input image: call G(f, taps, x).")
-        out = out + self.look(nnf.pixel_unshuffle(x, self.subpixel))
+        out = out + self.look(x)
         return (x + torch.tanh(self._pixels(out))).clamp(0, 1)
 
     def _pixels(self, out: Tensor) -> Tensor:

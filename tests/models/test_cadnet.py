@@ -105,7 +105,8 @@ def test_branch_heads():
     "changes",
     [
         {}, {"features": "f"}, {"features": "g"}, {"branch_heads": True}, {"feature_discriminator": False},
-        {"image_discriminator": False}, {"decoder": False, "image_discriminator": False}, {"features": "f", "decoder": False, "image_discriminator": False},
+        {"image_discriminator": False}, {"decoder": False, "image_discriminator": False},
+        {"features": "f", "decoder": False, "image_discriminator": False},
     ],
 )  # fmt: skip
 def test_each_parameter_is_on_one_side(changes):
@@ -188,3 +189,17 @@ def test_the_neck_stands_in_every_classifier():
     net = small(neck=True, branch_heads=True)
     assert all(isinstance(C.neck, nn.BatchNorm1d) for C in (net.C, *net.branch_C))
     assert not any(isinstance(m, nn.BatchNorm1d) for m in small(branch_heads=True).modules())
+
+
+def test_backflow_is_the_share_of_g_s_gradient_that_reaches_e():
+    """The output is the same; what L_rec sends into E is that share, what it sends into G is all."""
+    whole, slow, cut = (small(backflow=share) for share in (1.0, 0.25, 0.0))
+    for net in (whole, slow, cut):
+        net.eval()
+        x_hat = net(images()).x_hat
+        assert x_hat is not None
+        torch.testing.assert_close(x_hat, net.recover(images()))
+        x_hat.mean().backward()
+    torch.testing.assert_close(gradient(slow.G), gradient(whole.G))
+    assert gradient(slow.E) == pytest.approx(0.25 * gradient(whole.E), rel=1e-4)
+    assert gradient(cut.E) == 0

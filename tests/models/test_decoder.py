@@ -73,22 +73,23 @@ def test_a_residual_g_starts_as_the_input_and_listens_to_it():
     added = G(f, taps, x) - x
     (gradient,) = torch.autograd.grad(added.sum(), x)
     assert gradient.abs().max() > 0
-    with pytest.raises(ValueError, match="a residual G adds to the input image: call G.f, taps, x."):
+    with pytest.raises(ValueError, match=r"a residual G adds to the input image: call G\(f, taps, x\)\."):
         G(f, taps)
 
 
 @pytest.mark.parametrize("residual", [False, True])
 def test_a_subpixel_g_ends_one_block_earlier(residual):
-    whole, half = (Decoder(16, 4, {2: 8}, width=8, subpixel=s, residual=residual) for s in (1, 2))
-    assert (len(whole.blocks), len(half.blocks)) == (2, 1)
-    assert (whole.to_rgb.out_channels, half.to_rgb.out_channels) == (3, 12)
-    f, tap, x = torch.rand(2, 16, 8, 4), torch.rand(2, 8, 16, 8), torch.rand(2, 3, 32, 16)
-    assert whole(f, [tap], x).shape == half(f, [tap], x).shape == (2, 3, 32, 16)
+    whole, half, quarter = (Decoder(16, 8, {2: 8}, width=8, subpixel=s, residual=residual) for s in (1, 2, 4))
+    assert (len(whole.blocks), len(half.blocks), len(quarter.blocks)) == (3, 2, 1)
+    assert (whole.to_rgb.out_channels, half.to_rgb.out_channels, quarter.to_rgb.out_channels) == (3, 12, 48)
+    f, tap, x = torch.rand(2, 16, 4, 2), torch.rand(2, 8, 16, 8), torch.rand(2, 3, 32, 16)
+    for G in (whole, half, quarter):
+        assert G(f, [tap], x).shape == (2, 3, 32, 16)
 
 
-@pytest.mark.parametrize("subpixel", [0, 3, 4])
-def test_subpixel_is_1_or_2(subpixel):
-    with pytest.raises(ValueError, match=f"subpixel = {subpixel}: give 1 or 2"):
+@pytest.mark.parametrize("subpixel", [0, 3, 8])
+def test_subpixel_is_a_power_of_two_below_the_reduction(subpixel):
+    with pytest.raises(ValueError, match=f"subpixel = {subpixel}: give 1, 2 or 4"):
         Decoder(16, 8, {}, width=8, subpixel=subpixel)
 
 
