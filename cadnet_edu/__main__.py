@@ -1,4 +1,4 @@
-"""The command line: ``cadnet-edu train | evaluate | recover | reproduce | data``."""
+"""The command line: ``cadnet-edu train | evaluate | recover | reproduce | plan | data``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ USAGE = """usage: cadnet-edu COMMAND ...
   evaluate   score a trained run by rate:      cadnet-edu evaluate runs/cadnet --rates 1 2 3 4 8
   recover    recover ordinary image files:     cadnet-edu recover runs/cadnet photo.jpg --out recovered
   reproduce  the paper's tables and figures:   cadnet-edu reproduce table1 --profile quick --seeds 3 --plan
+  plan       will it fit, how long is it:      cadnet-edu plan --profile full --gpu t4
   data       write, check or list data sets:   cadnet-edu data check market1501 --root data/market1501
 
 cadnet-edu COMMAND --help shows what each understands.
@@ -287,6 +288,15 @@ def data(arguments: Sequence[str]) -> None:
     run(arguments)
 
 
+def plan(arguments: Sequence[str]) -> None:
+    """``cadnet-edu plan``"""
+    from cadnet_edu.methods import method
+    from cadnet_edu.plan.commands import run
+
+    chosen = _profile_and_method(arguments)
+    run(arguments, method(chosen.method, profile(chosen.profile)))
+
+
 def reproduce(arguments: Sequence[str]) -> int:
     """``cadnet-edu reproduce``"""
     from cadnet_edu.experiments.commands import reproduce as run
@@ -307,12 +317,11 @@ def _profile_and_method(arguments: Sequence[str]) -> _Chosen:
 
 
 def gpu_hint(config: Config, device: str) -> str | None:
-    """What to tell somebody who starts a GPU-sized profile without a GPU; None when all is well."""
-    if device != "cpu" or config.profile not in ("reduced", "full"):
+    """What to tell somebody who starts the full profile without a GPU; None when all is well."""
+    if device != "cpu" or config.profile != "full":
         return None
     return (
-        f"*** No GPU is seen, and profile {config.profile} wants one: on this processor it may take "
-        f"{'days' if config.profile == 'full' else 'many hours'}.\n"
+        "*** No GPU is seen, and profile full wants one: on this processor it may take weeks.\n"
         "*** On Colab: Runtime > Change runtime type > T4 GPU. Otherwise try --profile quick first."
     )
 
@@ -347,7 +356,7 @@ def say(text: str) -> None:
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
-    "train": train, "evaluate": evaluate, "recover": recover, "reproduce": reproduce, "data": data,
+    "train": train, "evaluate": evaluate, "recover": recover, "reproduce": reproduce, "plan": plan, "data": data,
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from cadnet_edu.config import Config, profile
 
 Place = Literal["colab", "kaggle", "local"]
 
-WANTS_GPU = ("reduced", "full")  # profiles that take hours or days without one
+WANTS_GPU = ("full",)  # profiles that take days without one
 
 HINTS: dict[Place, str] = {
     "colab": "In the menu choose Runtime > Change runtime type > T4 GPU,\nthen run all cells again.",
@@ -103,8 +103,7 @@ def _report(config: Config, place: Place, on: torch.device) -> str:
     if config.profile not in WANTS_GPU or on.type != "cpu":
         return line
     rule = "!" * 72
-    hours = "an hour or more" if config.profile == "reduced" else "weeks"
-    need = f"The profile {config.profile} wants a GPU, and none is seen.\nOn a CPU it takes {hours}."
+    need = f"The profile {config.profile} wants a GPU, and none is seen.\nOn a CPU it takes weeks."
     return "\n".join([line, rule, need, HINTS[place], rule])
 
 
