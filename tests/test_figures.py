@@ -20,6 +20,13 @@ RNG = np.random.default_rng(0)
 IMAGES = torch.rand(8, 3, 32, 16, generator=torch.Generator().manual_seed(0))
 KEYS = [term.key for panel in PANELS for term in panel.terms]
 HISTORY = [{"step": 10.0 * (i + 1)} | {key: 1 / (i + 1 + j) for j, key in enumerate(KEYS)} for i in range(40)]
+SWEEPS = {
+    "CAD-Net": {str(r): (0.9 - 0.07 * r, 0.85 - 0.07 * r, 0.95 - 0.07 * r) for r in (1, 1.5, 2, 3, 4, 6, 8, 10)},
+    "baseline": {r: 0.9 / r for r in (1, 1.5, 2, 3, 4, 6, 8, 10)},
+}
+BANDS = [(1, 2), (2, 4), (4, 8), (8, 16)]
+PULLS = {"start": {"L_cls": 0.9, "L_rec": 0.1}, "end": {"L_cls": 0.5, "L_rec": 0.35, "L_adv_DF": 0.15, "L_adv_DI": 0.0}}
+MAP = {"points": RNG.normal(size=(60, 2)), "pids": np.tile(np.arange(15), 4), "rates": np.repeat([1, 2, 4, 8], 15)}
 CURVES = {"ours": {1: (0.9, 0.85, 0.95), 2: 0.8, 8: 0.5}, "baseline": {1: 0.92, 2: 0.6, 8: 0.1}}
 
 
@@ -49,6 +56,18 @@ DRAW = {
     ),
     "spectrum": lambda: figures.spectrum({r: blurred(IMAGES, r) for r in (1, 2, 4)}),
     "distances_histogram": lambda: figures.distances_histogram(RNG.normal(1, 0.1, 50), RNG.normal(2, 0.1, 90)),
+    "rank1_sweep": lambda: figures.rank1_sweep(SWEEPS),
+    "difference_dots": lambda: figures.difference_dots(
+        {"CAD-Net w/o L_rec": (-0.05, -0.08, -0.02), "CAD-Net w/o D_I": (0.01, -0.01, 0.03), "one seed": 0.02}
+    ),
+    "error_by_band": lambda: figures.error_by_band(
+        {
+            "r = 2": {"bands": BANDS, "ratio": [0.9, 0.4, 1.0, None]},
+            "r = 8": {"bands": BANDS, "ratio": [0.7, 0.9, 1.0, 1.1]},
+        }
+    ),
+    "stacked_shares": lambda: figures.stacked_shares(PULLS, "share of the gradient at E (%)"),
+    "identity_maps": lambda: figures.identity_maps(MAP, MAP),
 }
 
 
@@ -297,6 +316,55 @@ def test_bars_name_the_best_whichever_way_is_good():
     fig = figures.bars_with_intervals(values, unit="LPIPS", scale=1, best="least")
     assert fig.get_suptitle() == "b: 0.1 LPIPS"
     assert fig.alt == "Bars, in LPIPS: a 0.2, b 0.1 (0.05 to 0.15)."
+
+
+def test_the_sweep_says_where_half_is_lost_and_draws_bands_where_there_are_intervals():
+    fig = DRAW["rank1_sweep"]()
+    assert fig.get_suptitle() == "Half of rank-1 is lost at r = 2.0 to 6.9"
+    assert "CAD-Net: 83 % at r = 1, 76 % at r = 2" in fig.alt
+    assert "1.5" not in fig.alt
+    bands = [np.ptp(band.get_paths()[0].vertices[:, 1]) for band in fig.axes[0].collections]
+    assert len(bands) == 2
+    with pytest.raises(ValueError, match="no value"):
+        figures.rank1_sweep({})
+
+
+def test_dots_are_filled_where_the_interval_leaves_out_0():
+    fig = DRAW["difference_dots"]()
+    faces = [line.get_markerfacecolor() for line in fig.axes[0].lines if line.get_marker() in ("o", "s")]
+    assert faces == [COLORS[1], "white", "white"]
+    assert fig.get_suptitle() == "1 of 3 differ from 0"
+    assert "CAD-Net w/o D_I +1.0 (-1.0 to 3.0); one seed +2.0." in fig.alt
+
+
+def test_error_by_band_names_its_best_and_skips_what_has_no_ratio():
+    fig = DRAW["error_by_band"]()
+    assert fig.get_suptitle() == "At best 60 % of the error is gone (r = 2, 2 to 4 cycles)"
+    assert "r = 2: 0.90 at 1 to 2, 0.40 at 2 to 4, 1.00 at 4 to 8; r = 8" in fig.alt
+    assert [label.get_text() for label in fig.axes[0].get_xticklabels()] == ["1-2", "2-4", "4-8", "8-16"]
+    with pytest.raises(ValueError, match="no ratio"):
+        figures.error_by_band({"r = 1": {"bands": BANDS, "ratio": [None] * 4}})
+
+
+def test_shares_fill_each_row_and_are_told_apart_without_colour():
+    fig = DRAW["stacked_shares"]()
+    bars = fig.axes[0].patches
+    for y in (0, 1):
+        row = [bar for bar in bars if round(bar.get_y() + bar.get_height() / 2) == y]
+        assert sum(bar.get_width() for bar in row) == pytest.approx(100)
+        assert len({bar.get_hatch() for bar in row}) == 4
+    assert "end: L_cls 50.0 %, L_rec 35.0 %, L_adv_DF 15.0 %, L_adv_DI 0.0 %" in fig.alt
+    assert fig.get_suptitle() == "start: L_cls 90 %"
+    with pytest.raises(ValueError, match="nothing: no share above 0"):
+        figures.stacked_shares({"nothing": {"f": -1.0}})
+
+
+def test_identity_maps_show_every_point_in_every_panel():
+    fig = DRAW["identity_maps"]()
+    assert [sum(len(c.get_offsets()) for c in ax.collections) for ax in fig.axes] == [60] * 4
+    assert [len(ax.collections) for ax in fig.axes] == [15, 15, 4, 4]
+    with pytest.raises(ValueError, match="one of each"):
+        figures.identity_maps(MAP, {**MAP, "rates": [1]})
 
 
 def test_labels_move_apart_keep_their_order_and_stay_inside():

@@ -6,16 +6,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from cadnet_edu.config import Config, profile
+from cadnet_edu.experiments.beyond import beyond, beyond_text
 from cadnet_edu.experiments.conduct import Task, conduct, plan, tasks
+from cadnet_edu.experiments.galleries import figure3, figure3_text, figure4, figure4_text
 from cadnet_edu.experiments.rows import DEFAULT_REGIMES, ROWS, Row, Target, rows
 from cadnet_edu.experiments.tables import markdown, table
-from cadnet_edu.files import write_atomically, write_json
-from cadnet_edu.records import Records, committed_folders
+from cadnet_edu.files import write_atomically
+from cadnet_edu.records import Records, committed_folders, write_record
 
 
 @dataclass
@@ -102,12 +104,35 @@ def rows_asked(asked: Reproduce, base: Config) -> list[Row]:
 
 def write(asked: Reproduce, lines: list[Row], records: Records, seeds: list[int]) -> None:
     """Make the table or figure from the records, write it, and show it."""
-    data = table(asked.what, lines, records, seeds)
-    text = markdown(data)
-    write_json(asked.out / f"{asked.what}.json", data)
+    data, text = shown(asked.what, lines, records, seeds, asked.out)
+    write_record(asked.out / f"{asked.what}.json", data)
     write_atomically(asked.out / f"{asked.what}.md", lambda file: file.write(text.encode()))
     print(text)
     say(f"written: {asked.out / asked.what}.json and .md")
+
+
+def shown(
+    what: str, lines: list[Row], records: Records, seeds: list[int], out: Path
+) -> tuple[dict[str, Any], str]:
+    """What was asked for, as data and as text; its figures are written.
+
+    Args:
+        what: the table or figure.
+        lines: its rows.
+        records: where the numbers are.
+        seeds: which repetitions count.
+        out: folder of the figures.
+    """
+    labels = {row.name: row.label for row in lines}
+    if what in ("figure3", "figure4"):
+        draw, tell = (figure3, figure3_text) if what == "figure3" else (figure4, figure4_text)
+        data = draw([row for row in lines if row.regime == lines[0].regime], records, seeds, out)
+        return data, tell(data, labels)
+    if what == "beyond":
+        data = beyond(lines, records, seeds, out)
+        return data, beyond_text(data)
+    data = table(what, lines, records, seeds)
+    return data, markdown(data)
 
 
 __all__ = ["Reproduce", "Task", "reproduce"]

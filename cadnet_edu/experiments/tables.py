@@ -10,7 +10,7 @@ from cadnet_edu.experiments.rows import REGIMES, Row
 from cadnet_edu.intervals import Interval, mean_interval, paired
 from cadnet_edu.records import Records, RunRecord
 
-Path = tuple[str, ...]
+Path = tuple[str | int, ...]
 RATES_SHOWN = ("1", "2", "3", "4", "mlr", "8")
 RATE_WORDS = {"mlr": "mixed", "8": "r = 8 (unseen)"}
 
@@ -68,10 +68,11 @@ def value(record: RunRecord, path: Path) -> float | None:
     """A number inside a record; None where it is missing."""
     found: Any = record
     for name in path:
-        if not isinstance(found, dict) or found.get(name) is None:
+        try:
+            found = found[name]
+        except (KeyError, IndexError, TypeError):
             return None
-        found = found[name]
-    return float(found)
+    return None if found is None else float(found)
 
 
 def per_seed(row: Row, records: Records, path: Path, seeds: Sequence[int]) -> dict[int, float]:

@@ -6,6 +6,13 @@ is told by colour alone: markers, line styles and signs say it again.
 """
 
 from cadnet_edu.figures.curves import bars_with_intervals, cmc_curves, rank1_by_rate
+from cadnet_edu.figures.evidence import (
+    difference_dots,
+    error_by_band,
+    identity_maps,
+    rank1_sweep,
+    stacked_shares,
+)
 from cadnet_edu.figures.features import (
     distances_histogram,
     radial_power,
@@ -23,17 +30,22 @@ __all__ = [
     "bars_with_intervals",
     "cmc_curves",
     "describe",
+    "difference_dots",
     "distances_histogram",
+    "error_by_band",
+    "identity_maps",
     "image_row",
     "images_grid",
     "loss_curves",
     "radial_power",
     "rank1_by_rate",
+    "rank1_sweep",
     "rank_lists",
     "recovered_grid",
     "save",
     "silhouette",
     "spectrum",
+    "stacked_shares",
     "to_uint8",
     "tsne",
     "tsne_panels",
