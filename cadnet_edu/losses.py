@@ -48,15 +48,20 @@ def L_adv_DF(z_H: Tensor, z_L: Tensor) -> Tensor:
     return log_D_H.mean() + log_not_D_L.mean()  # eq. (1)
 
 
-def L_adv_DF_G(z_H: Tensor, z_L: Tensor, form: Literal["non_saturating", "minimax"] = "non_saturating") -> Tensor:
+def L_adv_DF_G(
+    z_H: Tensor | None, z_L: Tensor, form: Literal["non_saturating", "minimax"] = "non_saturating"
+) -> Tensor:
     """E's side of eq. (1): what E descends so that D_F takes LR features for HR ones.
 
     Args:
-        z_H, z_L: logits of D_F on f_H and f_L, with gradients to E.
+        z_H, z_L: logits of D_F on f_H and f_L, with gradients to E; ``non_saturating`` needs no z_H.
         form: see Choice.
 
     Returns:
         a scalar.
+
+    Raises:
+        ValueError: for an unknown form, or ``minimax`` without z_H.
 
     Choice:
         The paper writes one formula for both sides. ``minimax`` is its letter: E descends eq. (1) itself. Its gradient
@@ -67,9 +72,11 @@ def L_adv_DF_G(z_H: Tensor, z_L: Tensor, form: Literal["non_saturating", "minima
     0.693
     """
     known("form", form, "non_saturating", "minimax")
-    if form == "minimax":
-        return L_adv_DF(z_H, z_L)
-    return -nnf.logsigmoid(z_L).mean()  # -log D_F(f_L)
+    if form == "non_saturating":
+        return -nnf.logsigmoid(z_L).mean()  # -log D_F(f_L)
+    if z_H is None:
+        raise ValueError("minimax descends eq. (1) itself, which needs z_H, the logits of D_F on f_H.")
+    return L_adv_DF(z_H, z_L)
 
 
 def L_rec(

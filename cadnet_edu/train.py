@@ -170,7 +170,7 @@ class Trainer:
         c = self.config
         if c.optimiser == "sgd":
             return torch.optim.SGD(parameters, lr=lr, momentum=c.momentum, weight_decay=c.weight_decay)
-        return torch.optim.AdamW(parameters, lr=lr, weight_decay=c.weight_decay)
+        return torch.optim.AdamW(parameters, lr=lr, weight_decay=c.weight_decay, fused=True)
 
     # ------------------------------------------------------------------------------------------------ one step
 
@@ -253,8 +253,9 @@ class Trainer:
             cls = L_cls(ident, tri) if lam.cls else zero  # eq. (4)
             adv_DF = rec = adv_DI = zero
             if lam.adv_DF and self.net.D_F is not None:
-                z_H, z_L = self._ask(self.net.D_F, out_H.f, out_L.f)
-                adv_DF = L_adv_DF_G(z_H, z_L, c.adversarial)  # eq. (1), E's side
+                whom = (out_L.f,) if c.adversarial == "non_saturating" else (out_L.f, out_H.f)
+                z_L, *z_H = self._ask(self.net.D_F, *whom)
+                adv_DF = L_adv_DF_G(z_H[0] if z_H else None, z_L, c.adversarial)  # eq. (1), E's side
                 record["L_adv_DF_G"] = adv_DF
             if lam.rec and out_H.x_hat is not None and out_L.x_hat is not None:
                 x_hat_H, x_hat_L = out_H.x_hat.float(), out_L.x_hat.float()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,15 +26,30 @@ class Output(NamedTuple):
     branch_logits: tuple[Tensor, ...] = ()  # of the heads on f and on g, where they are built
 
 
+class _Slowed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
+        ctx.share = share
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.share * gradient, None
+
+
 def slowed(x: Tensor, share: float) -> Tensor:
     """x itself, of whose gradient only a share flows back.
+
+    Args:
+        x: any tensor.
+        share: from 0 (nothing, like ``detach``) to 1 (all).
 
     >>> x = torch.ones(1, requires_grad=True)
     >>> slowed(3 * x, 0.5).backward()
     >>> x.grad
     tensor([1.5000])
     """
-    return x if share == 1 else share * x + (1 - share) * x.detach()
+    return x if share == 1 else _Slowed.apply(x, share)
 
 
 class CADNet(nn.Module):

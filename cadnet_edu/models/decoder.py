@@ -46,7 +46,7 @@ class Decoder(nn.Module):
         width: channels at full image size; a map ``r`` times smaller has ``r * width`` (at most d). A wider f is
             brought down to that by a 1x1 convolution first.
         subpixel: 1: up-blocks all the way to full size. 2 or 4: the last one or two doublings are a sub-pixel
-            convolution (Shi et al., 2016), at a fraction of the cost: 2 x 2 or 4 x 4 colours a place, laid out as pixels.
+            convolution (Shi et al., 2016), at a fraction of the cost: 2 x 2 or 4 x 4 colours a place, laid out.
         residual: G looks at the input image as well, through two convolutions of its own, and its answer is added to
             it; at first that answer is nothing.
 
