@@ -152,7 +152,20 @@ def test_unknown_forms_are_refused():
             call()
 
 
+def test_minimax_needs_both_kinds_of_answers():
+    z = torch.zeros(2)
+    assert L_adv_DF_G(None, z).item() == pytest.approx(math.log(2))
+    with pytest.raises(ValueError, match="needs z_H"):
+        L_adv_DF_G(None, z, form="minimax")
+
+
 # ------------------------------------------------------------------------------------------------------------ eq. (2)
+@pytest.mark.parametrize(("d", "value"), [(0.0, 0.0), (0.01, 0.0025), (0.02, 0.01), (0.5, 0.49)])
+def test_a_rounded_norm_is_a_square_near_zero_and_plain_l1_less_a_constant_beyond(d, value):
+    x = torch.zeros(1, 3, 2, 2)
+    assert L_rec(x + d, x, x, x, smooth=0.02).item() == pytest.approx(value, abs=1e-7)
+
+
 def literal_rec(x_hat_H: Tensor, x_H: Tensor, x_hat_L: Tensor, x_L_gt: Tensor, per_pixel: bool) -> Tensor:
     terms = []
     for x_hat, x in ((x_hat_H, x_H), (x_hat_L, x_L_gt)):
