@@ -239,7 +239,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "smoke": dict(SLIM, size="S", height=64, width=32, backbone_width=8, decoder_width=4, discriminator_width=8,
                   identities=4, steps=30, warmup=5, log_every=5, checkpoint_every=10),
     # Trends, in minutes on two cores: what `make book` runs.
-    "quick": dict(SMALL, judged_images=4, steps=400, log_every=10, checkpoint_every=100),
+    "quick": dict(SMALL, decoder_width=4, judged_images=4, steps=400, log_every=10, checkpoint_every=100),
     # Orderings, with seeds, on two cores in an hour or two: the committed tables.
     "reduced": dict(SMALL, steps=500, log_every=20, checkpoint_every=250),
     # The paper (Sec. 4.1): Config() itself.

@@ -163,7 +163,7 @@ def test_step(benchmark: Any, name: str) -> None:
 
 
 def test_a_step_of_cad_net_costs_at_most_two_and_a_half_of_a_baseline(capsys: pytest.CaptureFixture[str]) -> None:
-    """Side by side, in turn; E and F alone are two of them. The least of several steps, and a twentieth for noise."""
+    """Side by side, in turn; E and F alone are two of them. The least of several steps."""
     rows = {name: trainer(name) for name in ("baseline_mlr", "two_encoders", "cadnet")}
     times: dict[str, list[float]] = {name: [] for name in rows}
     for _ in range(2 * ROUNDS):
@@ -174,4 +174,4 @@ def test_a_step_of_cad_net_costs_at_most_two_and_a_half_of_a_baseline(capsys: py
     with capsys.disabled():
         for name, value in least.items():
             print(f"\n  {name:<14} {1000 * value:8.1f} ms a step, {ratio[name]:.2f} of baseline_mlr", end="")
-    assert ratio["cadnet"] <= 2.5 * 1.05, ratio
+    assert ratio["cadnet"] <= 2.5, ratio
