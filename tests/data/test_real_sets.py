@@ -81,7 +81,7 @@ def test_wrong_choices_are_sentences(viper_run: tuple[Path, Path], tmp_path: Pat
         ("there is no such file", ("evaluate", run, "--manifest", tmp_path / "gone.csv")),
         ("25 April 2019", ("evaluate", run, "--dataset", "dukemtmc_reid", "--root", root)),
         ("no construction 'x'", ("data", "manifest", "viper", "--root", root, "--mlr", "x")),
-        ("choose walkers, check or manifest", ("data", "market")),
+        ("choose one of walkers, check, manifest", ("data", "market")),
         ("say which", ("data",)),
         ("no folder bounding_box_train/", ("data", "check", "market1501", "--root", root)),
     ):
