@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 
@@ -75,6 +76,7 @@ def paired(ours: Mapping[int, float], theirs: Mapping[int, float], confidence: f
     return mean_interval([ours[k] - theirs[k] for k in shared], confidence) if shared else None
 
 
+@cache
 def t_quantile(share: float, degrees: int) -> float:
     """The value that Student's t stays below in this share of cases.
 

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from cadnet_edu.claims import page
 from cadnet_edu.config import Config, profile
 from cadnet_edu.experiments.beyond import beyond, beyond_text
 from cadnet_edu.experiments.conduct import Task, conduct, plan, tasks
 from cadnet_edu.experiments.galleries import figure3, figure3_text, figure4, figure4_text
+from cadnet_edu.experiments.publish import claims, publish
 from cadnet_edu.experiments.rows import DEFAULT_REGIMES, ROWS, Row, Target, rows
 from cadnet_edu.experiments.tables import markdown, table
 from cadnet_edu.files import write_atomically
@@ -36,6 +38,8 @@ class Reproduce:
     """How many repetitions: seeds 0 to N - 1."""
     out: Path = Path("runs/reproduce")
     """Folder for records, tables and figures."""
+    publish: bool = False
+    """Also copy records and result into the book of a source checkout, as the results that come with it."""
     plan: bool = False
     """Only show what would be done, what is done already, and how long the rest will take."""
     fresh: bool = False
@@ -76,7 +80,9 @@ def reproduce(arguments: Sequence[str]) -> int:
         plan(todo, Records(here) if asked.fresh else records, print)
         return 0
     failed = conduct(todo, here, records, say, asked.fresh)
-    write(asked, lines, records, seeds)
+    data = write(asked, base, lines, records, seeds)
+    if asked.publish:
+        say(f"published: {publish(asked.what, data, lines, records, seeds)}")
     for name, why in failed.items():
         say(f"failed: {name}: {why}")
     return 1 if failed else 0
@@ -102,22 +108,26 @@ def rows_asked(asked: Reproduce, base: Config) -> list[Row]:
     return rows(names, base, asked.regimes or DEFAULT_REGIMES[asked.what])
 
 
-def write(asked: Reproduce, lines: list[Row], records: Records, seeds: list[int]) -> None:
+def write(
+    asked: Reproduce, base: Config, lines: list[Row], records: Records, seeds: list[int]
+) -> dict[str, Any]:
     """Make the table or figure from the records, write it, and show it."""
-    data, text = shown(asked.what, lines, records, seeds, asked.out)
+    data, text = shown(asked.what, base, lines, records, seeds, asked.out)
     write_record(asked.out / f"{asked.what}.json", data)
     write_atomically(asked.out / f"{asked.what}.md", lambda file: file.write(text.encode()))
     print(text)
     say(f"written: {asked.out / asked.what}.json and .md")
+    return data
 
 
 def shown(
-    what: str, lines: list[Row], records: Records, seeds: list[int], out: Path
+    what: str, base: Config, lines: list[Row], records: Records, seeds: list[int], out: Path
 ) -> tuple[dict[str, Any], str]:
     """What was asked for, as data and as text; its figures are written.
 
     Args:
         what: the table or figure.
+        base: the profile's settings.
         lines: its rows.
         records: where the numbers are.
         seeds: which repetitions count.
@@ -128,6 +138,9 @@ def shown(
         draw, tell = (figure3, figure3_text) if what == "figure3" else (figure4, figure4_text)
         data = draw([row for row in lines if row.regime == lines[0].regime], records, seeds, out)
         return data, tell(data, labels)
+    if what == "claims":
+        data = claims(base, lines, records, seeds)
+        return data, page(data)
     if what == "beyond":
         data = beyond(lines, records, seeds, out)
         return data, beyond_text(data)

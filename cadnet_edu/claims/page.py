@@ -1,0 +1,96 @@
+"""The ledger as a page of the book, made from its JSON and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SIGNS = {"holds": "✓", "holds in part": "◐", "does not hold here": "✗", "not testable here": "–"}
+SAYS = {"yes": "✓", "no": "✗ the opposite", "open": "open", "missing": "–"}
+HEAD = """# The claims of the paper, one by one
+
+Each claim stands here as the paper has it (Li et al., 2019), with the experiment that tests it, the rule of the
+verdict, which was written before the numbers were seen, our numbers, and the verdict. A verdict is about *our* data,
+networks and budget; it says neither more nor less about the paper's own experiments.
+
+An interval is the 95 % interval of the mean over seeds (Student's t), of a difference taken seed by seed where two
+methods are compared. "All labels" and "few labels" are the two regimes: labels for all training people, or for a fifth
+of them while all their images are there.
+"""
+
+
+def page(data: Mapping[str, Any]) -> str:
+    """The page's text, in MyST Markdown.
+
+    Args:
+        data: the ledger, as ``cadnet_edu.claims.ledger`` makes it.
+    """
+    lines = [HEAD, source(data), "", "| verdict | claims |", "|---|---|"]
+    lines += [f"| {SIGNS[verdict]} {verdict} | {n} |" for verdict, n in data["verdicts"].items()]
+    for number, claim in enumerate(data["claims"], 1):
+        lines += ["", *entry(number, claim)]
+    return "\n".join(lines) + "\n"
+
+
+def source(data: Mapping[str, Any]) -> str:
+    """Where the numbers come from, in a sentence or two."""
+    about = data["provenance"]
+    if not about["records"]:
+        return "No run has been recorded yet, so no claim has been tested."
+    return (
+        f"Profile `{data['profile']}`, {about['records']} runs; seeds {', '.join(map(str, data['seeds']))}; code "
+        f"{', '.join(about['code'])}, commit {', '.join(about['commit'])}; {', '.join(about['device'])} in "
+        f"{', '.join(about['precision'])}; PyTorch {', '.join(about['torch'])}; {', '.join(about['date'])}. Made by "
+        f"`cadnet-edu reproduce claims --profile {data['profile']} --seeds {len(data['seeds'])}`."
+    )
+
+
+def entry(number: int, claim: Mapping[str, Any]) -> list[str]:
+    """One claim.
+
+    Args:
+        number: its place.
+        claim: as in the ledger.
+    """
+    lines = [
+        f"## {number}. {SIGNS[claim['verdict']]} {claim['verdict'].capitalize()}: {claim['name'].replace('-', ' ')}",
+        "",
+        f"> {plain(claim['sentence'])} ({claim['section']})",
+        "",
+        f"**Test.** {plain(claim['experiment'])}",
+        "",
+        f"**Rule.** {claim['rule']}",
+        "",
+    ]
+    if claim["numbers"]:
+        lines += ["| comparison | mean | 95 % interval | seeds | wanted | |", "|---|---|---|---|---|---|"]
+        lines += [row(number) for number in claim["numbers"]]
+        lines += [""]
+    return [*lines, f"**Verdict: {claim['verdict']}.** {claim['why']}"]
+
+
+def row(number: Mapping[str, Any]) -> str:
+    """One comparison as a row of a table."""
+    unit = f" {number['unit']}" if number["unit"] and number["mean"] is not None else ""
+
+    def told(value: float | None) -> str:
+        return "–" if value is None else f"{value:.3g}"
+
+    interval = "–" if number["low"] is None else f"{told(number['low'])} to {told(number['high'])}"
+    cells = (plain(number["what"]), told(number["mean"]) + unit, interval, str(number["seeds"]), number["wanted"])
+    return f"| {' | '.join(cells)} | {SAYS[number['says']]} |"
+
+
+def plain(text: str) -> str:
+    """Names of losses and of code as code, so that no underscore or brace becomes markup.
+
+    >>> plain("rank-1, f_only minus without_adv_DF; loss L_adv^{D_F} of D_F")
+    'rank-1, `f_only` minus `without_adv_DF`; loss `L_adv^{D_F}` of `D_F`'
+    """
+    words = text.split(" ")
+    return " ".join(f"`{core}`{tail}" if "_" in core else word for word in words for core, tail in [_split(word)])
+
+
+def _split(word: str) -> tuple[str, str]:
+    core = word.rstrip(",.;:")
+    return core, word[len(core) :]

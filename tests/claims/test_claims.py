@@ -1,0 +1,170 @@
+"""The ledger: verdicts follow from intervals alone, every claim can be judged, and the page is what the JSON says."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cadnet_edu.claims import CLAIMS, VERDICTS, Claim, Comparison, ledger, page
+from cadnet_edu.claims.page import plain
+from cadnet_edu.claims.rules import mean, minus, of, ratio
+from cadnet_edu.files import read_json
+
+ROOT = Path(__file__).parents[2]
+NOTHING = {"profile": "smoke", "seeds": [], "provenance": {"records": 0}}
+
+
+def evidence_of(better: float, seeds: int = 3) -> Any:
+    """Every number of every row is there; CAD-Net's differ by ``better`` from those of the others, a bit by seed."""
+
+    def ask(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
+        shift = better if row == "cadnet" else 0.0
+        return {k: 0.5 + 0.01 * k + shift * (1 + 0.1 * k) for k in range(seeds)}
+
+    return ask
+
+
+def evidence_by_chance(trial: int, rows: set[str] | None = None) -> Any:
+    """Numbers that have nothing to do with each other, alike for all seeds but for a bit of noise."""
+
+    def ask(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
+        if rows is not None and row not in rows:
+            return {}
+        rng = random.Random(f"{trial} {row} {place} {regime}")
+        level = rng.uniform(-0.1, 1)
+        return {k: level + rng.uniform(-0.02, 0.02) for k in range(3)}
+
+    return ask
+
+
+def nothing(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
+    return {}
+
+
+# ---------------------------------------------------------------------------------------------------- the rules
+
+
+def compare(values: dict[int, float], **more: Any) -> str:
+    return Comparison("x", lambda _: values, scale=1.0, **more).run(nothing)["says"]
+
+
+@pytest.mark.parametrize(
+    ("values", "more", "says"),
+    [({0: 1.0, 1: 1.1, 2: 0.9}, {}, "yes"), ({0: -1.0, 1: -1.1, 2: -0.9}, {}, "no"),
+     ({0: 1.0, 1: -1.0, 2: 0.5}, {}, "open"), ({0: 5.0}, {}, "missing"), ({}, {}, "missing"),
+     ({0: 1.0, 1: 1.1, 2: 0.9}, dict(above=None, below=0.0), "no"),
+     ({0: 1.0, 1: 1.1, 2: 0.9}, dict(above=None, below=2.0), "yes"),
+     ({0: 1.0, 1: 1.1, 2: 0.9}, dict(above=0.8), "open"), ({0: -1.0, 1: -1.1, 2: -0.9}, dict(above=-3.0), "yes")],
+)  # fmt: skip
+def test_an_interval_says_what_it_clears(values: dict[int, float], more: dict[str, Any], says: str) -> None:
+    assert compare(values, **more) == says
+
+
+@pytest.mark.parametrize(
+    ("says", "verdict"),
+    [(("yes", "yes"), "holds"), (("yes", "open"), "holds in part"), (("yes", "no"), "holds in part"),
+     (("open", "no"), "does not hold here"), (("open",), "does not hold here"),
+     (("yes", "missing"), "not testable here")],
+)  # fmt: skip
+def test_the_verdict_counts_comparisons(says: tuple[str, ...], verdict: str) -> None:
+    numbers = {"yes": {0: 1.0, 1: 1.0}, "no": {0: -1.0, 1: -1.0}, "open": {0: 1.0, 1: -1.0}, "missing": {}}
+    tests = tuple(Comparison(s, lambda _, s=s: numbers[s]) for s in says)  # type: ignore[misc]
+    found = Claim("name", "sentence", "Sec. 1", "experiment", tests).judge(nothing)
+    assert found["verdict"] == verdict
+    assert [number["says"] for number in found["numbers"]] == list(says)
+    assert found["why"].endswith(".")
+    if "no" in says:
+        assert "1 says the opposite" in found["why"]
+
+
+def test_numbers_are_joined_seed_by_seed() -> None:
+    def ask(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
+        return {"a": {0: 8.0, 1: 6.0, 2: 1.0}, "b": {0: 2.0, 1: 3.0, 3: 9.0}, "z": {0: 0.0, 1: 3.0}}[row]
+
+    a, b, z = of("a", "x"), of("b", "x"), of("z", "x")
+    assert minus(a, b)(ask) == {0: 6.0, 1: 3.0}
+    assert ratio(a, z)(ask) == {1: 2.0}
+    assert mean(a, b)(ask) == {0: 5.0, 1: 4.5}
+
+
+# ---------------------------------------------------------------------------------------------------- the claims
+
+
+def test_there_are_enough_claims_and_each_is_told_completely() -> None:
+    assert len(CLAIMS) >= 15
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
+    for claim in CLAIMS:
+        assert claim.sentence.endswith(".")
+        assert claim.section.startswith(("Sec. ", "Abstract"))
+        assert claim.experiment.endswith((".", "?"))
+        assert bool(claim.tests) != bool(claim.why_not), claim.name
+
+
+@pytest.mark.parametrize("claim", [c for c in CLAIMS if c.tests], ids=lambda c: c.name)
+def test_each_claim_can_come_out_either_way(claim: Claim) -> None:
+    """Whatever the numbers are, no claim is decided beforehand: some let it hold, others do not."""
+    verdicts = {claim.judge(evidence_by_chance(trial))["verdict"] for trial in range(400)}
+    assert {"holds", "does not hold here"} <= verdicts or {"holds in part", "does not hold here"} <= verdicts, verdicts
+    assert claim.judge(nothing)["verdict"] == "not testable here"
+    assert claim.judge(evidence_of(0.3, seeds=1))["verdict"] == "not testable here"
+
+
+def test_every_row_and_place_that_a_claim_asks_for_exists() -> None:
+    from cadnet_edu.experiments.rows import LABELS, REGIMES, ROWS
+
+    asked: list[tuple[str, tuple[Any, ...], str]] = []
+
+    def ask(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
+        asked.append((row, place, regime))
+        return {0: 1.0, 1: 2.0}
+
+    ledger(CLAIMS, ask, NOTHING)
+    assert {row for row, _, _ in asked} <= set(LABELS) & set(ROWS["claims"])
+    assert {regime for _, _, regime in asked} == set(REGIMES)
+    assert {place[0] for _, place, _ in asked} == {"scores", "analyses"}
+    assert {place[1] for _, place, _ in asked if place[0] == "analyses"} <= {"probe", "silhouette", "sweep"}
+
+
+# ---------------------------------------------------------------------------------------------------- the page
+
+
+@pytest.mark.parametrize("better", [0.3, 0.0])
+def test_the_page_tells_every_claim_with_its_verdict(better: float) -> None:
+    about = {"records": 3, **{k: ["x"] for k in ("code", "commit", "device", "precision", "torch", "date")}}
+    data = ledger(CLAIMS, evidence_of(better), {"profile": "smoke", "seeds": [0, 1, 2], "provenance": about})
+    text = page(data)
+    assert text.count("**Verdict: ") == len(CLAIMS)
+    for verdict in VERDICTS:
+        assert text.count(f"**Verdict: {verdict}.**") == data["verdicts"][verdict]
+    assert sum(data["verdicts"].values()) == len(CLAIMS)
+    for claim in data["claims"]:
+        assert plain(claim["sentence"]) in text
+        assert text.count("| missing") == 0
+    rows = [line for line in text.splitlines() if line.startswith("|") and " minus " in line]
+    assert all(line.count("|") == 7 for line in rows)
+
+
+def test_the_page_of_no_runs_says_so() -> None:
+    text = page(ledger(CLAIMS, nothing, NOTHING))
+    assert "No run has been recorded yet" in text
+    assert text.count("**Verdict: not testable here.**") == len(CLAIMS)
+
+
+def test_the_books_page_is_made_from_the_committed_ledger() -> None:
+    data = read_json(ROOT / "book" / "results" / "claims.json")
+    assert (ROOT / "book" / "claims.md").read_text(encoding="utf-8") == page(data)
+
+
+def test_the_committed_ledger_judges_todays_claims_by_todays_rules() -> None:
+    data = read_json(ROOT / "book" / "results" / "claims.json")
+    told = {c["name"]: c for c in data["claims"]}
+    assert list(told) == [claim.name for claim in CLAIMS]
+    for claim in CLAIMS:
+        found = told[claim.name]
+        same = (claim.sentence, claim.section, claim.experiment, claim.rule)
+        assert (found["sentence"], found["section"], found["experiment"], found["rule"]) == same
+        assert [n["what"] for n in found["numbers"]] == [t.what for t in claim.tests]
+        assert [n["wanted"] for n in found["numbers"]] == [t.wanted for t in claim.tests]
