@@ -19,10 +19,11 @@ FLOORS: list[list[str]] = [
     ["image_metrics", "embeddings", "check", "widgets", "notebook"],
     ["metrics"],
     ["evaluate", "train", "analysis"],
-    ["recover", "runs", "methods", "records"],
+    ["recover", "runs", "methods", "records", "pretrained"],
     ["claims", "plan"],
     ["experiments"],
     ["__main__"],
+    ["terminal"],
 ]
 FORBIDDEN = {  # what the floors alone would allow
     "models": {"config", "data", "figures", "losses"},
