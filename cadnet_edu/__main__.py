@@ -1,4 +1,4 @@
-"""The command line: ``cadnet-edu train | evaluate | recover | reproduce | plan | data``."""
+"""The command line: ``cadnet-edu train | evaluate | recover | reproduce | export | plan | data``."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ USAGE = """usage: cadnet-edu COMMAND ...
   evaluate   score a trained run by rate:      cadnet-edu evaluate runs/cadnet --rates 1 2 3 4 8
   recover    recover ordinary image files:     cadnet-edu recover runs/cadnet photo.jpg --out recovered
   reproduce  the paper's tables and figures:   cadnet-edu reproduce table1 --profile quick --seeds 3 --plan
+  export     keep a trained run as a file:     cadnet-edu export runs/cadnet --name cadnet --out weights
   plan       will it fit, how long is it:      cadnet-edu plan --profile full --gpu t4
   data       write, check or list data sets:   cadnet-edu data check market1501 --root data/market1501
 
@@ -304,6 +305,13 @@ def reproduce(arguments: Sequence[str]) -> int:
     return run(arguments)
 
 
+def export(arguments: Sequence[str]) -> None:
+    """``cadnet-edu export``"""
+    from cadnet_edu.experiments.ship import export_command
+
+    export_command(arguments)
+
+
 def _profile_and_method(arguments: Sequence[str]) -> _Chosen:
     """The two options on which the defaults of all others depend."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
@@ -356,7 +364,8 @@ def say(text: str) -> None:
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
-    "train": train, "evaluate": evaluate, "recover": recover, "reproduce": reproduce, "plan": plan, "data": data,
+    "train": train, "evaluate": evaluate, "recover": recover, "reproduce": reproduce, "export": export,
+    "plan": plan, "data": data,
 }  # fmt: skip
 
 

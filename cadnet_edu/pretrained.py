@@ -1,0 +1,220 @@
+"""Trained networks that come with the package: half precision, one safetensors file each, and how they were made."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cadnet_edu.checkpoints import Record
+from cadnet_edu.config import Config
+from cadnet_edu.files import write_atomically
+from cadnet_edu.models.cadnet import CADNet
+from cadnet_edu.train import build_network
+
+WEIGHTS = Path(__file__).parent / "weights"
+LARGEST = 10 * 2**20  # bytes of all files together
+FORMAT = "cadnet_edu-1"
+JUDGES = ("D_F.", "D_I.")  # what only training needs stays behind
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A network ready to be asked, with its settings and its record."""
+
+    name: str
+    net: CADNet
+    config: Config
+    record: dict[str, Any]  # scores as committed, budget, provenance
+    history: list[Record]
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """The networks that there are.
+
+    Args:
+        folder: where to look; the package's own without it.
+    """
+    return sorted(path.stem for path in (folder or WEIGHTS).glob("*.safetensors"))
+
+
+def pretrained(name: str = "cadnet", folder: Path | None = None) -> Pretrained:
+    """Load a trained network that comes with the package.
+
+    Its weights are kept in half precision and computed with in single precision, so scores differ from those of the
+    run it came from in the third digit at most; the record that comes along holds the scores of these very weights.
+
+    Args:
+        name: which; see ``names``.
+        folder: where to look; the package's own without it.
+
+    Returns:
+        the network in evaluation mode on the CPU, its settings, its record and its losses during training.
+
+    Raises:
+        ValueError: when there is no such network, or its file is damaged or of another kind.
+
+    Choice:
+        D_F and D_I are not kept: nobody asks them after training.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = (folder or WEIGHTS) / f"{name}.safetensors"
+    if not path.is_file():
+        there = ", ".join(names(folder)) or "none"
+        raise ValueError(f"there is no trained network {name!r} in {path.parent}. There: {there}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path}: damaged, its weights cannot be read ({error}). Install the package again.") from None
+    if about.get("format") != FORMAT:
+        raise ValueError(f"{path}: a safetensors file, but not one that `export` of this package wrote.")
+    config = Config.from_dict(json.loads(about["config"]))
+    net = network(config, tensors, path)
+    return Pretrained(name, net, config, json.loads(about["record"]), json.loads(about["history"]))
+
+
+def network(config: Config, tensors: dict[str, Tensor], path: Path) -> CADNet:
+    """The network of a configuration with these weights, without its discriminators.
+
+    Args:
+        config: which networks there are.
+        tensors: their weights.
+        path: of the file, for messages.
+
+    Raises:
+        ValueError: when the weights do not fit.
+    """
+    identities = len(tensors["C.fc.weight"]) if "C.fc.weight" in tensors else 0
+    net = build_network(replace(config, weights="none"), identities)
+    net.D_F = net.D_I = None
+    try:
+        net.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in tensors.items()})
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ValueError(
+            f"{path}: the weights do not fit this network ({reason}). They were written by another version of this "
+            "package: install that version, or export them again."
+        ) from None
+    net.requires_grad_(False)
+    return net.to(memory_format=torch.channels_last).eval()
+
+
+def halved(net: CADNet) -> dict[str, Tensor]:
+    """The weights of E, G, F and C in half precision.
+
+    Raises:
+        ValueError: when a number is too large for half precision.
+    """
+    kept = {}
+    for key, tensor in net.state_dict().items():
+        if key.startswith(JUDGES):
+            continue
+        half = tensor.detach().cpu().half() if tensor.is_floating_point() else tensor.detach().cpu()
+        if not half.isfinite().all():
+            raise ValueError(f"{key} holds a number beyond half precision (65504), or none at all; it cannot be kept.")
+        kept[key] = half.contiguous()
+    return kept
+
+
+def export(
+    net: CADNet,
+    config: Config,
+    record: dict[str, Any],
+    history: list[Record],
+    name: str,
+    folder: Path | None = None,
+    every: int = 1,
+) -> Path:
+    """Write a network as a file that ``pretrained`` reads.
+
+    Args:
+        net: the trained network.
+        config: its settings.
+        record: what is told about it: scores of the halved weights, budget, provenance.
+        history: its losses during training.
+        name: letters, digits, ``_`` and ``-``.
+        folder: where to; the package's own without it.
+        every: how many records of the history share one kept, to keep the file small.
+
+    Returns:
+        the file.
+
+    Raises:
+        ValueError: for another name, or when all files in the folder together were more than 10 MB.
+    """
+    from safetensors.torch import save
+
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ValueError(f"name {name!r}: use letters, digits, _ and - only.")
+    folder = folder or WEIGHTS
+    settings = config.to_dict() | {"root": None}
+    about = {
+        "format": FORMAT,
+        "config": json.dumps(settings),
+        "record": json.dumps(record, allow_nan=False),
+        "history": json.dumps(history[every - 1 :: every], allow_nan=False),
+    }
+    content = save(halved(net), about)
+    path = folder / f"{name}.safetensors"
+    others = sum(p.stat().st_size for p in folder.glob("*.safetensors") if p != path)
+    if others + len(content) > LARGEST:
+        raise ValueError(
+            f"{name}: {len(content) / 2**20:.1f} MB and {others / 2**20:.1f} MB of other networks in {folder} are more "
+            f"than the {LARGEST / 2**20:.0f} MB that the package may carry. Use a narrower network."
+        )
+    return write_atomically(path, lambda file: file.write(content))
+
+
+def model_card(made: list[Pretrained]) -> str:
+    """A page that says what the networks are, how they were made, what they can do, and what they are not for.
+
+    Args:
+        made: the networks.
+    """
+    lines = [CARD]
+    for one in made:
+        about, budget = one.record.get("provenance", {}), one.record.get("budget", {})
+        lines += [
+            f"## `{one.name}`",
+            "",
+            f"Method `{one.config.method}` at profile `{one.config.profile}`, seed {one.config.seed}: "
+            f"{one.config.backbone}, images {one.config.height} x {one.config.width}, {one.config.steps} steps on "
+            f"`{one.config.dataset}` size {one.config.size}, losses {one.config.lam}. "
+            f"Trained in {budget.get('wall_seconds')} s on {about.get('device')}, code {about.get('code')}, commit "
+            f"{about.get('commit')}, {about.get('date')}.",
+            "",
+            "| r | rank-1 | mAP | PSNR | SSIM | LPIPS |",
+            "|---|---|---|---|---|---|",
+            *(_card_row(r, scores) for r, scores in one.record.get("scores", {}).items()),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _card_row(r: str, scores: dict[str, Any]) -> str:
+    columns = (("rank1", 3), ("mAP", 3), ("psnr", 2), ("ssim", 3), ("lpips", 3))
+    cells = ["–" if scores.get(n) is None else f"{scores[n]:.{digits}f}" for n, digits in columns]
+    return f"| {r} | {' | '.join(cells)} |"
+
+
+CARD = """# Trained networks that come with `cadnet_edu`
+
+Small CAD-Nets for the chapters of the book and for Colab, so that a reader meets a trained network at once. Written by
+`cadnet_edu.pretrained.export`, read by `cadnet_edu.pretrained.pretrained(name)`.
+
+- **Data.** Walkers, the drawn pedestrians of this package. No photograph and no real person was used.
+- **Use.** Teaching and experiments. They know drawn people only: on photographs their answers mean nothing, and they
+  must not be used to identify anybody.
+- **Licence.** MIT, as the package.
+- **Format.** safetensors, float16; settings, record and losses in the file's metadata. D_F and D_I are left out.
+
+The scores are of these files, halved weights computed with in float32, on the test people of the same data set.
+"""
