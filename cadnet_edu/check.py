@@ -20,6 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from cadnet_edu.exercises.baseline import check_batch_hard, check_cross_entropy, check_pairwise_distance
+from cadnet_edu.exercises.identify import (
+    check_best_reader,
+    check_joint_vector,
+    check_logit_gradient,
+    check_slowed,
+)
 from cadnet_edu.exercises.report import Report
 from cadnet_edu.exercises.resolution import check_degrade, check_nyquist, check_psnr
 from cadnet_edu.exercises.retrieval import (
@@ -33,14 +39,18 @@ __all__ = [
     "Report",
     "check_average_precision",
     "check_batch_hard",
+    "check_best_reader",
     "check_cmc",
     "check_cross_entropy",
     "check_degrade",
+    "check_joint_vector",
+    "check_logit_gradient",
     "check_nyquist",
     "check_pairwise_distance",
     "check_psnr",
     "check_rank_of_first_match",
     "check_single_shot_rank1",
+    "check_slowed",
     "same",
 ]
 
