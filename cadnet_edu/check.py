@@ -26,6 +26,7 @@ from cadnet_edu.exercises.identify import (
     check_logit_gradient,
     check_slowed,
 )
+from cadnet_edu.exercises.real_data import check_findable, check_mlr_roles, check_near_camera, check_read_name
 from cadnet_edu.exercises.report import Report
 from cadnet_edu.exercises.resolution import check_degrade, check_nyquist, check_psnr
 from cadnet_edu.exercises.retrieval import (
@@ -43,12 +44,16 @@ __all__ = [
     "check_cmc",
     "check_cross_entropy",
     "check_degrade",
+    "check_findable",
     "check_joint_vector",
     "check_logit_gradient",
+    "check_mlr_roles",
+    "check_near_camera",
     "check_nyquist",
     "check_pairwise_distance",
     "check_psnr",
     "check_rank_of_first_match",
+    "check_read_name",
     "check_single_shot_rank1",
     "check_slowed",
     "same",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import answers_real_data
 import numpy as np
 import pytest
 import torch
@@ -384,6 +385,8 @@ WRONG += [
 ]
 
 
+RIGHT += answers_real_data.RIGHT
+WRONG += answers_real_data.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
 
 
