@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ def check_joint_vector(student: Callable) -> None:
 def check_slowed(student: Callable) -> None:
     """Check ``slow_down(x, share)``: x itself, of whose gradient only a share flows back."""
     x = torch.tensor([1.0, -2.0, 4.0])
-    mistakes = {
+    mistakes: dict[str, Any] = {
         "you scaled the value. Going forward nothing may change; only the gradient is slowed.": 0.25 * x,
         "you scaled the value by 1 - share. Going forward nothing may change.": 0.75 * x,
         "value and share are added up to more than x: the two parts have to sum to x.": 1.25 * x,
