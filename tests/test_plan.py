@@ -181,7 +181,7 @@ def test_every_method_can_be_rehearsed(name: str) -> None:
 
 @pytest.mark.parametrize("changes", [
     dict(mining="batch_all"), dict(encoder_passes=1), dict(optimiser="sgd", momentum=0.0), dict(branch_heads=False),
-    dict(skips="none"), dict(adversarial="minimax"), dict(features="f", branch_heads=False),
+    dict(skips="none"), dict(adversarial="minimax"), dict(unlabelled_images=4), dict(features="f", branch_heads=False),
 ])  # fmt: skip
 def test_every_setting_can_be_rehearsed(changes: dict[str, Any]) -> None:
     seen = rehearse(tiny(**changes), 5)
@@ -231,6 +231,11 @@ def test_what_is_printed(on_t4: Any) -> None:
                   "--identities 4", "60,000 steps = 148 passes", "D_I 11.18", "it fits in: "):  # fmt: skip
         assert words in text
     assert max(map(len, text.splitlines())) <= 130
+
+
+def test_fewer_labels_make_a_smaller_classifier() -> None:
+    every, half = (plan(tiny(labelled=share), "t4").parameters["C"] for share in (1.0, 0.5))
+    assert half < 0.6 * every
 
 
 def test_a_larger_gpu_needs_no_advice() -> None:

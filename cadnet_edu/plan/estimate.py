@@ -13,6 +13,7 @@ from cadnet_edu.devices import choose_precision
 from cadnet_edu.plan.gpus import GIB, GPUS, TERA, Gpu, known_gpu
 from cadnet_edu.plan.rehearsal import Memory, Rehearsed, Work, rehearse
 from cadnet_edu.plan.sizes import Size, training_size
+from cadnet_edu.train import labelled_pids
 
 # Of the speed that the data sheet promises for each operation, the shares between which a run is expected. NVIDIA's
 # own trainings of ResNet-50 with PyTorch (DeepLearningExamples: V100 and A100, with and without 16-bit numbers) reach
@@ -147,7 +148,8 @@ def plan(config: Config, gpu: str = "t4", advise: bool = True) -> Plan:
 def _plan(config: Config, gpu: Gpu, on_cpu: bool, advise: bool) -> Plan:
     precision = precision_on(config, gpu, on_cpu)
     size = training_size(config)
-    rehearsed = rehearse(for_rehearsal(config), size.identities, precision, not on_cpu)
+    labelled = len(labelled_pids(range(size.identities), config.labelled, 0))
+    rehearsed = rehearse(for_rehearsal(config), labelled, precision, not on_cpu)
     bound = seconds_of(rehearsed.work, gpu)
     made = Plan(
         config=config,

@@ -192,7 +192,7 @@ class Rehearsal(Trainer):
         self.step_number = 0
         for optimiser in self.optimisers():
             for group in optimiser.param_groups:
-                group["foreach"] = foreach
+                group["foreach"] = foreach and not group.get("fused")
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
         """Those that there are."""
@@ -214,7 +214,7 @@ def _without_numbers(t: Tensor) -> Tensor:
 
 def batch_without_numbers(config: Config) -> Batch:
     """A batch of the right shapes."""
-    labelled, unlabelled = config.batch_size, getattr(config, "unlabelled_images", 0)
+    labelled, unlabelled = config.batch_size, config.unlabelled_images
 
     def images() -> Tensor:
         return torch.empty(labelled + unlabelled, 3, config.height, config.width)

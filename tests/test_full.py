@@ -1,0 +1,79 @@
+"""The paper's run, at its own sizes: one step with numbers, from weights on disk, and on from a checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+
+from cadnet_edu.config import profile
+from cadnet_edu.plan import rehearse
+from cadnet_edu.plan.measure import noise_split
+from cadnet_edu.train import Trainer
+
+pytestmark = pytest.mark.slow
+IDENTITIES = 751
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file such as torchvision's: a whole ResNet-50 with its classifier, its checksum in its name."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("weights")
+    torch.save(torchvision.models.resnet50(weights=None).state_dict(), folder / "new.pth")
+    digest = hashlib.sha256((folder / "new.pth").read_bytes()).hexdigest()
+    return (folder / "new.pth").rename(folder / f"resnet50-{digest[:8]}.pth")
+
+
+def test_a_step_of_the_papers_run(weights: Path, tmp_path: Path) -> None:
+    """ResNet-50 twice from a local file, 256 x 128, 751 identities, the smallest legal batch: 2 identities x 2 images.
+
+    A step, a checkpoint and another step, in one trainer; then the second step again in a new one that resumes.
+    """
+    config = profile("full", identities=2, images_per_identity=2, weights=str(weights), device="cpu")
+    split = noise_split(config, IDENTITIES)
+    trainer = Trainer(config, split, tmp_path)
+    started = torch.load(weights, weights_only=True)
+    for encoder in (trainer.net.E, trainer.net.F):
+        assert encoder is not None
+        assert torch.equal(encoder.resnet.layer4[2].conv3.weight, started["layer4.2.conv3.weight"])
+    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in trainer.net.named_children()}
+    assert counts == dict(rehearse(config, IDENTITIES).parameters)
+    assert counts["E"] == counts["F"] == 23_508_032
+    assert counts["C"] == (4096 + 1) * IDENTITIES
+
+    before = {name: p.detach().clone() for name, p in trainer.net.named_parameters() if name.endswith("weight")}
+    begun = time.process_time()
+    record = trainer.step()
+    seconds = time.process_time() - begun
+    assert all(value.isfinite() for value in record.values())
+    still = [name for name, p in trainer.net.named_parameters() if name in before and torch.equal(p, before[name])]
+    assert still == []  # every layer of every network has moved
+    batch = next(trainer.batches)
+    with torch.no_grad():
+        out = trainer.net(batch.x_L)
+    assert out.f.shape == (4, 2048, 8, 4)
+    assert out.x_hat is not None
+    assert out.x_hat.shape == (4, 3, 256, 128)
+    assert out.v.shape == (4, 4096, 8, 4)
+    assert out.u.shape == (4, 4096)
+    assert out.logits.shape == (4, IDENTITIES)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"\n{counts}\n4 + 4 images in {trainer.precision}: {seconds:.1f} processor seconds, {peak:.1f} GiB at most")
+
+    trainer.save()
+    trainer.step()
+    again = Trainer(config, split, tmp_path)
+    assert again.resume()
+    assert again.step_number == 1
+    again.step()
+    (tmp_path / "checkpoint.pt").unlink()  # 0.8 GiB
+    ours, theirs = trainer.net.state_dict(), again.net.state_dict()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+    for a, b in zip(trainer.opt_G.state.values(), again.opt_G.state.values(), strict=True):
+        assert torch.equal(a["momentum_buffer"], b["momentum_buffer"])
