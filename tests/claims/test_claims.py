@@ -11,6 +11,8 @@ import pytest
 from cadnet_edu.claims import CLAIMS, VERDICTS, Claim, Comparison, ledger, page
 from cadnet_edu.claims.page import plain
 from cadnet_edu.claims.rules import mean, minus, of, ratio
+from cadnet_edu.config import profile
+from cadnet_edu.experiments.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, rows
 from cadnet_edu.files import read_json
 
 ROOT = Path(__file__).parents[2]
@@ -113,8 +115,6 @@ def test_each_claim_can_come_out_either_way(claim: Claim) -> None:
 
 
 def test_every_row_and_place_that_a_claim_asks_for_exists() -> None:
-    from cadnet_edu.experiments.rows import LABELS, REGIMES, ROWS
-
     asked: list[tuple[str, tuple[Any, ...], str]] = []
 
     def ask(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
@@ -124,7 +124,9 @@ def test_every_row_and_place_that_a_claim_asks_for_exists() -> None:
     ledger(CLAIMS, ask, NOTHING)
     assert {row for row, _, _ in asked} <= set(LABELS) & set(ROWS["claims"])
     assert {regime for _, _, regime in asked} == set(REGIMES)
-    assert {place[0] for _, place, _ in asked} == {"scores", "analyses"}
+    assert {place[0] for _, place, _ in asked} == {"scores", "parts", "analyses"}
+    default = {(r.name, r.regime) for r in rows(ROWS["claims"], profile("smoke"), DEFAULT_REGIMES["claims"])}
+    assert {(row, regime) for row, _, regime in asked} <= default  # what `reproduce claims` runs is enough
     assert {place[1] for _, place, _ in asked if place[0] == "analyses"} <= {"probe", "silhouette", "sweep"}
 
 
