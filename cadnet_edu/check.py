@@ -35,6 +35,7 @@ from cadnet_edu.exercises.retrieval import (
     check_rank_of_first_match,
     check_single_shot_rank1,
 )
+from cadnet_edu.exercises.whole import check_lr_factor, check_moved, check_total
 
 __all__ = [
     "Report",
@@ -47,7 +48,9 @@ __all__ = [
     "check_findable",
     "check_joint_vector",
     "check_logit_gradient",
+    "check_lr_factor",
     "check_mlr_roles",
+    "check_moved",
     "check_near_camera",
     "check_nyquist",
     "check_pairwise_distance",
@@ -56,6 +59,7 @@ __all__ = [
     "check_read_name",
     "check_single_shot_rank1",
     "check_slowed",
+    "check_total",
     "same",
 ]
 

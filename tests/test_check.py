@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import answers_real_data
+import answers_whole
 import numpy as np
 import pytest
 import torch
@@ -387,6 +388,8 @@ WRONG += [
 
 RIGHT += answers_real_data.RIGHT
 WRONG += answers_real_data.WRONG
+RIGHT += answers_whole.RIGHT
+WRONG += answers_whole.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
 
 
