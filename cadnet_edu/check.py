@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from cadnet_edu.exercises.baseline import check_batch_hard, check_cross_entropy, check_pairwise_distance
+from cadnet_edu.exercises.full_runs import check_mean_gradient, check_pooled, check_steps_for, check_trouble_at
 from cadnet_edu.exercises.identify import (
     check_best_reader,
     check_joint_vector,
@@ -49,17 +50,21 @@ __all__ = [
     "check_joint_vector",
     "check_logit_gradient",
     "check_lr_factor",
+    "check_mean_gradient",
     "check_mlr_roles",
     "check_moved",
     "check_near_camera",
     "check_nyquist",
     "check_pairwise_distance",
+    "check_pooled",
     "check_psnr",
     "check_rank_of_first_match",
     "check_read_name",
     "check_single_shot_rank1",
     "check_slowed",
+    "check_steps_for",
     "check_total",
+    "check_trouble_at",
     "same",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import answers_full_runs
 import answers_real_data
 import answers_whole
 import numpy as np
@@ -386,8 +387,8 @@ WRONG += [
 ]
 
 
-RIGHT += answers_real_data.RIGHT
-WRONG += answers_real_data.WRONG
+RIGHT += answers_real_data.RIGHT + answers_full_runs.RIGHT
+WRONG += answers_real_data.WRONG + answers_full_runs.WRONG
 RIGHT += answers_whole.RIGHT
 WRONG += answers_whole.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
