@@ -24,6 +24,18 @@ class Batch(NamedTuple):
     # The labels may be fewer than the images: images beyond them have none.
 
 
+def parts(batch: Batch, n: int) -> list[Batch]:
+    """A batch in n equal parts with people of their own: no identity of the HR images, nor of the LR ones, is in two.
+
+    >>> y, x = torch.tensor([5, 5, 2, 2]), torch.zeros(4, 3, 2, 1)
+    >>> [part.y_H.tolist() for part in parts(Batch(x, y, x, x, y, torch.ones(4)), 2)]
+    [[5, 5], [2, 2]]
+    """
+    if n == 1:
+        return [batch]
+    return [Batch(*part) for part in zip(*(values.chunk(n) for values in batch), strict=True)]
+
+
 class PKSampler:
     """Draw P identities and K images of each, without end.
 
