@@ -147,8 +147,8 @@ class Config:
         need(0 <= self.seed < 2**62, f"seed = {self.seed}: give a whole number from 0 to 2**62 - 1.")
         need(self.accumulate >= 1, f"accumulate = {self.accumulate}: give at least 1, the whole batch in one part.")
         need(self.identities >= 2 * self.accumulate and self.identities % self.accumulate == 0,
-             f"identities = {self.identities} cannot be taken in accumulate = {self.accumulate} equal parts of at least "
-             "2: eq. (5) needs two people in each.")
+             f"identities = {self.identities} cannot be taken in accumulate = {self.accumulate} equal parts of 2 or "
+             "more: eq. (5) needs two people in each.")
         need(self.devices == "auto" or self.devices >= 1, f"devices = {self.devices}: give at least 1, or 'auto'.")
         need(self.phi >= 0, f"phi = {self.phi}: the margin of eq. (5) cannot be negative.")
         need(0 <= self.backflow <= 1, f"backflow = {self.backflow}: give a share from 0 to 1.")

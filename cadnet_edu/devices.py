@@ -22,7 +22,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device, instead: bool = False) -> str:
-    """``fp32``, ``bf16`` or ``fp16``; ``auto`` takes bf16 where the hardware multiplies it natively, and fp32 elsewhere.
+    """``fp32``, ``bf16`` or ``fp16``; ``auto`` takes bf16 where the hardware multiplies it natively, else fp32.
 
     Args:
         name: what is asked for.

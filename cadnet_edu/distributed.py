@@ -1,9 +1,9 @@
 """Several devices train as one: one process a device, called a rank, started and joined by Lightning Fabric.
 
-What is computed is what one device computes on the same batch, up to rounding. Every rank draws the same batch and takes
-its part of it, so no two ranks see the same identity in a step. Three things reach over the ranks: BatchNorm's mean and
-variance (``GlobalBatchNorm``), the triplets of eq. (5) (``Ranks.gather``), and the gradients, which are averaged before
-the optimiser steps (``Descent``).
+What is computed is what one device computes on the same batch, up to rounding. Every rank draws the same batch and
+takes its part of it, so no two ranks see the same identity in a step. Three things reach over the ranks: BatchNorm's
+mean and variance (``GlobalBatchNorm``), the triplets of eq. (5) (``Ranks.gather``), and the gradients, which are
+averaged before the optimiser steps (``Descent``).
 
 Choice:
     Gradients are averaged in one go after the last backward pass, not by PyTorch's DistributedDataParallel. That one
@@ -19,9 +19,10 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -32,6 +33,22 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 T = TypeVar("T")
+
+
+class _Gather(torch.autograd.Function):
+    """``(b, ...)`` on each rank -> ``(world, b, ...)``, the same on all."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        rows = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())]
+        dist.all_gather(rows, x.contiguous())
+        return torch.stack(rows)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        grad = grads[0].contiguous().clone()
+        dist.all_reduce(grad)  # every rank's loss may depend on these rows: all have their say
+        return grad[dist.get_rank()]
 
 
 @dataclass(frozen=True)
@@ -55,13 +72,13 @@ class Ranks:
         """The rows of all ranks, ``(b, ...)`` -> ``(world * b, ...)``; gradients find their way back to each rank."""
         if self.fabric is None:
             return tensors
-        return tuple(self.fabric.all_gather(t, sync_grads=t.is_floating_point()).flatten(0, 1) for t in tensors)
+        return tuple(cast(Tensor, _Gather.apply(t)).flatten(0, 1) for t in tensors)
 
     def average(self, tensors: Sequence[Tensor]) -> None:
         """Each tensor becomes, in place, the mean of what the ranks hold; all travel as one."""
         if self.fabric is None or not tensors:
             return
-        flat = self.fabric.all_reduce(torch.cat([t.flatten() for t in tensors]), reduce_op="mean")
+        flat = cast(Tensor, self.fabric.all_reduce(torch.cat([t.flatten() for t in tensors]), reduce_op="mean"))
         for t, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             t.copy_(mean.view_as(t))
 
@@ -118,19 +135,23 @@ class Ranks:
             return rows
         missing = -(-n // self.world) - len(rows)  # 1 where the last round has no row left for this rank
         padded = torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])])
-        return self.fabric.all_gather(padded).transpose(0, 1).flatten(0, 1)[:n].cpu()  # row by row; what is over goes
+        gathered = cast(Tensor, _Gather.apply(padded.to(self.device)))  # (world, rows, ...)
+        return gathered.transpose(0, 1).flatten(0, 1)[:n].cpu()  # row by row; what is over goes
 
-    def batchnorm(self, net: nn.Module) -> nn.Module:
-        """The same network with every BatchNorm over the images of all ranks; names of weights stay as they are."""
+    def join_batchnorm(self, net: nn.Module) -> None:
+        """Every BatchNorm in a network becomes one over the images of all ranks; names of weights stay as they are."""
         if self.fabric is None:
-            return net
+            return
         if self.device.type == "cuda":
-            return nn.SyncBatchNorm.convert_sync_batchnorm(net)  # one fused operation; it exists for GPUs only
+            nn.SyncBatchNorm.convert_sync_batchnorm(net)  # PyTorch's own, faster, for GPUs only
+            return
         for module in list(net.modules()):
             for name, child in module.named_children():
                 if isinstance(child, _BatchNorm):
                     setattr(module, name, GlobalBatchNorm(child, self))
-        return net
+
+
+ALONE = Ranks(torch.device("cpu"))  # nobody to share with
 
 
 class GlobalBatchNorm(_BatchNorm):
@@ -161,7 +182,7 @@ class GlobalBatchNorm(_BatchNorm):
             return super().forward(x)
         self._check_input_dim(x)
         dims, shape = [0, *range(2, x.ndim)], [1, -1, *[1] * (x.ndim - 2)]
-        x32 = x.float()
+        x32 = x.to(torch.promote_types(x.dtype, torch.float32))  # never in half precision
         own = torch.stack([x32.mean(dims), x32.var(dims, correction=0)])  # (2, c)
         means, variances = self.ranks.gather(own[None])[0].unbind(1)  # (world, c) each
         mean = means.mean(0)
@@ -190,8 +211,8 @@ class Descent:
         optimiser: what takes the step.
         ranks: who takes part.
         parts: how many calls make a step.
-        scaled: for fp16, whose gradients would vanish below 6e-8: they are computed enlarged, and a step whose gradients
-            overflow is left out. Each optimiser has a scale of its own, which changes after its own steps only.
+        scaled: for fp16, where gradients below 6e-8 would vanish: they are computed enlarged, and a step whose
+            gradients overflow is left out. Each optimiser has a scale of its own, which changes after its steps only.
     """
 
     def __init__(self, optimiser: torch.optim.Optimizer, ranks: Ranks, parts: int = 1, scaled: bool = False) -> None:
@@ -239,7 +260,7 @@ def join(device: str = "auto", devices: int | str = 1) -> Ranks:
 
 def _processes(device: torch.device, devices: int | str) -> tuple[int, int]:
     """How many processes there are to be on this machine, and how many machines."""
-    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
+    if dist.is_available() and dist.is_torchelastic_launched():
         here, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
         if devices not in ("auto", 1, here):
             raise ValueError(
@@ -285,6 +306,6 @@ def divides(config: Config, ranks: Ranks) -> None:
 def my_rank() -> int:
     """This process's rank among those that work together; 0 when it works alone."""
     with suppress(RuntimeError, ValueError):
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            return torch.distributed.get_rank()
+        if dist.is_available() and dist.is_initialized():
+            return dist.get_rank()
     return 0

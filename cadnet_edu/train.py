@@ -136,7 +136,7 @@ class Trainer:
         ranks: the processes that train together; without it ``join`` finds or starts as many as ``config.devices``.
 
     Raises:
-        ValueError: when the data cannot feed the batches that the configuration wants, or the devices cannot share them.
+        ValueError: when the data cannot feed the batches that the configuration wants, or devices cannot share them.
     """
 
     def __init__(
@@ -161,14 +161,14 @@ class Trainer:
             self.device,
             config.unlabelled_images,
         )
-        self.net = self.ranks.batchnorm(build_network(config, len(self.pids)))
+        self.net = build_network(config, len(self.pids))
+        self.ranks.join_batchnorm(self.net)
         self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.opt_G = self._optimiser(self.net.generator_parameters(), config.lr)
         judges = self.net.discriminator_parameters()
         self.opt_D = self._optimiser(judges, config.lr_D) if judges else None
-        self.descend_G, self.descend_D = (
-            opt and Descent(opt, self.ranks, config.accumulate, self.precision == "fp16") for opt in (self.opt_G, self.opt_D)
-        )
+        self.descend_G = self._descent(self.opt_G)
+        self.descend_D = None if self.opt_D is None else self._descent(self.opt_D)
         self.step_number = 0
         self.seconds = 0.0
         self.history: list[Record] = []
@@ -181,14 +181,17 @@ class Trainer:
             return torch.optim.SGD(parameters, lr=lr, momentum=c.momentum, weight_decay=c.weight_decay)
         return torch.optim.AdamW(parameters, lr=lr, weight_decay=c.weight_decay, fused=True)
 
+    def _descent(self, optimiser: torch.optim.Optimizer) -> Descent:
+        return Descent(optimiser, self.ranks, self.config.accumulate, scaled=self.precision == "fp16")
+
     # ------------------------------------------------------------------------------------------------ one step
 
     def step(self, batch: Batch | None = None) -> dict[str, Tensor]:
         """One step on one batch: a forward pass of HR and LR images, then step_D, then step_G.
 
-        Several devices share the batch out, and compute together what one would. With ``accumulate`` each takes its share
-        in that many parts, one after the other, which needs less memory: both optimisers add up the gradients of all
-        parts and step after the last one.
+        Several devices share the batch out, and compute together what one would. With ``accumulate`` each takes its
+        share in that many parts, one after the other, which needs less memory: both optimisers add up the gradients of
+        all parts and step after the last one.
 
         Returns:
             the value of every loss and what explains it, as detached scalars.
@@ -340,8 +343,9 @@ class Trainer:
         end = self.config.steps if until is None else min(until, self.config.steps)
         self._save_config()
         started, before = time.perf_counter(), self.seconds
+        quiet = not (bar and self.ranks.first)
         with tqdm(
-            total=self.config.steps, initial=self.step_number, disable=not (bar and self.ranks.first), unit="step", mininterval=1
+            total=self.config.steps, initial=self.step_number, disable=quiet, unit="step", mininterval=1
         ) as progress:
             while self.step_number < end:
                 self._add(self.step())
@@ -416,7 +420,7 @@ class Trainer:
             "net": self.net.state_dict(),
             "opt_G": self.opt_G.state_dict(),
             "opt_D": None if self.opt_D is None else self.opt_D.state_dict(),
-            "scale": [d and d.scaler.state_dict() for d in (self.descend_G, self.descend_D)],
+            "scales": [{} if d is None else d.scaler.state_dict() for d in (self.descend_G, self.descend_D)],
             "batches": self.batches.state_dict(),
             "rng": torch.get_rng_state(),
             "sums": dict(self._sums),
@@ -435,7 +439,7 @@ class Trainer:
         self.opt_G.load_state_dict(state["opt_G"])
         if self.opt_D is not None:
             self.opt_D.load_state_dict(state["opt_D"])
-        for descend, scale in zip((self.descend_G, self.descend_D), state.get("scale", ({}, {})), strict=True):
+        for descend, scale in zip((self.descend_G, self.descend_D), state.get("scales", ({}, {})), strict=True):
             if descend is not None and scale and descend.scaler.is_enabled():
                 descend.scaler.load_state_dict(scale)
         self.batches.load_state_dict(state["batches"])

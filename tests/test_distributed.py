@@ -1,0 +1,500 @@
+"""Several processes train as one: the same losses and weights, the same scores, every identity on one rank only."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import noise_split
+from torch import Tensor, nn
+
+from cadnet_edu import distributed
+from cadnet_edu.checkpoints import read_history
+from cadnet_edu.config import Config, profile
+from cadnet_edu.data.loading import Batch, Batches, parts
+from cadnet_edu.data.samples import Sample, Split, load_images
+from cadnet_edu.data.walkers import write_market1501
+from cadnet_edu.devices import autocast, choose_precision
+from cadnet_edu.distributed import ALONE, Descent, Ranks, divides, join
+from cadnet_edu.evaluate import evaluate
+from cadnet_edu.train import Trainer
+
+ROOT = Path(__file__).parents[1]
+CPU = torch.device("cpu")
+
+
+def small(**changes: Any) -> Config:
+    """The profile smoke, for twenty steps."""
+    here = dict(steps=20, log_every=1, checkpoint_every=10, device="cpu", precision="fp32")
+    return profile("smoke", **{**here, **changes})
+
+
+# Sec. 4.1's optimiser on E and C alone: for a proof in fp32, where all of CAD-Net is too deep. There one rounding that
+# moves a ReLU across 0 changes a gradient by 1e-3, and two runs from weights that differ by 1e-7 part within a few steps.
+E_AND_C = dict(features="f", branch_heads=False, lam=dict(adv_DF=0, rec=0, adv_DI=0), optimiser="sgd", lr=1e-3,
+               weight_decay=5e-4, warmup=0, schedule="step")  # fmt: skip
+IN_PARTS = dict(steps=3, accumulate=2, optimiser="sgd")
+
+
+def rich_split() -> Split:
+    """People of many colours and no flat place: BatchNorm has a variance to divide by everywhere."""
+    random = np.random.default_rng(0)
+    looks = random.integers(0, 255, (6, 8, 4, 3))
+
+    def image(pid: int) -> np.ndarray:
+        blocks = np.kron(looks[pid], np.ones((8, 8, 1)))
+        return (blocks + random.normal(0, 40, (64, 32, 3))).clip(0, 255).astype(np.uint8)
+
+    train = tuple(Sample(image(pid), pid, camera) for pid in range(6) for camera in range(6))
+    return Split(train, train[:2], train[2:4], "many colours")
+
+
+@contextmanager
+def in_double_precision() -> Iterator[None]:
+    """Everything that would be computed in float32 is computed in float64."""
+    as_it_was = torch.Tensor.float
+    torch.set_default_dtype(torch.float64)
+    torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.Tensor.float = as_it_was  # type: ignore[method-assign]
+
+
+def trainer(config: Config, split: Split, *more: Any) -> Trainer:
+    """A trainer whose weights are of the precision that tensors have by default."""
+    t = Trainer(config, split, *more)
+    t.net.to(torch.get_default_dtype())
+    return t
+
+
+# ------------------------------------------------------------------------------------------------ two processes
+
+SCRIPT = """
+import json, sys, torch
+from pathlib import Path
+tests, out, *configs = sys.argv[1:]
+sys.path.insert(0, tests)
+from test_distributed import in_double_precision, noise_split, rich_split, stripes, trainer
+from torch import nn
+from cadnet_edu.config import Config
+from cadnet_edu.distributed import join
+from cadnet_edu.evaluate import evaluate
+
+torch.set_num_threads(1)
+out, split = Path(out), noise_split()
+proof, in_parts, in_fp32 = (Config.from_dict(json.loads(config)) for config in configs)
+ranks = join("cpu", 2)
+found = {"place": (ranks.rank, ranks.world, ranks.first)}
+
+with in_double_precision():
+    first = trainer(proof, split, out / "run", ranks)
+    share = first.share(next(first.batches))
+    found["identities"] = [[sorted(set(y.tolist())) for y in (part.y_H, part.y_L)] for part in share]
+    first = trainer(proof, split, out / "run")
+    first.fit(until=10, bar=False)
+    second = trainer(proof, split, out / "run")  # after a pause in the middle
+    found["resumed"] = (second.resume(), second.step_number)
+    second.fit(bar=False)
+    found["whole"] = (second.net.state_dict(), second.history)
+    parts = trainer(in_parts, split)
+    parts.fit(bar=False)
+    found["parts"] = (parts.net.state_dict(), parts.history)
+single = trainer(in_fp32, rich_split())
+single.fit(bar=False)
+found["fp32"] = (single.net.state_dict(), single.history)
+
+# scores: 5 queries and 15 gallery images, so that neither can be shared out evenly
+found["scores"] = evaluate(stripes, split, (1, 3), size=(32, 16), batch_size=3, ranks=ranks)
+found["own"] = evaluate(stripes, split, "own", recover=lambda x: x * 0.9, size=(32, 16), ranks=ranks)
+found["few"] = ranks.together(torch.tensor([[1.0, 2.0]])[ranks.share(1)], 1)  # fewer rows than ranks
+
+# BatchNorm of the whole batch, forwards and backwards
+torch.manual_seed(0)
+x, back = torch.randn(2, 6, 3, 4, 2, dtype=torch.float32)
+for name, shape in (("2d", (6, 3, 4, 2)), ("1d", (6, 24))):
+    layer = nn.BatchNorm2d(3) if name == "2d" else nn.BatchNorm1d(24)
+    nn.init.uniform_(layer.weight)
+    net = nn.Sequential(layer)
+    ranks.join_batchnorm(net)
+    mine = (5 * x + 2).view(shape).chunk(2)[ranks.rank].clone().requires_grad_()
+    y = net(mine)
+    y.backward(back.view(shape).chunk(2)[ranks.rank])
+    found["bn " + name] = (y.detach(), mine.grad, net[0].weight.grad, net.eval()(mine).detach(), net.state_dict())
+
+# what goes wrong on the first rank is raised on both
+def fail():
+    raise OSError(28, "No space left on device", "x")
+
+try:
+    ranks.on_first(fail)
+except OSError as error:
+    found["told"] = (error.errno, error.filename)
+torch.save(found, out / f"rank{ranks.rank}.pt")
+"""
+
+
+def environment() -> dict[str, str]:
+    """One thread a process, and nothing that an outer launcher may have said."""
+    said = {k: v for k, v in os.environ.items() if not k.startswith(("TORCHELASTIC", "MASTER_", "SLURM_"))}
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "NODE_RANK"):
+        said.pop(name, None)
+    return {**said, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_PROFILE": ""}
+
+
+def torchrun(*command: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program in two processes."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return subprocess.run(
+        [*launcher, *map(str, command)], capture_output=True, text=True, env=environment(), timeout=500
+    )
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """What two processes found, each for itself, and the folder they worked in."""
+    out = tmp_path_factory.mktemp("two")
+    (out / "script.py").write_text(SCRIPT)
+    configs = [json.dumps(config.to_dict()) for config in (small(), small(**IN_PARTS), small(**E_AND_C))]
+    done = torchrun(out / "script.py", Path(__file__).parent, out, *configs)
+    assert done.returncode == 0, done.stderr
+    return out, [torch.load(out / f"rank{rank}.pt", weights_only=False) for rank in (0, 1)]
+
+
+def largest_difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    """The largest difference of two sets of tensors; of large values, in relation to them."""
+    assert a.keys() == b.keys()
+    differences = [(a[name].double() - b[name].double()).abs() / b[name].double().abs().clamp(min=1) for name in a]
+    return max(d.max().item() for d in differences)
+
+
+def losses(history: list[dict[str, float]]) -> dict[str, Tensor]:
+    names = history[0].keys() - {"seconds"}
+    return {name: torch.tensor([record[name] for record in history], dtype=torch.float64) for name in names}
+
+
+Two = tuple[Path, list[dict[str, Any]]]
+
+
+def test_each_process_knows_its_place(two: Two) -> None:
+    assert [found["place"] for found in two[1]] == [(0, 2, True), (1, 2, False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "steps", "double"),
+    [("whole", {}, 20, True), ("parts", IN_PARTS, 3, True), ("fp32", E_AND_C, 20, False)],
+    ids=["CAD-Net in double precision", "in parts", "E and C in fp32"],
+)
+def test_two_processes_learn_what_one_learns(
+    two: Two, name: str, changes: dict[str, Any], steps: int, double: bool
+) -> None:
+    """Every loss of every step, and the weights at the end; the first also with a stop and a new start in the middle."""
+    with in_double_precision() if double else nullcontext():
+        one = trainer(small(**changes), noise_split() if double else rich_split())
+        before = {k: v.clone() for k, v in one.net.state_dict().items()}
+        one.fit(bar=False)
+    assert largest_difference(one.net.state_dict(), before) > 1e-3
+    (net, history), (twin, twin_history) = (found[name] for found in two[1])
+    assert len(history) == steps
+    assert largest_difference(losses(history), losses(one.history)) < 1e-5
+    assert largest_difference(net, one.net.state_dict()) < 1e-5
+    assert largest_difference(net, twin) == 0  # while the two hold the very same weights
+    assert largest_difference(losses(history), losses(twin_history)) == 0
+    assert [found["resumed"] for found in two[1]] == [(True, 10)] * 2
+
+
+def test_no_identity_is_on_two_ranks(two: Two) -> None:
+    batch = next(Trainer(small(), noise_split()).batches)
+    for i, drawn in enumerate((batch.y_H, batch.y_L)):
+        first, second = (set(found["identities"][0][i]) for found in two[1])
+        assert len(first) == len(second) == 2
+        assert not first & second
+        assert first | second == set(drawn.tolist())
+
+
+def test_one_process_goes_on_where_two_stopped(two: Two, tmp_path: Path) -> None:
+    shutil.copytree(two[0] / "run", tmp_path / "run")
+    alone = Trainer(replace(small(), devices="auto"), noise_split(), tmp_path / "run")
+    assert alone.resume()
+    assert alone.step_number == 20
+    batches = Trainer(small(), noise_split()).batches
+    for _ in range(20):
+        next(batches)
+    assert torch.equal(next(alone.batches).x_L, next(batches).x_L)  # and the next images are those of one process
+
+
+def test_only_one_process_writes(two: Two) -> None:
+    run = two[0] / "run"
+    assert sorted(p.name for p in run.iterdir()) == ["checkpoint.pt", "config.json", "history.jsonl"]
+    assert [r["step"] for r in read_history(run)] == list(range(1, 21))
+
+
+def stripes(x: Tensor) -> Tensor:
+    return nn.functional.adaptive_avg_pool2d(x, (8, 1)).flatten(1)
+
+
+def test_two_processes_score_what_one_scores(two: Two) -> None:
+    scores = evaluate(stripes, noise_split(), (1, 3), size=(32, 16), batch_size=3)
+    own = evaluate(stripes, noise_split(), "own", recover=lambda x: x * 0.9, size=(32, 16))
+    for found in two[1]:
+        for mine, theirs in ((found["scores"], scores), (found["own"], own)):
+            assert mine.keys() == theirs.keys()
+            for name in mine:
+                assert mine[name] == pytest.approx(theirs[name], rel=1e-6)
+        assert found["few"].tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("name", ["2d", "1d"])
+def test_batchnorm_is_that_of_the_whole_batch(two: Two, name: str) -> None:
+    torch.manual_seed(0)
+    x, back = torch.randn(2, 6, 3, 4, 2)
+    shape = (6, 3, 4, 2) if name == "2d" else (6, 24)
+    layer = nn.BatchNorm2d(3) if name == "2d" else nn.BatchNorm1d(24)
+    nn.init.uniform_(layer.weight)
+    x = (5 * x + 2).view(shape).requires_grad_()
+    y = layer(x)
+    y.backward(back.view(shape))
+    assert x.grad is not None
+    assert layer.weight.grad is not None
+    found = [f["bn " + name] for f in two[1]]
+    torch.testing.assert_close(torch.cat([f[0] for f in found]), y)
+    torch.testing.assert_close(torch.cat([f[1] for f in found]), x.grad, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(found[0][2] + found[1][2], layer.weight.grad, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(torch.cat([f[3] for f in found]), layer.eval()(x))
+    for f in found:
+        torch.testing.assert_close(f[4], {f"0.{k}": v for k, v in layer.state_dict().items()})
+
+
+def test_what_goes_wrong_on_the_first_is_raised_on_all(two: Two) -> None:
+    assert [found["told"] for found in two[1]] == [(28, "x"), (28, "x")]
+
+
+# ------------------------------------------------------------------------------------------------ the command line
+
+TINY = ("--profile", "smoke", "--device", "cpu", "--precision", "32-true", "--steps", "3", "--log-every", "1",
+        "--height", "32", "--width", "16", "--backbone-width", "4", "--decoder-width", "2", "--discriminator-width",
+        "4", "--identities", "4", "--images-per-identity", "2", "--dataset", "market1501")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_market1501(noise_split(), tmp_path_factory.mktemp("data") / "market")
+
+
+@pytest.mark.slow
+def test_torchrun_trains_and_goes_on(market: Path, tmp_path: Path) -> None:
+    arguments = ("-m", "cadnet_edu", "train", *TINY, "--root", market, "--out", tmp_path / "run")
+    done = torchrun(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "on 2 x cpu in fp32" in done.stderr
+    assert done.stderr.count("trained 3 steps in") == 1  # one process speaks
+    assert [r["step"] for r in read_history(tmp_path / "run")] == [1, 2, 3]
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (about["devices"], about["config"]["devices"]) == (2, 1)
+
+
+@pytest.mark.slow
+def test_devices_2_starts_the_second_process_itself(market: Path, tmp_path: Path) -> None:
+    def run(*command: Any) -> subprocess.CompletedProcess[str]:
+        launch = [sys.executable, "-m", "cadnet_edu", *map(str, command)]
+        return subprocess.run(launch, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=500)
+
+    done = run("train", *TINY, "--devices", 2, "--root", market, "--out", "run")
+    assert done.returncode == 0, done.stderr
+    assert "on 2 x cpu in fp32" in done.stderr
+    assert done.stderr.count("trained 3 steps in") == 1
+    scores = []
+    for devices in (1, 2):
+        done = run("evaluate", "run", "--device", "cpu", "--devices", devices, "--json", "--rates", "2")
+        assert done.returncode == 0, done.stderr
+        scores.append(json.loads(done.stdout)["rates"]["2"])  # one document, from one process
+    assert scores[0] == pytest.approx(scores[1], rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------ parts of a batch
+
+
+def make_batch(identities: int, images: int) -> Batch:
+    split = noise_split()
+    return next(Batches(load_images(split.train, 32, 16), [s.pid for s in split.train], identities, images))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_parts_are_the_batch_again(n: int) -> None:
+    batch = make_batch(6, 3)
+    pieces = parts(batch, n)
+    assert len(pieces) == n
+    for field in Batch._fields:
+        assert torch.equal(torch.cat([getattr(piece, field) for piece in pieces]), getattr(batch, field))
+    for y in ("y_H", "y_L"):
+        people = [set(getattr(piece, y).tolist()) for piece in pieces]
+        assert [len(p) for p in people] == [6 // n] * n
+        assert len(set.union(*people)) == 6
+
+
+def displacement(t: Trainer, before: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: p.detach() - before[name] for name, p in t.net.named_parameters()}
+
+
+def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None:
+    """With plain gradient descent: both optimisers, each part with the discriminators as they were before."""
+    plain = dict(momentum=0, weight_decay=0, lr=0.1, lr_D=0.1, steps=1, schedule="constant")
+    whole, each = Trainer(small(accumulate=2, **plain), tiny_split), Trainer(small(**plain), tiny_split)
+    batch = next(whole.batches)
+    start = {name: value.clone() for name, value in whole.net.state_dict().items()}
+    record = whole.step(batch)
+    moves, records = [], []
+    for part in parts(batch, 2):
+        for judges in (True, False):
+            each.net.load_state_dict(start)
+            each.net.train()
+            outs = each.forward(part)
+            records.append(each.step_D(part, *outs) if judges else each.step_G(part, *outs))
+            moves.append(displacement(each, start))
+    for name, moved in displacement(whole, start).items():
+        expected = sum(move[name] for move in moves) / 2  # each parameter moves in one of the two halves of a step
+        torch.testing.assert_close(moved, expected, atol=1e-6, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+    for name in record:
+        values = [r[name] for r in records if name in r]
+        assert len(values) == 2
+        assert record[name].item() == pytest.approx(sum(v.item() for v in values) / 2, rel=1e-5, abs=1e-6)
+
+
+def test_each_rank_and_part_has_identities_of_its_own(tiny_split: Split) -> None:
+    config = small(identities=6, images_per_identity=2, accumulate=3)
+    seen = []
+    for rank in (0, 1):
+        t = Trainer(config, tiny_split)
+        t.ranks = Ranks(CPU, rank, 2)
+        seen.append([part.y_H.tolist() for part in t.share(next(t.batches))])
+    assert [len(shares) for shares in seen] == [3, 3]
+    drawn = next(Trainer(config, tiny_split).batches).y_H
+    together = [y for both in zip(*seen, strict=True) for share in both for y in share]
+    assert together == drawn.tolist()  # part by part, rank by rank: the batch that one device would draw
+
+
+# ------------------------------------------------------------------------------------------------ fp16
+
+
+def loss_of(layer: nn.Linear) -> Tensor:
+    return (layer(torch.eye(2)) - 1).square().mean()
+
+
+def test_scaled_gradients_make_the_same_step() -> None:
+    """A power of two changes no digit."""
+    layers = [nn.Linear(2, 2) for _ in range(2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    for layer, scaled in zip(layers, (False, True), strict=True):
+        descend = Descent(torch.optim.SGD(layer.parameters(), lr=0.1), ALONE, parts=2, scaled=scaled)
+        for _ in range(4):
+            descend(loss_of(layer))
+    assert torch.equal(layers[0].weight, layers[1].weight)
+
+
+def test_an_overflow_costs_one_step_of_one_optimiser_only() -> None:
+    a, b = nn.Linear(2, 2), nn.Linear(2, 2)
+    before = [layer.weight.detach().clone() for layer in (a, b)]
+    down_a, down_b = (Descent(torch.optim.SGD(x.parameters(), lr=0.1), ALONE, 2, scaled=True) for x in (a, b))
+    down_a(loss_of(a) * 1e38)
+    down_b(loss_of(b))
+    down_a(loss_of(a) * 1e38)  # too large for the scale: left out, and the scale of a is halved
+    down_b(loss_of(b))  # between two parts of b: its own scale is untouched, and its step is right
+    assert torch.equal(a.weight, before[0])
+    assert down_a.scaler.get_scale() == down_b.scaler.get_scale() / 2
+    twin = nn.Linear(2, 2)
+    twin.load_state_dict({"weight": before[1], "bias": b.bias.detach() * 0})
+    assert not torch.equal(b.weight, before[1])
+    assert torch.isfinite(b.weight).all()
+
+
+def test_the_scales_are_kept_in_the_checkpoint(tiny_split: Split, tmp_path: Path) -> None:
+    first, second = (Trainer(small(steps=2), tiny_split, tmp_path) for _ in range(2))
+    for t in (first, second):
+        assert t.descend_D is not None
+        t.descend_G = Descent(t.opt_G, ALONE, scaled=True)
+        t.descend_D = Descent(t.descend_D.optimiser, ALONE, scaled=True)
+    first.descend_G.scaler.update(1024.0)
+    first.fit(bar=False)
+    assert second.resume()
+    assert second.descend_D is not None
+    assert (second.descend_G.scaler.get_scale(), second.descend_D.scaler.get_scale()) == (1024, 65536)
+    third = Trainer(small(steps=2), tiny_split, tmp_path)  # in fp32, which has no scale
+    assert third.resume()
+
+
+# ------------------------------------------------------------------------------------------------ what cannot work
+
+
+def test_one_device_needs_nobody_else() -> None:
+    assert join("cpu") == Ranks(CPU, 0, 1, None)
+    assert join("cpu", "auto").world == 1
+
+
+def test_more_devices_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for device, n, there in (("cuda", 4, 2), ("mps", 2, 1)):
+        with pytest.raises(ValueError, match=rf"devices = {n}, but this machine has {there} of type {device}: ask for"):
+            distributed._refuse(torch.device(device), n)
+    with pytest.raises(ValueError, match=r"device 'cuda:1' is a single one: with several devices, give 'cuda'"):
+        distributed._refuse(torch.device("cuda:1"), 2)
+    assert distributed._processes(torch.device("cuda"), "auto") == (2, 1)
+    assert distributed._refuse(torch.device("cuda"), 2) is None
+
+
+def test_a_notebook_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
+    with pytest.raises(ValueError, match=r"a notebook cannot start other processes.*!cadnet-edu train --devices 2"):
+        join("cpu", 2)
+
+
+def test_torchrun_s_numbers_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "6"}.items():
+        monkeypatch.setenv(name, value)
+    for given in (1, 2, "auto"):
+        assert distributed._processes(CPU, given) == (2, 3)  # three machines with two each
+    with pytest.raises(ValueError, match=r"devices = 4, but torchrun has started 2 .*--nproc-per-node 4"):
+        distributed._processes(CPU, 4)
+
+
+def test_identities_that_cannot_be_shared_out() -> None:
+    config = small(identities=6, accumulate=3)
+    with pytest.raises(ValueError, match=r"identities = 6 .* 4 devices x 3 parts .*a multiple of 12, such as 12"):
+        divides(config, Ranks(CPU, 0, 4))
+    assert divides(config, Ranks(CPU, 0, 2)) is None
+
+
+@pytest.mark.parametrize("name", ["fp16", "16-mixed"])
+def test_fp16_is_refused_without_a_gpu(name: str, tiny_split: Split) -> None:
+    with pytest.raises(ValueError, match=r"precision 'fp16' \(16-mixed\) needs a CUDA GPU, and this is cpu"):
+        Trainer(small(precision=name), tiny_split)
+    assert choose_precision("fp16", CPU, instead=True) == choose_precision("auto", CPU)
+
+
+def test_bf16_is_refused_by_a_gpu_that_only_emulates_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    gpu = torch.device("cuda")
+    with pytest.raises(ValueError, match=r"precision 'bf16' \(bf16-mixed\) is only emulated .*fp16 \(16-mixed\)"):
+        choose_precision("bf16", gpu)
+    assert choose_precision("bf16", gpu, instead=True) == choose_precision("auto", gpu) == "fp32"
+    assert choose_precision("fp16", gpu) == "fp16"
+
+
+def test_autocast_takes_the_precision_by_its_name() -> None:
+    with autocast(CPU, "fp16"):
+        assert torch.get_autocast_dtype("cpu") == torch.float16
+    with autocast(CPU, "bf16"):
+        assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.bfloat16
+    with autocast(CPU, "fp32"):
+        assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.float32
