@@ -215,6 +215,9 @@ def evaluate(arguments: Sequence[str]) -> None:
 
         extra["lpips"] = lpips
     rates_asked, ranks = rates_to_score(asked), join(asked.device, asked.devices)
+    if not (asked.folder / "run.json").exists():
+        done = run.history[-1]["step"] if run.history else 0
+        say(f"{asked.folder}: not trained to its end ({done} of {config.steps} steps seen), scored as it is now")
     split = split_to_score(asked, config)
     rates = score(
         run.net.to(ranks.device).embed,

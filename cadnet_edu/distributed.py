@@ -288,13 +288,13 @@ def _refuse(device: torch.device, here: int) -> None:
 
 
 def divides(config: Config, ranks: Ranks) -> None:
-    """Check that a batch can be shared out: every rank needs whole identities in each part.
+    """Check that a batch can be shared out evenly: whole identities, and as many of all other images, in every part.
 
     Raises:
         ValueError: which says the numbers that would do.
     """
     pieces = ranks.world * config.accumulate
-    for name in ("identities",):
+    for name in ("identities", "unlabelled_images", "judged_images"):
         n = getattr(config, name)
         if n % pieces:
             raise ValueError(

@@ -218,7 +218,13 @@ class Trainer:
 
     def share(self, batch: Batch) -> list[Batch]:
         """This device's share of a batch, in as many parts as ``accumulate`` says."""
-        return parts(batch, self.config.accumulate * self.ranks.world)[self.ranks.rank :: self.ranks.world]
+        pieces = parts(batch, self.pieces, self.config.images_per_identity)
+        return pieces[self.ranks.rank :: self.ranks.world]
+
+    @property
+    def pieces(self) -> int:
+        """Into how many parts a batch is taken apart, over all devices."""
+        return self.config.accumulate * self.ranks.world
 
     def forward(self, batch: Batch) -> tuple[Output, Output]:
         """Outputs for the HR and the LR images, in two passes or in one (BatchNorm can tell the difference)."""
@@ -238,7 +244,7 @@ class Trainer:
         assert self.descend_D is not None
         self._set_lr(self.opt_D, self.config.lr_D * lr_factor(self.step_number, self.config))
         record: dict[str, Tensor] = {}
-        judged = slice(self.config.judged_images or None)
+        judged = slice(self.config.judged_images // self.pieces or None)
         climb = torch.zeros((), device=self.device)
         if self.net.D_F is not None:
             z_H, z_L = self._ask(self.net.D_F, out_H.f.detach(), out_L.f.detach())
@@ -269,7 +275,7 @@ class Trainer:
         """E, G, F and C take one step down eq. (6), through frozen discriminators."""
         c, lam = self.config, self.config.lam
         record: dict[str, Tensor] = {}
-        judged = slice(c.judged_images or None)
+        judged = slice(c.judged_images // self.pieces or None)
         zero = torch.zeros((), device=self.device)
         with frozen(self.net.D_F, self.net.D_I):
             ident, tri, active = self.classification(out_H, out_L, batch)

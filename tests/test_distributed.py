@@ -41,7 +41,7 @@ def small(**changes: Any) -> Config:
 
 
 # Sec. 4.1's optimiser on E and C alone: for a proof in fp32, where all of CAD-Net is too deep. There one rounding that
-# moves a ReLU across 0 changes a gradient by 1e-3, and two runs from weights that differ by 1e-7 part within a few steps.
+# moves a ReLU across 0 changes a gradient by 1e-3, and runs from weights that differ by 1e-7 part within a few steps.
 E_AND_C = dict(features="f", branch_heads=False, lam=dict(adv_DF=0, rec=0, adv_DI=0), optimiser="sgd", lr=1e-3,
                weight_decay=5e-4, warmup=0, schedule="step")  # fmt: skip
 IN_PARTS = dict(steps=3, accumulate=2, optimiser="sgd")
@@ -200,7 +200,7 @@ def test_each_process_knows_its_place(two: Two) -> None:
 def test_two_processes_learn_what_one_learns(
     two: Two, name: str, changes: dict[str, Any], steps: int, double: bool
 ) -> None:
-    """Every loss of every step, and the weights at the end; the first also with a stop and a new start in the middle."""
+    """Every loss of every step, and the weights at the end; the first also stops in the middle and goes on."""
     with in_double_precision() if double else nullcontext():
         one = trainer(small(**changes), noise_split() if double else rich_split())
         before = {k: v.clone() for k, v in one.net.state_dict().items()}
@@ -334,10 +334,11 @@ def make_batch(identities: int, images: int) -> Batch:
 @pytest.mark.parametrize("n", [1, 2, 3, 6])
 def test_parts_are_the_batch_again(n: int) -> None:
     batch = make_batch(6, 3)
-    pieces = parts(batch, n)
+    pieces = parts(batch, n, images=3)
     assert len(pieces) == n
     for field in Batch._fields:
-        assert torch.equal(torch.cat([getattr(piece, field) for piece in pieces]), getattr(batch, field))
+        found = torch.stack([getattr(piece, field).unflatten(0, (-1, 3)) for piece in pieces], dim=1)
+        assert torch.equal(found.flatten(0, 2), getattr(batch, field))
     for y in ("y_H", "y_L"):
         people = [set(getattr(piece, y).tolist()) for piece in pieces]
         assert [len(p) for p in people] == [6 // n] * n
@@ -356,7 +357,7 @@ def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None
     start = {name: value.clone() for name, value in whole.net.state_dict().items()}
     record = whole.step(batch)
     moves, records = [], []
-    for part in parts(batch, 2):
+    for part in whole.share(batch):
         for judges in (True, False):
             each.net.load_state_dict(start)
             each.net.train()
@@ -373,7 +374,7 @@ def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None
 
 
 def test_each_rank_and_part_has_identities_of_its_own(tiny_split: Split) -> None:
-    config = small(identities=6, images_per_identity=2, accumulate=3)
+    config = small(identities=6, images_per_identity=2, accumulate=3, judged_images=0)
     seen = []
     for rank in (0, 1):
         t = Trainer(config, tiny_split)
@@ -383,6 +384,23 @@ def test_each_rank_and_part_has_identities_of_its_own(tiny_split: Split) -> None
     drawn = next(Trainer(config, tiny_split).batches).y_H
     together = [y for both in zip(*seen, strict=True) for share in both for y in share]
     assert together == drawn.tolist()  # part by part, rank by rank: the batch that one device would draw
+
+
+def test_images_without_labels_are_shared_out_too() -> None:
+    x, y = torch.arange(8.0).view(8, 1, 1, 1), torch.tensor([3, 3, 7, 7])
+    pieces = parts(Batch(x, y, x, x, y, torch.ones(8)), 2, images=2)
+    assert [piece.y_L.tolist() for piece in pieces] == [[3, 3], [7, 7]]
+    assert [piece.x_L.flatten().tolist() for piece in pieces] == [[0, 1, 4, 6], [2, 3, 5, 7]]
+
+
+def test_D_I_sees_the_same_images_however_a_batch_is_taken(tiny_split: Split) -> None:
+    """The first ones of a batch are shared out among the first ones of its parts."""
+    config = small(judged_images=8)
+    batch = next(Trainer(config, tiny_split).batches)
+    for accumulate in (1, 2):
+        t = Trainer(replace(config, accumulate=accumulate), tiny_split)
+        seen = torch.cat([part.x_H[: 8 // t.pieces] for part in t.share(batch)])
+        assert torch.equal(seen.flatten(1).sum(1).sort()[0], batch.x_H[:8].flatten(1).sum(1).sort()[0])
 
 
 # ------------------------------------------------------------------------------------------------ fp16
@@ -425,7 +443,7 @@ def test_the_scales_are_kept_in_the_checkpoint(tiny_split: Split, tmp_path: Path
         assert t.descend_D is not None
         t.descend_G = Descent(t.opt_G, ALONE, scaled=True)
         t.descend_D = Descent(t.descend_D.optimiser, ALONE, scaled=True)
-    first.descend_G.scaler.update(1024.0)
+    first.descend_G.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     first.fit(bar=False)
     assert second.resume()
     assert second.descend_D is not None
@@ -469,10 +487,15 @@ def test_torchrun_s_numbers_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_identities_that_cannot_be_shared_out() -> None:
-    config = small(identities=6, accumulate=3)
+    config = small(identities=6, accumulate=3, judged_images=0)
     with pytest.raises(ValueError, match=r"identities = 6 .* 4 devices x 3 parts .*a multiple of 12, such as 12"):
         divides(config, Ranks(CPU, 0, 4))
-    assert divides(config, Ranks(CPU, 0, 2)) is None
+    config = small(identities=12, judged_images=8, unlabelled_images=9)
+    assert divides(config, ALONE) is None
+    with pytest.raises(ValueError, match=r"unlabelled_images = 9 .* 2 devices x 1 parts"):
+        divides(config, Ranks(CPU, 0, 2))
+    with pytest.raises(ValueError, match=r"judged_images = 8 .* 3 devices"):
+        divides(config, Ranks(CPU, 0, 3))
 
 
 @pytest.mark.parametrize("name", ["fp16", "16-mixed"])
