@@ -217,9 +217,12 @@ class Trainer:
         return self.ranks.mean(records)
 
     def share(self, batch: Batch) -> list[Batch]:
-        """This device's share of a batch, in as many parts as ``accumulate`` says."""
-        pieces = parts(batch, self.pieces, self.config.images_per_identity)
-        return pieces[self.ranks.rank :: self.ranks.world]
+        """This device's share of a batch, in as many parts as ``accumulate`` says.
+
+        The n-th parts of all devices together are the n-th part that one device would take.
+        """
+        n, rank = self.config.accumulate, self.ranks.rank
+        return parts(batch, self.pieces, self.config.images_per_identity)[rank * n : (rank + 1) * n]
 
     @property
     def pieces(self) -> int:
