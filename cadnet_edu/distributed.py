@@ -3,7 +3,7 @@
 What is computed is what one device computes on the same batch, up to rounding. Every rank draws the same batch and
 takes its part of it, so no two ranks see the same identity in a step. Three things reach over the ranks: BatchNorm's
 mean and variance (``GlobalBatchNorm``), the triplets of eq. (5) (``Ranks.gather``), and the gradients, which are
-averaged before the optimiser steps (``Descent``).
+averaged before the optimiser steps (``Ranks.average``).
 
 Choice:
     Gradients are averaged in one go after the last backward pass, not by PyTorch's DistributedDataParallel. That one
@@ -199,37 +199,6 @@ class GlobalBatchNorm(_BatchNorm):
             self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(var * (n / (n - 1)), self.momentum)  # without bias, as PyTorch does
-
-
-class Descent:
-    """An optimiser that goes down a loss which comes in several parts and from several ranks.
-
-    Called with a part's loss it adds the gradient of that part's share in the mean; with the last part it averages over
-    the ranks and takes the step.
-
-    Args:
-        optimiser: what takes the step.
-        ranks: who takes part.
-        parts: how many calls make a step.
-        scaled: for fp16, where gradients below 6e-8 would vanish: they are computed enlarged, and a step whose
-            gradients overflow is left out. Each optimiser has a scale of its own, which changes after its steps only.
-    """
-
-    def __init__(self, optimiser: torch.optim.Optimizer, ranks: Ranks, parts: int = 1, scaled: bool = False) -> None:
-        self.optimiser, self.ranks, self.parts = optimiser, ranks, parts
-        self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=scaled)
-        self.added = 0
-
-    def __call__(self, loss: Tensor) -> None:
-        if self.added == 0:
-            self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(loss / self.parts).backward()
-        self.added = (self.added + 1) % self.parts
-        if self.added == 0:
-            parameters = [p for group in self.optimiser.param_groups for p in group["params"]]
-            self.ranks.average([p.grad for p in parameters if p.grad is not None])
-            self.scaler.step(self.optimiser)
-            self.scaler.update()
 
 
 def join(device: str = "auto", devices: int | str = 1) -> Ranks:

@@ -22,7 +22,7 @@ from cadnet_edu.data.cache import cached_images
 from cadnet_edu.data.loading import Batch, Batches, parts
 from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import autocast, choose_precision
-from cadnet_edu.distributed import Descent, Ranks, divides, join
+from cadnet_edu.distributed import Ranks, divides, join
 from cadnet_edu.files import append_line, write_atomically, write_json
 from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
 from cadnet_edu.models.cadnet import CADNet, Output
@@ -139,6 +139,8 @@ class Trainer:
         ValueError: when the data cannot feed the batches that the configuration wants, or devices cannot share them.
     """
 
+    _first = _last = True  # of the parts of a batch; a batch that is not in parts is both
+
     def __init__(
         self, config: Config, split: Split, out: Path | str | None = None, ranks: Ranks | None = None
     ) -> None:
@@ -167,8 +169,9 @@ class Trainer:
         self.opt_G = self._optimiser(self.net.generator_parameters(), config.lr)
         judges = self.net.discriminator_parameters()
         self.opt_D = self._optimiser(judges, config.lr_D) if judges else None
-        self.descend_G = self._descent(self.opt_G)
-        self.descend_D = None if self.opt_D is None else self._descent(self.opt_D)
+        # Gradients below 6e-8 would vanish in fp16: they are computed enlarged, and each optimiser has its own scale.
+        fp16 = self.precision == "fp16"
+        self.scaler_G, self.scaler_D = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
         self.step_number = 0
         self.seconds = 0.0
         self.history: list[Record] = []
@@ -180,9 +183,6 @@ class Trainer:
         if c.optimiser == "sgd":
             return torch.optim.SGD(parameters, lr=lr, momentum=c.momentum, weight_decay=c.weight_decay)
         return torch.optim.AdamW(parameters, lr=lr, weight_decay=c.weight_decay, fused=True)
-
-    def _descent(self, optimiser: torch.optim.Optimizer) -> Descent:
-        return Descent(optimiser, self.ranks, self.config.accumulate, scaled=self.precision == "fp16")
 
     # ------------------------------------------------------------------------------------------------ one step
 
@@ -204,8 +204,9 @@ class Trainer:
         factor = lr_factor(self.step_number, self.config)
         self._set_lr(self.opt_G, self.config.lr * factor)
         self.net.train()
-        records = []
-        for part in self.share(batch):
+        records, shares = [], self.share(batch)
+        for i, part in enumerate(shares):
+            self._first, self._last = i == 0, i == len(shares) - 1
             if self.step_number < self.config.recover_first and self.net.G is not None:
                 records.append(self.step_rec(part))
                 continue
@@ -213,6 +214,7 @@ class Trainer:
                 out_H, out_L = self.forward(part)
             record = self.step_D(part, out_H, out_L) if self.opt_D is not None else {}
             records.append(record | self.step_G(part, out_H, out_L))
+        self._first = self._last = True
         self.step_number += 1
         return self.ranks.mean(records)
 
@@ -244,7 +246,6 @@ class Trainer:
         ``detach`` cuts the graph: what the judges learn here must not reach E and G.
         """
         assert self.opt_D is not None
-        assert self.descend_D is not None
         self._set_lr(self.opt_D, self.config.lr_D * lr_factor(self.step_number, self.config))
         record: dict[str, Tensor] = {}
         judged = slice(self.config.judged_images // self.pieces or None)
@@ -260,7 +261,7 @@ class Trainer:
             adv_DI = L_adv_DI(z_real, z_L, z_H)  # eq. (3)
             climb = climb + adv_DI
             record |= {"L_adv_DI": adv_DI, "D_I(x_H)": z_real.sigmoid().mean(), "D_I(G(f_L))": z_L.sigmoid().mean()}
-        self.descend_D(-climb)
+        self.descend(-climb, self.opt_D, self.scaler_D)
         return {name: value.detach() for name, value in record.items()}
 
     def step_rec(self, batch: Batch) -> dict[str, Tensor]:
@@ -271,7 +272,7 @@ class Trainer:
             x_hat_H, x_hat_L = self.net.recover(x).float().chunk(2)
         rec = L_rec(x_hat_H, batch.x_H, x_hat_L, batch.x_L_gt, self.config.reduction, self.config.smooth)  # eq. (2)
         L = self.config.lam.rec * rec
-        self.descend_G(L)
+        self.descend(L, self.opt_G, self.scaler_G)
         return {"L": L.detach(), "L_rec": rec.detach()}
 
     def step_G(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
@@ -298,10 +299,28 @@ class Trainer:
                 adv_DI = L_adv_DI_G(z_L, z_H, c.adversarial)  # eq. (3), G's side
                 record["L_adv_DI_G"] = adv_DI
             L = L_total(cls, adv_DF, rec, adv_DI, adv_DF=lam.adv_DF, rec=lam.rec, adv_DI=lam.adv_DI)  # eq. (6)
-        self.descend_G(L)
+        self.descend(L, self.opt_G, self.scaler_G)
         right = torch.cat([out_H.logits.argmax(1) == batch.y_H, out_L.logits.argmax(1) == batch.y_L])
         record |= {"L": L, "L_id": ident, "L_tri": tri, "active": active, "accuracy": right.float().mean()}
         return {name: value.detach() for name, value in record.items()}
+
+    def descend(self, loss: Tensor, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
+        """Take a step down a loss; of a batch in parts, add up the gradients and step after the last one.
+
+        Args:
+            loss: of the part at hand, a mean over its images.
+            optimiser: whose parameters move.
+            scaler: keeps the gradients of fp16 from vanishing and leaves out steps where they overflow; else idle.
+        """
+        if self._first:
+            optimiser.zero_grad(set_to_none=True)
+        share = 1 if self._first and self._last else self.config.accumulate
+        scaler.scale(loss / share).backward()
+        if self._last:
+            parameters = [p for group in optimiser.param_groups for p in group["params"]]
+            self.ranks.average([p.grad for p in parameters if p.grad is not None])
+            scaler.step(optimiser)
+            scaler.update()
 
     def classification(self, out_H: Output, out_L: Output, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """L_id and L_tri on v, and the share of active triplets; with branch heads, the same on f and on g as well."""
@@ -429,7 +448,7 @@ class Trainer:
             "net": self.net.state_dict(),
             "opt_G": self.opt_G.state_dict(),
             "opt_D": None if self.opt_D is None else self.opt_D.state_dict(),
-            "scales": [{} if d is None else d.scaler.state_dict() for d in (self.descend_G, self.descend_D)],
+            "scales": [scaler.state_dict() for scaler in (self.scaler_G, self.scaler_D)],
             "batches": self.batches.state_dict(),
             "rng": torch.get_rng_state(),
             "sums": dict(self._sums),
@@ -448,9 +467,9 @@ class Trainer:
         self.opt_G.load_state_dict(state["opt_G"])
         if self.opt_D is not None:
             self.opt_D.load_state_dict(state["opt_D"])
-        for descend, scale in zip((self.descend_G, self.descend_D), state.get("scales", ({}, {})), strict=True):
-            if descend is not None and scale and descend.scaler.is_enabled():
-                descend.scaler.load_state_dict(scale)
+        for scaler, scale in zip((self.scaler_G, self.scaler_D), state.get("scales", ({}, {})), strict=True):
+            if scale and scaler.is_enabled():
+                scaler.load_state_dict(scale)
         self.batches.load_state_dict(state["batches"])
         torch.set_rng_state(state["rng"].cpu())
         self._sums = {name: total.to(self.device) for name, total in state["sums"].items()}
