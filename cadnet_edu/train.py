@@ -197,8 +197,8 @@ class Trainer:
             the value of every loss and what explains it, as detached scalars.
 
         Choice:
-            Parts are not quite the whole: BatchNorm sees one part at a time, triplets are formed within a part, and
-            step_G asks the discriminators as they were before this step.
+            Parts are not quite the whole: BatchNorm sees one part at a time, triplets are formed within a part, and but
+            for the last part step_G asks discriminators that have not stepped yet.
         """
         batch = next(self.batches) if batch is None else batch
         factor = lr_factor(self.step_number, self.config)

@@ -338,27 +338,30 @@ def displacement(t: Trainer, before: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None:
-    """With plain gradient descent: both optimisers, each part with the discriminators as they were before."""
-    plain = dict(optimiser="sgd", momentum=0, weight_decay=0, lr=0.1, lr_D=0.1, steps=1, warmup=0, schedule="constant")
-    whole, each = Trainer(small(accumulate=2, **plain), tiny_split), Trainer(small(**plain), tiny_split)
-    batch = next(whole.batches)
-    start = {name: value.clone() for name, value in whole.net.state_dict().items()}
-    record = whole.step(batch)
-    moves, records = [], []
-    for part in whole.share(batch):
-        for judges in (True, False):
-            each.net.load_state_dict(start)
-            each.net.train()
-            outs = each.forward(part)
-            records.append(each.step_D(part, *outs) if judges else each.step_G(part, *outs))
-            moves.append(displacement(each, start))
-    for name, moved in displacement(whole, start).items():
-        expected = sum(move[name] for move in moves) / 2  # each parameter moves in one of the two halves of a step
-        torch.testing.assert_close(moved, expected, atol=1e-6, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
-    for name in record:
-        values = [r[name] for r in records if name in r]
-        assert len(values) == 2
-        assert record[name].item() == pytest.approx(sum(v.item() for v in values) / 2, rel=1e-5, abs=1e-6)
+    """With plain gradient descent, for both optimisers; the last part of step_G asks discriminators that have stepped."""
+    with in_double_precision():
+        plain = dict(optimiser="sgd", momentum=0, weight_decay=0, lr=0.1, lr_D=0.1, warmup=0, judged_images=0)
+        whole, each = trainer(small(accumulate=2, **plain), tiny_split), trainer(small(**plain), tiny_split)
+        batch = next(whole.batches)
+        start = {name: value.clone() for name, value in whole.net.state_dict().items()}
+        record = whole.step(batch)
+        moves, records = [], []
+        judged = {n: v for n, v in whole.net.state_dict().items() if n.startswith(("D_F.", "D_I."))}
+        for part, stepped in zip(whole.share(batch), ({}, judged), strict=True):
+            for judges in (True, False):
+                before = start if judges else start | stepped
+                each.net.load_state_dict(before)
+                each.net.train()
+                outs = each.forward(part)
+                records.append(each.step_D(part, *outs) if judges else each.step_G(part, *outs))
+                moves.append(displacement(each, before))
+        for name, moved in displacement(whole, start).items():
+            expected = sum(move[name] for move in moves) / 2  # each parameter moves in one of the two halves of a step
+            torch.testing.assert_close(moved, expected, atol=1e-9, rtol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
+        for name in record:
+            values = [r[name] for r in records if name in r]
+            assert len(values) == 2
+            assert record[name].item() == pytest.approx(sum(v.item() for v in values) / 2, rel=1e-9)
 
 
 def test_each_rank_and_part_has_identities_of_its_own(tiny_split: Split) -> None:
