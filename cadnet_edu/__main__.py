@@ -162,13 +162,15 @@ def go(trainer: Trainer, split: Split) -> None:
 
 
 @contextmanager
-def alone_in(out: Path, ranks: Ranks) -> Iterator[None]:
+def alone_in(out: Path, ranks: Ranks | None = None) -> Iterator[None]:
     """Keep other processes from training into the same folder meanwhile; one locks for all that train together.
 
     Raises:
         ValueError: when one does.
     """
     from filelock import FileLock, Timeout
+
+    from cadnet_edu.distributed import ALONE
 
     lock = FileLock(out / ".lock", timeout=0)
 
@@ -183,7 +185,7 @@ def alone_in(out: Path, ranks: Ranks) -> Iterator[None]:
         except OSError as error:
             raise ValueError(f"--out {out}: cannot be written ({error.strerror}). Choose another folder.") from None
 
-    ranks.on_first(take)
+    (ranks or ALONE).on_first(take)
     try:
         yield
     finally:

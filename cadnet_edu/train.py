@@ -228,7 +228,10 @@ class Trainer:
 
     @property
     def pieces(self) -> int:
-        """Into how many parts a batch is taken apart, over all devices."""
+        """Into how many parts a batch is taken apart, over all devices; each has its share of ``judged_images``.
+
+        Those are the same images however many parts there are, if they are whole identities in each.
+        """
         return self.config.accumulate * self.ranks.world
 
     def forward(self, batch: Batch) -> tuple[Output, Output]:

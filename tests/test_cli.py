@@ -25,7 +25,6 @@ from cadnet_edu.config import Config, profile
 from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import Split
 from cadnet_edu.data.walkers import write_market1501
-from cadnet_edu.distributed import ALONE
 
 ROOT = Path(__file__).parents[1]
 TINY = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "4", "--decoder-width", "2",
@@ -397,7 +396,7 @@ def test_training_into_a_file_or_beside_another_process(market: Path, tmp_path: 
     told(cli("train", *TINY, *data, "--out", tmp_path / "file"), "there is a file of that name")
     told(cli("train", *TINY, *data, "--out", tmp_path / "file" / "run"), "cannot be written", "Choose another folder")
     assert (tmp_path / "file").read_text() == "kept"
-    with alone_in(tmp_path / "run", ALONE):
+    with alone_in(tmp_path / "run"):
         told(cli("train", *TINY, *data, "--out", tmp_path / "run"), "another process is training into this folder")
     assert cli("train", *TINY, *data, "--out", tmp_path / "run").code == 0  # and now it is free
 

@@ -42,7 +42,7 @@ def small(**changes: Any) -> Config:
 # In fp32 one rounding that moves a ReLU across 0 changes gradients by 1e-3, and two runs of one process from weights
 # that differ by 1e-7 part within a few steps. So the proof is in double precision; in fp32 it is of the first losses.
 ONE_STEP = dict(steps=1)
-IN_PARTS = dict(steps=3, accumulate=2, optimiser="sgd")
+IN_PARTS = dict(steps=3, accumulate=2, optimiser="sgd", judged_images=0)
 
 
 @contextmanager
@@ -338,7 +338,7 @@ def displacement(t: Trainer, before: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None:
-    """With plain gradient descent, for both optimisers; the last part of step_G asks discriminators that have stepped."""
+    """With plain gradient descent, for both optimisers; the last part of step_G asks judges that have stepped."""
     with in_double_precision():
         plain = dict(optimiser="sgd", momentum=0, weight_decay=0, lr=0.1, lr_D=0.1, warmup=0, judged_images=0)
         whole, each = trainer(small(accumulate=2, **plain), tiny_split), trainer(small(**plain), tiny_split)
