@@ -18,11 +18,13 @@ from cadnet_edu.config import Config, profile
 
 if TYPE_CHECKING:
     from cadnet_edu.data.samples import Split
+    from cadnet_edu.distributed import Ranks
     from cadnet_edu.train import Trainer
 
 USAGE = """usage: cadnet-edu COMMAND ...
 
   train      train CAD-Net or a baseline:      cadnet-edu train --profile quick --out runs/cadnet
+             on several GPUs:                 cadnet-edu train --devices 4 --precision bf16-mixed --out runs/cadnet
   evaluate   score a trained run by rate:      cadnet-edu evaluate runs/cadnet --rates 1 2 3 4 8
   recover    recover ordinary image files:     cadnet-edu recover runs/cadnet photo.jpg --out recovered
   reproduce  the paper's tables and figures:   cadnet-edu reproduce table1 --profile quick --seeds 3 --plan
@@ -76,6 +78,8 @@ class Evaluate:
     """auto, cpu, cuda or mps."""
     embeddings: bool = True
     """Keep the vectors in the run's folder, where the next evaluation finds them."""
+    devices: int | Literal["auto"] = 1
+    """How many of them share the images; auto takes all GPUs."""
 
 
 @dataclass
@@ -113,35 +117,44 @@ def train(arguments: Sequence[str]) -> None:
         raise ValueError(f"--out {out}: there is a file of that name. Choose another folder.")
     split = open_split(config)
     trainer = Trainer(config, split, out)
-    with alone_in(out):
+    with alone_in(out, trainer.ranks):
         go(trainer, split)
 
 
 def go(trainer: Trainer, split: Split) -> None:
     """Train to the end, telling what is done and how long it will take."""
+    from cadnet_edu.devices import native_bf16
     from cadnet_edu.files import write_json
     from cadnet_edu.runs import provenance
 
-    config, out = trainer.config, trainer.out
+    config, out, ranks = trainer.config, trainer.out, trainer.ranks
     assert out is not None
+    path = out / "run.json"
+
+    def finish() -> None:
+        write_json(path, provenance(config, trainer.seconds, ranks.world))
+
+    where = str(trainer.device) if ranks.world == 1 else f"{ranks.world} x {trainer.device.type}"
     parameters = sum(p.numel() for p in trainer.net.parameters())
-    say(f"{config.method} at profile {config.profile}, seed {config.seed}, on {trainer.device} in {trainer.precision}")
+    say(f"{config.method} at profile {config.profile}, seed {config.seed}, on {where} in {trainer.precision}")
     say(f"data:    {split}")
     say(f"network: {parameters / 1e6:.2f} M parameters, images {config.height} x {config.width}, rates {config.rates}")
     hint = gpu_hint(config, trainer.device.type)
     if hint:
         say(hint)
+    if trainer.precision == "bf16" and not native_bf16(trainer.device):
+        say("this processor only emulates bf16: --precision fp32 would be faster")
     if trainer.resume():
         if trainer.step_number >= config.steps:
             say(f"{out} holds this run already, finished after {config.steps} steps.")
             say(f"next: cadnet-edu evaluate {out}")
-            if not (out / "run.json").exists():
-                write_json(out / "run.json", provenance(config, trainer.seconds))
+            if not ranks.from_first(path.exists()):
+                ranks.on_first(finish)
             return
         say(f"going on from step {trainer.step_number} of {config.steps}")
     say(f"this will take about {duration(trainer.estimate())}; stop and start again as you like")
     trainer.fit()
-    write_json(out / "run.json", provenance(config, trainer.seconds))
+    ranks.on_first(finish)
     last = trainer.history[-1]
     losses = f"L = {last['L']:.3f}, accuracy {last['accuracy']:.2f}"
     say(f"trained {config.steps} steps in {duration(trainer.seconds)}; {losses}")
@@ -149,22 +162,30 @@ def go(trainer: Trainer, split: Split) -> None:
 
 
 @contextmanager
-def alone_in(out: Path) -> Iterator[None]:
-    """Keep other processes from training into the same folder meanwhile.
+def alone_in(out: Path, ranks: Ranks | None = None) -> Iterator[None]:
+    """Keep other processes from training into the same folder meanwhile; one locks for all that train together.
 
     Raises:
         ValueError: when one does.
     """
     from filelock import FileLock, Timeout
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out / ".lock", timeout=0)
-        lock.acquire()
-    except Timeout:
-        raise ValueError(f"--out {out}: another process is training into this folder. Choose another folder.") from None
-    except OSError as error:
-        raise ValueError(f"--out {out}: cannot be written ({error.strerror}). Choose another folder.") from None
+    from cadnet_edu.distributed import ALONE
+
+    lock = FileLock(out / ".lock", timeout=0)
+
+    def take() -> None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except Timeout:
+            raise ValueError(
+                f"--out {out}: another process is training into this folder. Choose another folder."
+            ) from None
+        except OSError as error:
+            raise ValueError(f"--out {out}: cannot be written ({error.strerror}). Choose another folder.") from None
+
+    (ranks or ALONE).on_first(take)
     try:
         yield
     finally:
@@ -175,7 +196,8 @@ def evaluate(arguments: Sequence[str]) -> None:
     """``cadnet-edu evaluate``"""
     from dataclasses import replace
 
-    from cadnet_edu.devices import choose_device, choose_precision
+    from cadnet_edu.devices import choose_precision
+    from cadnet_edu.distributed import join
     from cadnet_edu.evaluate import evaluate as score
     from cadnet_edu.files import write_json
     from cadnet_edu.runs import load_run
@@ -183,9 +205,6 @@ def evaluate(arguments: Sequence[str]) -> None:
     asked = tyro.cli(Evaluate, args=list(arguments), prog="cadnet-edu evaluate")
     run = load_run(asked.folder)
     config = run.config
-    if not (asked.folder / "run.json").exists():
-        done = run.history[-1]["step"] if run.history else 0
-        say(f"{asked.folder}: not trained to its end ({done} of {config.steps} steps seen), scored as it is now")
     if asked.dataset is not None:
         config = replace(config, dataset=asked.dataset, root=asked.root)
     elif asked.root is not None:
@@ -197,21 +216,27 @@ def evaluate(arguments: Sequence[str]) -> None:
         from cadnet_edu.metrics import lpips
 
         extra["lpips"] = lpips
-    device, rates_asked = choose_device(asked.device), rates_to_score(asked)
+    rates_asked, ranks = rates_to_score(asked), join(asked.device, asked.devices)
+    if not (asked.folder / "run.json").exists():
+        done = run.history[-1]["step"] if run.history else 0
+        say(f"{asked.folder}: not trained to its end ({done} of {config.steps} steps seen), scored as it is now")
     split = split_to_score(asked, config)
     rates = score(
-        run.net.to(device).embed,
+        run.net.to(ranks.device).embed,
         split,
         rates_asked,
         run.net.recover if run.net.G is not None else None,
         (config.height, config.width),
         asked.protocol,
-        device=device,
-        precision=choose_precision(config.precision, device),
+        device=ranks.device,
+        precision=choose_precision(config.precision, ranks.device, instead=True),
         extra=extra,
         keep=run.embeddings() if asked.embeddings else None,
         bar=True,
+        ranks=ranks,
     )
+    if not ranks.first:
+        return
     recovered = "G" if run.net.G is not None else "bilinear up-sampling"
     about = {**run.provenance, "protocol": asked.protocol, "dataset": config.dataset, "split": split.name}
     about["recovered_by"] = recovered
@@ -359,8 +384,19 @@ def table(rates: dict[str, dict[str, Any]], recovered: str) -> str:
 
 
 def say(text: str) -> None:
-    """A line for a person, on standard error so that standard output stays clean for results."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for a person, on standard error so that standard output stays clean for results; from one process only."""
+    from cadnet_edu.distributed import my_rank
+
+    if my_rank() == 0:
+        print(text, file=sys.stderr, flush=True)
+
+
+def complain(command: str, text: str) -> None:
+    """What went wrong, from whichever process it went wrong in."""
+    from cadnet_edu.distributed import my_rank
+
+    where = f" (process {my_rank()})" if my_rank() else ""
+    print(f"cadnet-edu {command}{where}: {text}", file=sys.stderr)
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
@@ -385,24 +421,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return COMMANDS[arguments[0]](arguments[1:]) or 0
     except (ValueError, TrainingStopped) as error:
-        print(f"cadnet-edu {arguments[0]}: {error}", file=sys.stderr)
+        complain(arguments[0], str(error))
         return 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"cadnet-edu {arguments[0]}: {where}{error.strerror or error}", file=sys.stderr)
+        complain(arguments[0], f"{where}{error.strerror or error}")
         return 1
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
-        print(
-            f"cadnet-edu {arguments[0]}: there is not enough memory. Set fewer --identities or smaller images.",
-            file=sys.stderr,
-        )
+        complain(arguments[0], "there is not enough memory. Take a batch in parts (--accumulate 2) or smaller images.")
         return 1
     except KeyboardInterrupt:
         stoppable = arguments[0] in ("train", "reproduce")
         goes_on = " The same command goes on from the last checkpoint." if stoppable else ""
-        print(f"\nstopped.{goes_on}", file=sys.stderr)
+        say(f"\nstopped.{goes_on}")
         return 130
 
 

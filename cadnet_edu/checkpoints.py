@@ -13,7 +13,8 @@ from torch import nn
 from cadnet_edu.config import Config
 
 Record = dict[str, float]
-RUNNING_ONLY = ("device", "precision", "log_every", "checkpoint_every")  # settings that may differ on resuming
+# Settings that may differ on resuming.
+RUNNING_ONLY = ("device", "devices", "precision", "log_every", "checkpoint_every")
 
 
 def refuse_other(theirs: dict[str, Any], ours: Config) -> None:

@@ -26,6 +26,10 @@ def number(name: str, value: Any) -> None:
         raise ValueError(f"{name} = {value!r}: give a finite number.")
 
 
+# What others call them: Lightning's names are understood, and kept as ours, so that one setting has one name.
+PRECISIONS = {"32-true": "fp32", "bf16-mixed": "bf16", "16-mixed": "fp16"}
+
+
 @dataclass(frozen=True)
 class LossWeights:
     """The weights of eq. (6); a weight of 0 removes its term, and the network that only it would train."""
@@ -109,10 +113,12 @@ class Config:
     recover_first: int = 0  # ours: first steps in which L_rec alone trains E and G, without labels and judges
     warmup: int = 0  # ours: steps over which the rate grows from 0
     schedule: Literal["constant", "step", "cosine"] = "step"  # ours: x 0.1 at 1/2 and at 3/4 of the steps
+    accumulate: int = 1  # ours: parts that a step takes its batch in, for less memory; see Trainer.step
 
     # Running
     device: str = "auto"  # "auto", "cpu", "cuda", "mps"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    devices: int | Literal["auto"] = 1  # how many that share a batch; "auto" takes all GPUs
+    precision: Literal["auto", "fp32", "bf16", "fp16", "32-true", "bf16-mixed", "16-mixed"] = "auto"  # see PRECISIONS
     log_every: int = 50
     checkpoint_every: int = 1000
 
@@ -139,6 +145,11 @@ class Config:
             need(getattr(self, name) >= 0, f"{name} = {getattr(self, name)}: it cannot be negative.")
         need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
         need(0 <= self.seed < 2**62, f"seed = {self.seed}: give a whole number from 0 to 2**62 - 1.")
+        need(self.accumulate >= 1, f"accumulate = {self.accumulate}: give at least 1, the whole batch in one part.")
+        need(self.identities >= 2 * self.accumulate and self.identities % self.accumulate == 0,
+             f"identities = {self.identities} cannot be taken in accumulate = {self.accumulate} equal parts of 2 or "
+             "more: eq. (5) needs two people in each.")
+        need(self.devices == "auto" or self.devices >= 1, f"devices = {self.devices}: give at least 1, or 'auto'.")
         need(self.phi >= 0, f"phi = {self.phi}: the margin of eq. (5) cannot be negative.")
         need(0 <= self.backflow <= 1, f"backflow = {self.backflow}: give a share from 0 to 1.")
         need(0 < self.labelled <= 1, f"labelled = {self.labelled}: give a share above 0, at most 1.")
@@ -161,6 +172,9 @@ class Config:
                 if isinstance(value, bool) or not isinstance(value, Integral):
                     raise ValueError(f"{name} = {value!r}: give a whole number.")
                 object.__setattr__(self, name, int(value))
+        if self.devices != "auto" and (isinstance(self.devices, bool) or not isinstance(self.devices, Integral)):
+            raise ValueError(f"devices = {self.devices!r}: give a whole number, or 'auto' for all GPUs.")
+        object.__setattr__(self, "precision", PRECISIONS.get(self.precision, self.precision))
         if isinstance(self.rates, str) or not isinstance(self.rates, Iterable):
             raise ValueError(f"rates = {self.rates!r}: give a sequence of numbers, such as (2, 3, 4).")
         for rate in self.rates:

@@ -21,13 +21,44 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def choose_precision(name: str, device: torch.device) -> str:
-    """``fp32`` or ``bf16``; ``auto`` takes bf16 where the hardware multiplies it natively, and fp32 elsewhere."""
-    if name != "auto":
+def choose_precision(name: str, device: torch.device, instead: bool = False) -> str:
+    """``fp32``, ``bf16`` or ``fp16``; ``auto`` takes bf16 where the hardware multiplies it natively, else fp32.
+
+    Args:
+        name: what is asked for.
+        device: where it is to be computed.
+        instead: take what ``auto`` takes instead of refusing, for a network trained elsewhere that is asked here.
+
+    Raises:
+        ValueError: for a precision that the device lacks. bf16 on a processor without it is only slow, and goes on.
+    """
+    lacking = _lacking(name, device)
+    if lacking and not instead:
+        raise ValueError(f"precision {name!r} {lacking}. Use precision auto, which takes what suits the device.")
+    if name != "auto" and not lacking:
         return name
+    return "bf16" if native_bf16(device) else "fp32"
+
+
+def native_bf16(device: torch.device) -> bool:
+    """Whether the hardware multiplies numbers in bf16; elsewhere they are emulated, slower than fp32."""
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
         cpu = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-        return "bf16" if cpu.get("avx512_bf16") or cpu.get("amx_bf16") or cpu.get("amx") else "fp32"
-    return "fp32"
+        return bool(cpu.get("avx512_bf16") or cpu.get("amx_bf16") or cpu.get("amx"))
+    return False
+
+
+def _lacking(name: str, device: torch.device) -> str | None:
+    if name == "fp16" and device.type != "cuda":
+        return f"(16-mixed) needs a CUDA GPU, and this is {device.type}"
+    if name == "bf16" and device.type == "cuda" and not native_bf16(device):
+        return "(bf16-mixed) is only emulated by this GPU, slower than fp32; fp16 (16-mixed) is what it is fast in"
+    return None
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """A context in which convolutions and products are computed in a precision that ``choose_precision`` chose."""
+    low = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, low, enabled=precision != "fp32")

@@ -15,6 +15,8 @@ from tqdm.auto import tqdm
 from cadnet_edu.data.cache import cached_images
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Sample, Split
+from cadnet_edu.devices import autocast
+from cadnet_edu.distributed import ALONE, Ranks
 from cadnet_edu.embeddings import Embeddings
 from cadnet_edu.metrics import Distances, psnr, retrieval, ssim
 from cadnet_edu.protocol import Meaning
@@ -83,8 +85,7 @@ def vectors(
     """
     device = torch.device(device)
     for x in chunks(images, r, batch_size, device, done):
-        autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-        with torch.inference_mode(), asked(model), autocast:
+        with torch.inference_mode(), asked(model), autocast(device, precision):
             u = model(x).float().cpu()
         yield u
 
@@ -97,6 +98,7 @@ def embed(
     device: torch.device | str = "cpu",
     precision: str = "fp32",
     done: Callable[[int], Any] = nobody,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
     """One vector for each image.
 
@@ -106,8 +108,9 @@ def embed(
         r: the down-sampling rate at which the model sees them; one for all or one an image.
         batch_size: images a batch.
         device: where the model is.
-        precision: ``fp32`` or ``bf16``.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
         done: told of each batch how many images it had.
+        ranks: the processes that share the images out, each with its model; all must ask, and all get all vectors.
 
     Returns:
         float32 ``(n, d)`` on the CPU.
@@ -117,7 +120,10 @@ def embed(
     """
     if not len(images):
         raise ValueError("there is no image to embed.")
-    return torch.cat(list(vectors(model, images, r, batch_size, device, precision, done)))
+    mine = ranks.share(len(images))
+    r = r[mine] if isinstance(r, Tensor) and r.ndim else r
+    u = torch.cat(list(vectors(model, images[mine], r, batch_size, device, precision, done)))
+    return ranks.together(u, len(images))
 
 
 @torch.inference_mode()
@@ -130,6 +136,7 @@ def image_quality(
     precision: str = "fp32",
     extra: dict[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
     done: Callable[[int], Any] = nobody,
+    ranks: Ranks = ALONE,
 ) -> dict[str, float | None]:
     """PSNR and SSIM of recovered images against their HR originals (Sec. 4.5), averaged over images.
 
@@ -139,9 +146,10 @@ def image_quality(
         r: the down-sampling rate of the inputs.
         batch_size: images a batch.
         device: where ``recover`` is.
-        precision: ``fp32`` or ``bf16``.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
         extra: more scores by name, such as ``{"lpips": lpips}``: callables ``(x, y) -> (b,)``.
         done: told of each batch how many images it had.
+        ranks: the processes that share the images out, see ``embed``.
 
     Returns:
         name -> mean; None where the mean is not finite, as the PSNR of identical images is.
@@ -151,15 +159,16 @@ def image_quality(
     """
     if not len(images):
         raise ValueError("there is no image to score.")
-    device = torch.device(device)
+    device, n, mine = torch.device(device), len(images), ranks.share(len(images))
+    images, r = images[mine], r[mine] if isinstance(r, Tensor) and r.ndim else r
     scores: dict[str, list[Tensor]] = {}
     low = chunks(images, r, batch_size, device, done)
     for truth, x in zip(chunks(images, 1, batch_size, device), low, strict=True):
-        with asked(recover), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with asked(recover), autocast(device, precision):
             x_hat = x if recover is None else recover(x)
         for name, score in {"psnr": psnr, "ssim": ssim, **(extra or {})}.items():
             scores.setdefault(name, []).append(score(x_hat.float(), truth).cpu())
-    means = {name: torch.cat(values).double().mean().item() for name, values in scores.items()}
+    means = {name: ranks.together(torch.cat(values), n).double().mean().item() for name, values in scores.items()}
     return {name: value if np.isfinite(value) else None for name, value in means.items()}
 
 
@@ -183,6 +192,7 @@ def evaluate(
     meaning: Meaning | None = None,
     keep: Embeddings | None = None,
     bar: bool = False,
+    ranks: Ranks = ALONE,
 ) -> dict[str, dict[str, Any]]:
     """Cross-resolution retrieval (Sec. 4.3): LR queries against an HR gallery, once for each rate.
 
@@ -197,12 +207,13 @@ def evaluate(
         protocol: which CMC, see ``cadnet_edu.metrics.retrieval``.
         batch_size: images a batch.
         device: where the model is.
-        precision: ``fp32`` or ``bf16``.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
         quality: whether to score image quality as well.
         extra: more image scores, such as LPIPS.
         meaning: of single-shot, see ``cadnet_edu.metrics.single_shot_cmc``; without it the choice below.
         keep: where vectors are kept and found again; it must know by its version which model this is.
         bar: show a progress bar when it takes a while.
+        ranks: the processes that share the images out, see ``embed``. Several of them keep no vectors.
 
     Returns:
         ``{"4": {"rank1": .., "rank5": .., "rank10": .., "mAP": .., "psnr": .., "ssim": ..}, ...}``, one entry a rate;
@@ -232,14 +243,15 @@ def evaluate(
     )
     asked_rates: dict[str, float | Tensor] = {"mlr": q_rates} if own else {f"{float(r):g}": float(r) for r in rates}
     meaning = meaning or ("torchreid" if own else "open-reid")
-    total = len(gallery) + len(asked_rates) * len(query) * (2 if quality else 1)
+    n_q, n_g = (-(-len(part) // ranks.world) for part in (split.query, split.gallery))  # of which this rank sees
+    total = n_g + len(asked_rates) * n_q * (2 if quality else 1)
     results: dict[str, dict[str, Any]] = {}
-    with tqdm(total=total, desc="Evaluating", unit="image", disable=not bar, delay=2) as progress:
+    with tqdm(total=total, desc="Evaluating", unit="image", disable=not (bar and ranks.first), delay=2) as progress:
         ask = {"batch_size": batch_size, "device": device, "precision": precision, "done": progress.update}
 
         def vectors_of(part: Sequence[Sample], images: Tensor, r: float | Tensor) -> Tensor:
-            if keep is None:
-                return embed(model, images, r, **ask)
+            if keep is None or ranks.world > 1:
+                return embed(model, images, r, ranks=ranks, **ask)
             before = progress.n
             how = [*size, r.tolist() if isinstance(r, Tensor) else r, precision, torch.device(device).type]
             found = keep.get(part, how, partial(vectors, model, images, r, **ask))
@@ -251,6 +263,6 @@ def evaluate(
             q = vectors_of(split.query, query, r)
             scores: dict[str, Any] = dict(retrieval(Distances(q, g), q_pids, g_pids, q_cams, g_cams, protocol, meaning))
             if quality:
-                scores |= image_quality(recover, query, r, extra=extra, **ask)
+                scores |= image_quality(recover, query, r, extra=extra, ranks=ranks, **ask)
             results[name] = scores
     return results

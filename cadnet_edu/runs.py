@@ -23,6 +23,7 @@ from cadnet_edu.config import Config, cache_dir
 from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import choose_device, choose_precision
+from cadnet_edu.distributed import join
 from cadnet_edu.embeddings import Embeddings
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.files import read_json, write_json
@@ -30,7 +31,7 @@ from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.train import Trainer, load_network
 
 # The rooms whose code decides what a trained network is; a change in any of them makes earlier runs unfit.
-TRAINING_CODE = ("config.py", "losses.py", "train.py", "data", "models", "methods")
+TRAINING_CODE = ("config.py", "losses.py", "train.py", "distributed.py", "data", "models", "methods")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Run:
     def evaluate(self, rates: tuple[float, ...] = (1, 2, 3, 4, 8), **more: Any) -> dict[str, dict[str, Any]]:
         """Scores by rate, see ``cadnet_edu.evaluate.evaluate``; kept in the run's folder, so asked once only."""
         device = next(self.net.parameters()).device
-        precision = choose_precision(self.config.precision, device)
+        precision = choose_precision(self.config.precision, device, instead=True)
         asked = [list(rates), sorted((k, _named(v)) for k, v in more.items())]
         state = [weights_version(self.net), folder_version(self.config.root), precision, code_version(None)]
         path = self.folder / f"evaluation-{hashlib.sha256(json.dumps([asked, state]).encode()).hexdigest()[:8]}.json"
@@ -120,7 +121,7 @@ def code_version(rooms: tuple[str, ...] | None = TRAINING_CODE) -> str:
     return digest.hexdigest()[:12]
 
 
-def provenance(config: Config, seconds: float | None = None) -> dict[str, Any]:
+def provenance(config: Config, seconds: float | None = None, devices: int = 1) -> dict[str, Any]:
     """Where a number comes from: settings, seed, code, libraries, hardware, time. Ready for JSON."""
     try:
         package = version("cadnet-edu")
@@ -136,8 +137,9 @@ def provenance(config: Config, seconds: float | None = None) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "devices": devices,
         "threads": torch.get_num_threads(),
-        "precision": choose_precision(config.precision, device),
+        "precision": choose_precision(config.precision, device, instead=True),
         "training_seconds": None if seconds is None else round(seconds, 1),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
@@ -202,13 +204,19 @@ def train_or_load(
         ValueError: when the folder given holds a run of another configuration.
     """
     folder = folder or cache_dir() / "runs" / run_key(config)
+    ranks = join(config.device, config.devices)
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
-        if not is_finished(folder, config):
-            trainer = Trainer(config, open_split(config), folder)
+    lock = FileLock(folder / ".lock")
+    ranks.on_first(lock.acquire)  # one process locks for all that train together
+    try:
+        if not ranks.from_first(is_finished(folder, config)):
+            trainer = Trainer(config, open_split(config), folder, ranks)
             trainer.resume()
             trainer.fit(callback=callback, bar=bar)
-            write_json(folder / "run.json", provenance(config, trainer.seconds))
+            about = provenance(config, trainer.seconds, ranks.world)
+            ranks.on_first(lambda: write_json(folder / "run.json", about))
+    finally:
+        lock.release()
     return load_run(folder)
 
 
@@ -239,6 +247,6 @@ def load_run(folder: Path | str) -> Run:
     if done.exists():
         about = read_json(done)
     else:  # still going on, or stopped: where and when it was trained is not known here
-        unknown = ("code", "commit", "torch", "python", "device", "threads", "precision", "date")
+        unknown = ("code", "commit", "torch", "python", "device", "devices", "threads", "precision", "date")
         about = provenance(replace(config, device=str(device))) | dict.fromkeys(unknown)
     return Run(folder, config, net, read_history(folder), about)

@@ -19,9 +19,10 @@ from tqdm.auto import tqdm
 from cadnet_edu.checkpoints import Record, load_checkpoint, load_weights_of, read_history, refuse_other
 from cadnet_edu.config import Config
 from cadnet_edu.data.cache import cached_images
-from cadnet_edu.data.loading import Batch, Batches
+from cadnet_edu.data.loading import Batch, Batches, parts
 from cadnet_edu.data.samples import Split
-from cadnet_edu.devices import choose_device, choose_precision
+from cadnet_edu.devices import autocast, choose_precision
+from cadnet_edu.distributed import Ranks, divides, join
 from cadnet_edu.files import append_line, write_atomically, write_json
 from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
 from cadnet_edu.models.cadnet import CADNet, Output
@@ -132,14 +133,21 @@ class Trainer:
         config: all settings.
         split: the data; its training part is decoded once, see ``cadnet_edu.data.cache``.
         out: folder for ``checkpoint.pt``, ``config.json`` and ``history.jsonl``; without it nothing is written.
+        ranks: the processes that train together; without it ``join`` finds or starts as many as ``config.devices``.
 
     Raises:
-        ValueError: when the data cannot feed the batches that the configuration wants.
+        ValueError: when the data cannot feed the batches that the configuration wants, or devices cannot share them.
     """
 
-    def __init__(self, config: Config, split: Split, out: Path | str | None = None) -> None:
+    _first = _last = True  # of the parts of a batch; a batch that is not in parts is both
+
+    def __init__(
+        self, config: Config, split: Split, out: Path | str | None = None, ranks: Ranks | None = None
+    ) -> None:
         self.config, self.out = config, None if out is None else Path(out)
-        self.device = choose_device(config.device)
+        self.ranks = ranks or join(config.device, config.devices)
+        divides(config, self.ranks)
+        self.device = self.ranks.device
         self.precision = choose_precision(config.precision, self.device)
         self.pids = labelled_pids({s.pid for s in split.train}, config.labelled, config.data_seed)
         labels = {pid: label for label, pid in enumerate(self.pids)}
@@ -156,10 +164,14 @@ class Trainer:
             config.unlabelled_images,
         )
         self.net = build_network(config, len(self.pids))
+        self.ranks.join_batchnorm(self.net)
         self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.opt_G = self._optimiser(self.net.generator_parameters(), config.lr)
         judges = self.net.discriminator_parameters()
         self.opt_D = self._optimiser(judges, config.lr_D) if judges else None
+        # Gradients below 6e-8 would vanish in fp16: they are computed enlarged, and each optimiser has its own scale.
+        fp16 = self.precision == "fp16"
+        self.scaler_G, self.scaler_D = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
         self.step_number = 0
         self.seconds = 0.0
         self.history: list[Record] = []
@@ -177,22 +189,50 @@ class Trainer:
     def step(self, batch: Batch | None = None) -> dict[str, Tensor]:
         """One step on one batch: a forward pass of HR and LR images, then step_D, then step_G.
 
+        Several devices share the batch out, and compute together what one would. With ``accumulate`` each takes its
+        share in that many parts, one after the other, which needs less memory: both optimisers add up the gradients of
+        all parts and step after the last one.
+
         Returns:
             the value of every loss and what explains it, as detached scalars.
+
+        Choice:
+            Parts are not quite the whole: BatchNorm sees one part at a time, triplets are formed within a part, and but
+            for the last part step_G asks discriminators that have not stepped yet.
         """
         batch = next(self.batches) if batch is None else batch
         factor = lr_factor(self.step_number, self.config)
         self._set_lr(self.opt_G, self.config.lr * factor)
         self.net.train()
-        if self.step_number < self.config.recover_first and self.net.G is not None:
-            self.step_number += 1
-            return self.step_rec(batch)
-        with self._autocast():
-            out_H, out_L = self.forward(batch)
-        record = self.step_D(batch, out_H, out_L) if self.opt_D is not None else {}
-        record |= self.step_G(batch, out_H, out_L)
+        records, shares = [], self.share(batch)
+        for i, part in enumerate(shares):
+            self._first, self._last = i == 0, i == len(shares) - 1
+            if self.step_number < self.config.recover_first and self.net.G is not None:
+                records.append(self.step_rec(part))
+                continue
+            with self._autocast():
+                out_H, out_L = self.forward(part)
+            record = self.step_D(part, out_H, out_L) if self.opt_D is not None else {}
+            records.append(record | self.step_G(part, out_H, out_L))
+        self._first = self._last = True
         self.step_number += 1
-        return record
+        return self.ranks.mean(records)
+
+    def share(self, batch: Batch) -> list[Batch]:
+        """This device's share of a batch, in as many parts as ``accumulate`` says.
+
+        The n-th parts of all devices together are the n-th part that one device would take.
+        """
+        n, rank = self.config.accumulate, self.ranks.rank
+        return parts(batch, self.pieces, self.config.images_per_identity)[rank * n : (rank + 1) * n]
+
+    @property
+    def pieces(self) -> int:
+        """Into how many parts a batch is taken apart, over all devices; each has its share of ``judged_images``.
+
+        Those are the same images however many parts there are, if they are whole identities in each.
+        """
+        return self.config.accumulate * self.ranks.world
 
     def forward(self, batch: Batch) -> tuple[Output, Output]:
         """Outputs for the HR and the LR images, in two passes or in one (BatchNorm can tell the difference)."""
@@ -211,7 +251,7 @@ class Trainer:
         assert self.opt_D is not None
         self._set_lr(self.opt_D, self.config.lr_D * lr_factor(self.step_number, self.config))
         record: dict[str, Tensor] = {}
-        judged = slice(self.config.judged_images or None)
+        judged = slice(self.config.judged_images // self.pieces or None)
         climb = torch.zeros((), device=self.device)
         if self.net.D_F is not None:
             z_H, z_L = self._ask(self.net.D_F, out_H.f.detach(), out_L.f.detach())
@@ -224,9 +264,7 @@ class Trainer:
             adv_DI = L_adv_DI(z_real, z_L, z_H)  # eq. (3)
             climb = climb + adv_DI
             record |= {"L_adv_DI": adv_DI, "D_I(x_H)": z_real.sigmoid().mean(), "D_I(G(f_L))": z_L.sigmoid().mean()}
-        self.opt_D.zero_grad(set_to_none=True)
-        (-climb).backward()
-        self.opt_D.step()
+        self.descend(-climb, self.opt_D, self.scaler_D)
         return {name: value.detach() for name, value in record.items()}
 
     def step_rec(self, batch: Batch) -> dict[str, Tensor]:
@@ -236,17 +274,15 @@ class Trainer:
         with self._autocast():
             x_hat_H, x_hat_L = self.net.recover(x).float().chunk(2)
         rec = L_rec(x_hat_H, batch.x_H, x_hat_L, batch.x_L_gt, self.config.reduction, self.config.smooth)  # eq. (2)
-        self.opt_G.zero_grad(set_to_none=True)
         L = self.config.lam.rec * rec
-        L.backward()
-        self.opt_G.step()
+        self.descend(L, self.opt_G, self.scaler_G)
         return {"L": L.detach(), "L_rec": rec.detach()}
 
     def step_G(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
         """E, G, F and C take one step down eq. (6), through frozen discriminators."""
         c, lam = self.config, self.config.lam
         record: dict[str, Tensor] = {}
-        judged = slice(c.judged_images or None)
+        judged = slice(c.judged_images // self.pieces or None)
         zero = torch.zeros((), device=self.device)
         with frozen(self.net.D_F, self.net.D_I):
             ident, tri, active = self.classification(out_H, out_L, batch)
@@ -266,23 +302,40 @@ class Trainer:
                 adv_DI = L_adv_DI_G(z_L, z_H, c.adversarial)  # eq. (3), G's side
                 record["L_adv_DI_G"] = adv_DI
             L = L_total(cls, adv_DF, rec, adv_DI, adv_DF=lam.adv_DF, rec=lam.rec, adv_DI=lam.adv_DI)  # eq. (6)
-        self.opt_G.zero_grad(set_to_none=True)
-        L.backward()
-        self.opt_G.step()
+        self.descend(L, self.opt_G, self.scaler_G)
         right = torch.cat([out_H.logits.argmax(1) == batch.y_H, out_L.logits.argmax(1) == batch.y_L])
         record |= {"L": L, "L_id": ident, "L_tri": tri, "active": active, "accuracy": right.float().mean()}
         return {name: value.detach() for name, value in record.items()}
+
+    def descend(self, loss: Tensor, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
+        """Take a step down a loss; of a batch in parts, add up the gradients and step after the last one.
+
+        Args:
+            loss: of the part at hand, a mean over its images.
+            optimiser: whose parameters move.
+            scaler: keeps the gradients of fp16 from vanishing and leaves out steps where they overflow; else idle.
+        """
+        if self._first:
+            optimiser.zero_grad(set_to_none=True)
+        share = 1 if self._first and self._last else self.config.accumulate
+        scaler.scale(loss / share).backward()
+        if self._last:
+            parameters = [p for group in optimiser.param_groups for p in group["params"]]
+            self.ranks.average([p.grad for p in parameters if p.grad is not None])
+            scaler.step(optimiser)
+            scaler.update()
 
     def classification(self, out_H: Output, out_L: Output, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """L_id and L_tri on v, and the share of active triplets; with branch heads, the same on f and on g as well."""
         c = self.config
         ident = L_id(out_H.logits.float(), batch.y_H) + L_id(out_L.logits.float(), batch.y_L)
-        tri, active = L_tri(out_H.u, batch.y_H, out_L.u, batch.y_L, c.phi, c.mining)  # eq. (5)
+        u_H, y_H, u_L, y_L = self.ranks.gather(out_H.u, batch.y_H, out_L.u, batch.y_L)  # pairs reach over all devices
+        tri, active = L_tri(u_H, y_H, u_L, y_L, c.phi, c.mining)  # eq. (5)
         if c.branch_heads:  # u = [GAP(f), GAP(g)]
             for logits_H, logits_L in zip(out_H.branch_logits, out_L.branch_logits, strict=True):
                 ident = ident + L_id(logits_H.float(), batch.y_H) + L_id(logits_L.float(), batch.y_L)
-            for u_H, u_L in zip(out_H.u.chunk(2, dim=1), out_L.u.chunk(2, dim=1), strict=True):
-                tri = tri + L_tri(u_H, batch.y_H, u_L, batch.y_L, c.phi, c.mining)[0]
+            for branch_H, branch_L in zip(u_H.chunk(2, dim=1), u_L.chunk(2, dim=1), strict=True):
+                tri = tri + L_tri(branch_H, y_H, branch_L, y_L, c.phi, c.mining)[0]
         return ident, tri, active
 
     def _ask(self, judge: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
@@ -293,7 +346,7 @@ class Trainer:
         return z.split([len(batch) for batch in batches])
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        return autocast(self.device, self.precision)
 
     @staticmethod
     def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
@@ -310,7 +363,7 @@ class Trainer:
         Args:
             until: stop after this step, as a killed run would; the schedule is still that of all steps.
             callback: called with each logged record.
-            bar: show a progress bar.
+            bar: show a progress bar, on the first rank.
 
         Returns:
             the history: one record every ``log_every`` steps, each the mean over those steps.
@@ -321,8 +374,9 @@ class Trainer:
         end = self.config.steps if until is None else min(until, self.config.steps)
         self._save_config()
         started, before = time.perf_counter(), self.seconds
+        quiet = not (bar and self.ranks.first)
         with tqdm(
-            total=self.config.steps, initial=self.step_number, disable=not bar, unit="step", mininterval=1
+            total=self.config.steps, initial=self.step_number, disable=quiet, unit="step", mininterval=1
         ) as progress:
             while self.step_number < end:
                 self._add(self.step())
@@ -364,7 +418,8 @@ class Trainer:
         self._sums, self._summed = {}, 0
         self.history.append(record)
         if self.out is not None:
-            append_line(self.out / "history.jsonl", json.dumps(record))
+            history = self.out / "history.jsonl"
+            self.ranks.on_first(lambda: append_line(history, json.dumps(record)))
         return record
 
     def _stop_unless_finite(self) -> None:
@@ -396,6 +451,7 @@ class Trainer:
             "net": self.net.state_dict(),
             "opt_G": self.opt_G.state_dict(),
             "opt_D": None if self.opt_D is None else self.opt_D.state_dict(),
+            "scales": [scaler.state_dict() for scaler in (self.scaler_G, self.scaler_D)],
             "batches": self.batches.state_dict(),
             "rng": torch.get_rng_state(),
             "sums": dict(self._sums),
@@ -414,6 +470,9 @@ class Trainer:
         self.opt_G.load_state_dict(state["opt_G"])
         if self.opt_D is not None:
             self.opt_D.load_state_dict(state["opt_D"])
+        for scaler, scale in zip((self.scaler_G, self.scaler_D), state.get("scales", ({}, {})), strict=True):
+            if scale and scaler.is_enabled():
+                scaler.load_state_dict(scale)
         self.batches.load_state_dict(state["batches"])
         torch.set_rng_state(state["rng"].cpu())
         self._sums = {name: total.to(self.device) for name, total in state["sums"].items()}
@@ -429,11 +488,13 @@ class Trainer:
         if self.out is None:
             return
         self._save_config()
-        write_atomically(self.out / "checkpoint.pt", lambda file: torch.save(self.state_dict(), file))
+        path = self.out / "checkpoint.pt"
+        self.ranks.on_first(lambda: write_atomically(path, lambda file: torch.save(self.state_dict(), file)))
 
     def _save_config(self) -> None:
         if self.out is not None:  # written before the first step too: a folder that takes no file is found at once
-            write_json(self.out / "config.json", self.config.to_dict())
+            path = self.out / "config.json"
+            self.ranks.on_first(lambda: write_json(path, self.config.to_dict()))
 
     def resume(self) -> bool:
         """Continue from the checkpoint in ``out``, if there is one; the history is cut back to it.
@@ -446,17 +507,24 @@ class Trainer:
         """
         if self.out is None:
             return False
-        for half in self.out.glob(".*.part"):  # of a run killed while it wrote a file
+        out = self.out
+        self.ranks.on_first(self._tidy)
+        if not self.ranks.from_first(self._saved()):
+            return False
+        self.load_state_dict(load_checkpoint(out / "checkpoint.pt"))
+        self.history = [r for r in read_history(out) if r["step"] <= self.step_number]
+        lines = "".join(json.dumps(r) + "\n" for r in self.history).encode()
+        self.ranks.on_first(lambda: write_atomically(out / "history.jsonl", lambda file: file.write(lines)))
+        return True
+
+    def _tidy(self) -> None:
+        """Delete what a run left that was killed while it wrote a file, or before its first checkpoint."""
+        assert self.out is not None
+        for half in self.out.glob(".*.part"):
             half.unlink(missing_ok=True)
         if not self._saved():  # what is left of a run without a checkpoint belongs to nothing
             for left in (self.out / "history.jsonl", self.out / "run.json", *self.out.glob("evaluation*.json")):
                 left.unlink(missing_ok=True)
-            return False
-        self.load_state_dict(load_checkpoint(self.out / "checkpoint.pt"))
-        self.history = [r for r in read_history(self.out) if r["step"] <= self.step_number]
-        lines = "".join(json.dumps(r) + "\n" for r in self.history)
-        write_atomically(self.out / "history.jsonl", lambda file: file.write(lines.encode()))
-        return True
 
 
 def load_network(out: Path | str, device: torch.device | str = "cpu") -> tuple[CADNet, Config]:

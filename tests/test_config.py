@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cadnet_edu.config import PROFILES, Config, LossWeights, cache_dir, choices, profile
+from cadnet_edu.config import PRECISIONS, PROFILES, Config, LossWeights, cache_dir, choices, profile
 
 
 # ---------------------------------------------------------------------------------------------------------- the paper
@@ -45,8 +45,8 @@ def test_every_default_is_pinned():
         "adversarial": "non_saturating", "reduction": "mean", "smooth": 0.0, "branch_heads": False,
         "judged_images": 0, "encoder_passes": 2,
         "optimiser": "sgd", "lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4, "lr_D": 1e-4, "steps": 60_000,
-        "recover_first": 0, "warmup": 0, "schedule": "step",
-        "device": "auto", "precision": "auto", "log_every": 50, "checkpoint_every": 1000,
+        "recover_first": 0, "warmup": 0, "schedule": "step", "accumulate": 1,
+        "device": "auto", "devices": 1, "precision": "auto", "log_every": 50, "checkpoint_every": 1000,
     }  # fmt: skip
 
 
@@ -135,6 +135,12 @@ def test_from_dict_fills_in_what_is_missing_and_changes_nothing_it_was_given():
     assert given == {"lam": {"rec": 0}, "rates": [2]}
 
 
+def test_lightning_s_names_of_precisions_are_understood():
+    for theirs, ours in (("32-true", "fp32"), ("bf16-mixed", "bf16"), ("16-mixed", "fp16")):
+        assert Config(precision=theirs) == Config(precision=ours)
+    assert Config(devices="auto").devices == "auto"
+
+
 def test_config_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Config().lr = 1.0
@@ -179,6 +185,12 @@ def test_config_is_frozen():
         ({"features": "both"}, "features = 'both': choose one of 'joint', 'f', 'g'"),
         ({"features": "f", "branch_heads": True}, "branch_heads need both f and g, but features = 'f'"),
         ({"lam": {"rec": 1}}, "give LossWeights"),
+        ({"accumulate": 0}, "accumulate = 0: give at least 1, the whole batch in one part"),
+        ({"accumulate": 3}, "identities = 8 cannot be taken in accumulate = 3 equal parts of 2 or more"),
+        ({"accumulate": 8}, "identities = 8 cannot be taken in accumulate = 8 equal parts of 2 or more"),
+        ({"devices": 0}, "devices = 0: give at least 1, or 'auto'"),
+        ({"devices": "all"}, "devices = 'all': give a whole number, or 'auto' for all GPUs"),
+        ({"devices": 1.5}, "devices = 1.5: give a whole number"),
     ],
 )
 def test_what_cannot_work_is_refused(changes, message):
@@ -193,7 +205,7 @@ def test_every_choice_is_checked():
     }  # fmt: skip
     for name, allowed in choices().items():
         for value in allowed:
-            assert getattr(Config(**{name: value}), name) == value
+            assert getattr(Config(**{name: value}), name) == PRECISIONS.get(value, value)
         with pytest.raises(ValueError, match=f"{name} = 'wrong': choose one of {re.escape(repr(allowed[0]))}, "):
             Config(**{name: "wrong"})
 

@@ -236,12 +236,13 @@ def test_provenance_is_complete_and_ready_for_json() -> None:
     run = train_or_load(tiny(seed=3))
     about = run.provenance
     assert set(about) == {
-        "config", "seed", "package", "code", "commit", "torch", "python", "device", "threads", "precision",
-        "training_seconds", "date",
+        "config", "seed", "package", "code", "commit", "torch", "python", "device", "devices", "threads",
+        "precision", "training_seconds", "date",
     }
     assert json.loads(json.dumps(about, allow_nan=False)) == about == json.loads((run.folder / "run.json").read_text())
     assert Config.from_dict(about["config"]) == tiny(seed=3)
     assert (about["seed"], about["precision"], about["code"]) == (3, "fp32", code_version())
+    assert about["devices"] == 1
     assert about["training_seconds"] >= 0
     assert about["torch"] == torch.__version__
     assert "cores" in about["device"]

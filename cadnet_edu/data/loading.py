@@ -24,6 +24,29 @@ class Batch(NamedTuple):
     # The labels may be fewer than the images: images beyond them have none.
 
 
+def parts(batch: Batch, n: int, images: int) -> list[Batch]:
+    """A batch in n equal parts with people of their own: no identity of the HR images, nor of the LR ones, is in two.
+
+    Args:
+        batch: its labelled images come first, those of an identity side by side.
+        n: how many parts; every n-th identity goes into the same one, so that all parts begin as the batch does.
+        images: how many images an identity has.
+
+    >>> y, x = torch.tensor([5, 5, 2, 2, 4, 4, 3, 3]), torch.zeros(8, 3, 2, 1)
+    >>> [part.y_H.tolist() for part in parts(Batch(x, y, x, x, y, torch.ones(8)), 2, images=2)]
+    [[5, 5, 4, 4], [2, 2, 3, 3]]
+    """
+    if n == 1:
+        return [batch]
+    labelled = len(batch.y_H)
+
+    def part(values: Tensor, i: int) -> Tensor:
+        known, others = values[:labelled], values[labelled:]
+        return torch.cat([known.unflatten(0, (-1, images))[i::n].flatten(0, 1), others[i::n]])
+
+    return [Batch(*(part(values, i) for values in batch)) for i in range(n)]
+
+
 class PKSampler:
     """Draw P identities and K images of each, without end.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from cadnet_edu.config import Config
 from cadnet_edu.data.resolution import mlr
 from cadnet_edu.data.samples import Sample, Split, load_images
-from cadnet_edu.devices import choose_precision
+from cadnet_edu.devices import autocast, choose_precision
 from cadnet_edu.evaluate import embed, ids, image_quality
 from cadnet_edu.metrics import Distances, lpips, retrieval
 from cadnet_edu.models.cadnet import CADNet
@@ -60,7 +60,8 @@ class Asked:
         self.net, self.split, self.config = net.eval(), split, config
         device = next(net.parameters()).device
         self.size = (config.height, config.width)
-        self.options: dict[str, Any] = {"device": device, "precision": choose_precision(config.precision, device)}
+        precision = choose_precision(config.precision, device, instead=True)
+        self.options: dict[str, Any] = {"device": device, "precision": precision}
         self.query, self.gallery = (load_images(part, *self.size) for part in (split.query, split.gallery))
 
     def vectors(self, samples: Sequence[Sample], r: float | Tensor = 1, images: Tensor | None = None) -> Vectors:
@@ -83,7 +84,7 @@ class Asked:
         device = self.options["device"]
         found = []
         for part in x.split(128):
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.options["precision"] == "bf16"):
+            with autocast(device, self.options["precision"]):
                 found.append(self.net.recover(part.to(device)).float().cpu())
         return torch.cat(found)
 

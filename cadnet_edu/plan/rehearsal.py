@@ -21,6 +21,7 @@ from torch.utils.flop_counter import flop_registry
 
 from cadnet_edu.config import Config
 from cadnet_edu.data.loading import Batch
+from cadnet_edu.distributed import ALONE
 from cadnet_edu.train import Trainer, build_network
 
 aten = torch.ops.aten
@@ -185,6 +186,8 @@ class Rehearsal(Trainer):
 
     def __init__(self, config: Config, net: nn.Module, precision: str, foreach: bool) -> None:
         self.config, self.out, self.device, self.precision = config, None, torch.device("cpu"), precision
+        self.ranks, self.scaler_G = ALONE, torch.amp.GradScaler("cpu", enabled=False)
+        self.scaler_D = self.scaler_G
         self.net = net._apply(_without_numbers)
         self.opt_G = self._optimiser(self.net.generator_parameters(), config.lr)
         judges = self.net.discriminator_parameters()

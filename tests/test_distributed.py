@@ -1,0 +1,505 @@
+"""Several processes train as one: the same losses and weights, the same scores, every identity on one rank only."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import noise_split
+from torch import Tensor, nn
+
+from cadnet_edu import distributed
+from cadnet_edu.checkpoints import read_history
+from cadnet_edu.config import Config, profile
+from cadnet_edu.data.loading import Batch, Batches, parts
+from cadnet_edu.data.samples import Split, load_images
+from cadnet_edu.data.walkers import write_market1501
+from cadnet_edu.devices import autocast, choose_precision
+from cadnet_edu.distributed import ALONE, Ranks, divides, join
+from cadnet_edu.evaluate import evaluate
+from cadnet_edu.train import Trainer
+
+ROOT = Path(__file__).parents[1]
+CPU = torch.device("cpu")
+
+
+def small(**changes: Any) -> Config:
+    """The profile smoke, for twenty steps."""
+    here = dict(steps=20, log_every=1, checkpoint_every=10, device="cpu", precision="fp32")
+    return profile("smoke", **{**here, **changes})
+
+
+# In fp32 one rounding that moves a ReLU across 0 changes gradients by 1e-3, and two runs of one process from weights
+# that differ by 1e-7 part within a few steps. So the proof is in double precision; in fp32 it is of the first losses.
+ONE_STEP = dict(steps=1)
+IN_PARTS = dict(steps=3, accumulate=2, optimiser="sgd", judged_images=0)
+
+
+@contextmanager
+def in_double_precision() -> Iterator[None]:
+    """Everything that would be computed in float32 is computed in float64."""
+    as_it_was = torch.Tensor.float
+    torch.set_default_dtype(torch.float64)
+    torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.Tensor.float = as_it_was  # type: ignore[method-assign]
+
+
+def trainer(config: Config, split: Split, *more: Any) -> Trainer:
+    """A trainer whose weights are of the precision that tensors have by default."""
+    t = Trainer(config, split, *more)
+    t.net.to(torch.get_default_dtype())
+    return t
+
+
+# ------------------------------------------------------------------------------------------------ two processes
+
+SCRIPT = """
+import json, sys, torch
+from pathlib import Path
+tests, out, *configs = sys.argv[1:]
+sys.path.insert(0, tests)
+from test_distributed import in_double_precision, noise_split, stripes, trainer
+from torch import nn
+from cadnet_edu.config import Config
+from cadnet_edu.distributed import join
+from cadnet_edu.evaluate import evaluate
+
+torch.set_num_threads(1)
+out, split = Path(out), noise_split()
+proof, in_parts, in_fp32 = (Config.from_dict(json.loads(config)) for config in configs)
+ranks = join("cpu", 2)
+found = {"place": (ranks.rank, ranks.world, ranks.first)}
+
+with in_double_precision():
+    first = trainer(proof, split, out / "run", ranks)
+    share = first.share(next(first.batches))
+    found["identities"] = [[sorted(set(y.tolist())) for y in (part.y_H, part.y_L)] for part in share]
+    first = trainer(proof, split, out / "run")
+    first.fit(until=10, bar=False)
+    second = trainer(proof, split, out / "run")  # after a pause in the middle
+    found["resumed"] = (second.resume(), second.step_number)
+    second.fit(bar=False)
+    found["whole"] = (second.net.state_dict(), second.history)
+    parts = trainer(in_parts, split)
+    parts.fit(bar=False)
+    found["parts"] = (parts.net.state_dict(), parts.history)
+single = trainer(in_fp32, split)
+single.fit(bar=False)
+found["fp32"] = (single.net.state_dict(), single.history)
+
+# scores: 5 queries and 15 gallery images, so that neither can be shared out evenly
+found["scores"] = evaluate(stripes, split, (1, 3), size=(32, 16), batch_size=3, ranks=ranks)
+found["own"] = evaluate(stripes, split, "own", recover=lambda x: x * 0.9, size=(32, 16), ranks=ranks)
+found["few"] = ranks.together(torch.tensor([[1.0, 2.0]])[ranks.share(1)], 1)  # fewer rows than ranks
+
+# BatchNorm of the whole batch, forwards and backwards
+for name, shape in (("2d", (6, 3, 4, 2)), ("1d", (6, 24))):
+    torch.manual_seed(0)
+    x, back = torch.randn(2, 6, 3, 4, 2)
+    layer = nn.BatchNorm2d(3) if name == "2d" else nn.BatchNorm1d(24)
+    nn.init.uniform_(layer.weight)
+    net = nn.Sequential(layer)
+    ranks.join_batchnorm(net)
+    mine = (5 * x + 2).view(shape).chunk(2)[ranks.rank].clone().requires_grad_()
+    y = net(mine)
+    y.backward(back.view(shape).chunk(2)[ranks.rank])
+    found["bn " + name] = (y.detach(), mine.grad, net[0].weight.grad, net.eval()(mine).detach(), net.state_dict())
+
+# what goes wrong on the first rank is raised on both
+def fail():
+    raise OSError(28, "No space left on device", "x")
+
+try:
+    ranks.on_first(fail)
+except OSError as error:
+    found["told"] = (error.errno, error.filename)
+torch.save(found, out / f"rank{ranks.rank}.pt")
+"""
+
+
+def environment() -> dict[str, str]:
+    """One thread a process, and nothing that an outer launcher may have said."""
+    said = {k: v for k, v in os.environ.items() if not k.startswith(("TORCHELASTIC", "MASTER_", "SLURM_"))}
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "NODE_RANK"):
+        said.pop(name, None)
+    return {**said, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_PROFILE": ""}
+
+
+def torchrun(*command: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program in two processes."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return subprocess.run(
+        [*launcher, *map(str, command)], capture_output=True, text=True, env=environment(), timeout=500
+    )
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """What two processes found, each for itself, and the folder they worked in."""
+    out = tmp_path_factory.mktemp("two")
+    (out / "script.py").write_text(SCRIPT)
+    configs = [json.dumps(config.to_dict()) for config in (small(), small(**IN_PARTS), small(**ONE_STEP))]
+    done = torchrun(out / "script.py", Path(__file__).parent, out, *configs)
+    assert done.returncode == 0, done.stderr
+    return out, [torch.load(out / f"rank{rank}.pt", weights_only=False) for rank in (0, 1)]
+
+
+def largest_difference(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
+    """The largest difference of two sets of tensors; of large values, in relation to them."""
+    assert a.keys() == b.keys()
+    differences = [(a[name].double() - b[name].double()).abs() / b[name].double().abs().clamp(min=1) for name in a]
+    return max(d.max().item() for d in differences)
+
+
+def losses(history: list[dict[str, float]]) -> dict[str, Tensor]:
+    names = history[0].keys() - {"seconds"}
+    return {name: torch.tensor([record[name] for record in history], dtype=torch.float64) for name in names}
+
+
+Two = tuple[Path, list[dict[str, Any]]]
+
+
+def test_each_process_knows_its_place(two: Two) -> None:
+    assert [found["place"] for found in two[1]] == [(0, 2, True), (1, 2, False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "steps", "double"),
+    [("whole", {}, 20, True), ("parts", IN_PARTS, 3, True), ("fp32", ONE_STEP, 1, False)],
+    ids=["twenty steps in double precision", "in parts", "a step in fp32"],
+)
+def test_two_processes_learn_what_one_learns(
+    two: Two, name: str, changes: dict[str, Any], steps: int, double: bool
+) -> None:
+    """Every loss of every step, and the weights at the end; the first also stops in the middle and goes on."""
+    with in_double_precision() if double else nullcontext():
+        one = trainer(small(**changes), noise_split())
+        before = {k: v.clone() for k, v in one.net.state_dict().items()}
+        one.fit(bar=False)
+    assert largest_difference(one.net.state_dict(), before) > 1e-4
+    (net, history), (twin, twin_history) = (found[name] for found in two[1])
+    assert len(history) == steps
+    assert largest_difference(losses(history), losses(one.history)) < 1e-5
+    assert not double or largest_difference(net, one.net.state_dict()) < 1e-5
+    assert largest_difference(net, twin) == 0  # while the two hold the very same weights
+    assert largest_difference(losses(history), losses(twin_history)) == 0
+    assert [found["resumed"] for found in two[1]] == [(True, 10)] * 2
+
+
+def test_no_identity_is_on_two_ranks(two: Two) -> None:
+    batch = next(Trainer(small(), noise_split()).batches)
+    for i, drawn in enumerate((batch.y_H, batch.y_L)):
+        first, second = (set(found["identities"][0][i]) for found in two[1])
+        assert len(first) == len(second) == 2
+        assert not first & second
+        assert first | second == set(drawn.tolist())
+
+
+def test_one_process_goes_on_where_two_stopped(two: Two, tmp_path: Path) -> None:
+    shutil.copytree(two[0] / "run", tmp_path / "run")
+    alone = Trainer(replace(small(), devices="auto"), noise_split(), tmp_path / "run")
+    assert alone.resume()
+    assert alone.step_number == 20
+    with in_double_precision():  # in which random numbers are others
+        batches = Trainer(small(), noise_split()).batches
+        for _ in range(20):
+            next(batches)
+        assert torch.equal(next(alone.batches).x_L, next(batches).x_L)  # and the next images are those of one process
+
+
+def test_only_one_process_writes(two: Two) -> None:
+    run = two[0] / "run"
+    assert sorted(p.name for p in run.iterdir()) == ["checkpoint.pt", "config.json", "history.jsonl"]
+    assert [r["step"] for r in read_history(run)] == list(range(1, 21))
+
+
+def stripes(x: Tensor) -> Tensor:
+    return nn.functional.adaptive_avg_pool2d(x, (8, 1)).flatten(1)
+
+
+def test_two_processes_score_what_one_scores(two: Two) -> None:
+    scores = evaluate(stripes, noise_split(), (1, 3), size=(32, 16), batch_size=3)
+    own = evaluate(stripes, noise_split(), "own", recover=lambda x: x * 0.9, size=(32, 16))
+    for found in two[1]:
+        for mine, theirs in ((found["scores"], scores), (found["own"], own)):
+            assert mine.keys() == theirs.keys()
+            for rate in mine:
+                assert mine[rate].keys() == theirs[rate].keys()
+                for name, value in theirs[rate].items():  # no PSNR where there is no difference
+                    assert mine[rate][name] == (None if value is None else pytest.approx(value, rel=1e-6))
+        assert found["few"].tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize("name", ["2d", "1d"])
+def test_batchnorm_is_that_of_the_whole_batch(two: Two, name: str) -> None:
+    torch.manual_seed(0)
+    x, back = torch.randn(2, 6, 3, 4, 2)
+    shape = (6, 3, 4, 2) if name == "2d" else (6, 24)
+    layer = nn.BatchNorm2d(3) if name == "2d" else nn.BatchNorm1d(24)
+    nn.init.uniform_(layer.weight)
+    x = (5 * x + 2).view(shape).requires_grad_()
+    y = layer(x)
+    y.backward(back.view(shape))
+    assert x.grad is not None
+    assert layer.weight.grad is not None
+    found = [f["bn " + name] for f in two[1]]
+    torch.testing.assert_close(torch.cat([f[0] for f in found]), y)
+    torch.testing.assert_close(torch.cat([f[1] for f in found]), x.grad, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(found[0][2] + found[1][2], layer.weight.grad, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(torch.cat([f[3] for f in found]), layer.eval()(x))
+    for f in found:
+        torch.testing.assert_close(f[4], {f"0.{k}": v for k, v in layer.state_dict().items()})
+
+
+def test_what_goes_wrong_on_the_first_is_raised_on_all(two: Two) -> None:
+    assert [found["told"] for found in two[1]] == [(28, "x"), (28, "x")]
+
+
+# ------------------------------------------------------------------------------------------------ the command line
+
+TINY = ("--profile", "smoke", "--device", "cpu", "--precision", "32-true", "--steps", "3", "--log-every", "1",
+        "--height", "32", "--width", "16", "--backbone-width", "4", "--decoder-width", "2", "--discriminator-width",
+        "4", "--identities", "4", "--images-per-identity", "2", "--dataset", "market1501")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_market1501(noise_split(), tmp_path_factory.mktemp("data") / "market")
+
+
+@pytest.mark.slow
+def test_torchrun_trains_and_goes_on(market: Path, tmp_path: Path) -> None:
+    arguments = ("-m", "cadnet_edu", "train", *TINY, "--root", market, "--out", tmp_path / "run")
+    done = torchrun(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "on 2 x cpu in fp32" in done.stderr
+    assert done.stderr.count("trained 3 steps in") == 1  # one process speaks
+    assert [r["step"] for r in read_history(tmp_path / "run")] == [1, 2, 3]
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (about["devices"], about["config"]["devices"]) == (2, 1)
+
+
+@pytest.mark.slow
+def test_devices_2_starts_the_second_process_itself(market: Path, tmp_path: Path) -> None:
+    def run(*command: Any) -> subprocess.CompletedProcess[str]:
+        launch = [sys.executable, "-m", "cadnet_edu", *map(str, command)]
+        return subprocess.run(launch, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=500)
+
+    done = run("train", *TINY, "--devices", 2, "--root", market, "--out", "run")
+    assert done.returncode == 0, done.stderr
+    assert "on 2 x cpu in fp32" in done.stderr
+    assert done.stderr.count("trained 3 steps in") == 1
+    scores = []
+    for devices in (1, 2):
+        done = run("evaluate", "run", "--device", "cpu", "--devices", devices, "--json", "--rates", "2")
+        assert done.returncode == 0, done.stderr
+        scores.append(json.loads(done.stdout)["rates"]["2"])  # one document, from one process
+    assert scores[0] == pytest.approx(scores[1], rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------ parts of a batch
+
+
+def make_batch(identities: int, images: int) -> Batch:
+    split = noise_split()
+    return next(Batches(load_images(split.train, 32, 16), [s.pid for s in split.train], identities, images))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_parts_are_the_batch_again(n: int) -> None:
+    batch = make_batch(6, 3)
+    pieces = parts(batch, n, images=3)
+    assert len(pieces) == n
+    for field in Batch._fields:
+        found = torch.stack([getattr(piece, field).unflatten(0, (-1, 3)) for piece in pieces], dim=1)
+        assert torch.equal(found.flatten(0, 2), getattr(batch, field))
+    for y in ("y_H", "y_L"):
+        people = [set(getattr(piece, y).tolist()) for piece in pieces]
+        assert [len(p) for p in people] == [6 // n] * n
+        assert len(set.union(*people)) == 6
+
+
+def displacement(t: Trainer, before: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: p.detach() - before[name] for name, p in t.net.named_parameters()}
+
+
+def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None:
+    """With plain gradient descent, for both optimisers; the last part of step_G asks judges that have stepped."""
+    with in_double_precision():
+        plain = dict(optimiser="sgd", momentum=0, weight_decay=0, lr=0.1, lr_D=0.1, warmup=0, judged_images=0)
+        whole, each = trainer(small(accumulate=2, **plain), tiny_split), trainer(small(**plain), tiny_split)
+        batch = next(whole.batches)
+        start = {name: value.clone() for name, value in whole.net.state_dict().items()}
+        record = whole.step(batch)
+        moves, records = [], []
+        judged = {n: v for n, v in whole.net.state_dict().items() if n.startswith(("D_F.", "D_I."))}
+        for part, stepped in zip(whole.share(batch), ({}, judged), strict=True):
+            for judges in (True, False):
+                before = start if judges else start | stepped
+                each.net.load_state_dict(before)
+                each.net.train()
+                outs = each.forward(part)
+                records.append(each.step_D(part, *outs) if judges else each.step_G(part, *outs))
+                moves.append(displacement(each, before))
+        for name, moved in displacement(whole, start).items():
+            expected = sum(move[name] for move in moves) / 2  # each parameter moves in one of the two halves of a step
+            torch.testing.assert_close(moved, expected, atol=1e-9, rtol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
+        for name in record:
+            values = [r[name] for r in records if name in r]
+            assert len(values) == 2
+            assert record[name].item() == pytest.approx(sum(v.item() for v in values) / 2, rel=1e-9)
+
+
+def test_each_rank_and_part_has_identities_of_its_own(tiny_split: Split) -> None:
+    config = small(identities=6, images_per_identity=2, accumulate=3, judged_images=0)
+    one = Trainer(config, tiny_split)
+    batch = next(one.batches)
+    whole = [part.y_H.tolist() for part in one.share(batch)]
+    one.ranks = Ranks(CPU, 0, 2)
+    first = [part.y_H.tolist() for part in one.share(batch)]
+    one.ranks = Ranks(CPU, 1, 2)
+    second = [part.y_H.tolist() for part in one.share(batch)]
+    assert [a + b for a, b in zip(first, second, strict=True)] == whole  # part by part what one device takes
+    assert len({tuple(y) for y in first + second}) == 6
+
+
+def test_images_without_labels_are_shared_out_too() -> None:
+    x, y = torch.arange(8.0).view(8, 1, 1, 1), torch.tensor([3, 3, 7, 7])
+    pieces = parts(Batch(x, y, x, x, y, torch.ones(8)), 2, images=2)
+    assert [piece.y_L.tolist() for piece in pieces] == [[3, 3], [7, 7]]
+    assert [piece.x_L.flatten().tolist() for piece in pieces] == [[0, 1, 4, 6], [2, 3, 5, 7]]
+
+
+def test_D_I_sees_the_same_images_however_a_batch_is_taken(tiny_split: Split) -> None:
+    """The first ones of a batch are shared out among the first ones of its parts."""
+    config = small(judged_images=8)
+    batch = next(Trainer(config, tiny_split).batches)
+    for accumulate in (1, 2):
+        t = Trainer(replace(config, accumulate=accumulate), tiny_split)
+        seen = torch.cat([part.x_H[: 8 // t.pieces] for part in t.share(batch)])
+        assert torch.equal(seen.flatten(1).sum(1).sort()[0], batch.x_H[:8].flatten(1).sum(1).sort()[0])
+
+
+# ------------------------------------------------------------------------------------------------ fp16
+
+
+def test_scaled_gradients_make_the_same_steps(tiny_split: Split) -> None:
+    """A power of two changes no digit, but for the smallest of numbers."""
+    plain, scaled = (Trainer(small(steps=3, accumulate=2), tiny_split) for _ in range(2))
+    scaled.scaler_G, scaled.scaler_D = torch.amp.GradScaler("cpu"), torch.amp.GradScaler("cpu")
+    for t in (plain, scaled):
+        t.fit(bar=False)
+    assert scaled.scaler_G.get_scale() == 2**16
+    assert largest_difference(plain.net.state_dict(), scaled.net.state_dict()) < 1e-6
+    assert largest_difference(losses(plain.history), losses(scaled.history)) < 1e-5
+
+
+def test_an_overflow_costs_one_step_of_one_optimiser_only(tiny_split: Split) -> None:
+    t = Trainer(small(accumulate=2, optimiser="sgd", momentum=0, weight_decay=0, lr=0.5), tiny_split)
+    t.scaler_G, t.scaler_D = torch.amp.GradScaler("cpu"), torch.amp.GradScaler("cpu")
+    assert t.opt_D is not None
+    weights = {"G": t.net.C.fc.weight, "D": next(p for n, p in t.net.named_parameters() if n.startswith("D_F."))}
+    before = {name: w.detach().clone() for name, w in weights.items()}
+    for t._first, t._last in ((True, False), (False, True)):
+        t.descend(weights["D"].sum() * 1e38, t.opt_D, t.scaler_D)  # times the scale, that is infinite
+        t.descend(weights["G"].sum(), t.opt_G, t.scaler_G)  # its last part comes after the other's scale has changed
+    assert torch.equal(weights["D"], before["D"])
+    torch.testing.assert_close(weights["G"], before["G"] - 0.5)
+    assert (t.scaler_D.get_scale(), t.scaler_G.get_scale()) == (2**15, 2**16)
+
+
+def test_the_scales_are_kept_in_the_checkpoint(tiny_split: Split, tmp_path: Path) -> None:
+    first, second = (Trainer(small(steps=2), tiny_split, tmp_path) for _ in range(2))
+    for t in (first, second):
+        t.scaler_G, t.scaler_D = torch.amp.GradScaler("cpu", init_scale=1024), torch.amp.GradScaler("cpu")
+    first.fit(bar=False)
+    second.scaler_G = torch.amp.GradScaler("cpu")
+    assert second.resume()
+    assert (second.scaler_G.get_scale(), second.scaler_D.get_scale()) == (1024, 65536)
+    third = Trainer(small(steps=2), tiny_split, tmp_path)  # in fp32, which has no scale
+    assert third.resume()
+
+
+# ------------------------------------------------------------------------------------------------ what cannot work
+
+
+def test_one_device_needs_nobody_else() -> None:
+    assert join("cpu") == Ranks(CPU, 0, 1, None)
+    assert join("cpu", "auto").world == 1
+
+
+def test_more_devices_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for device, n, there in (("cuda", 4, 2), ("mps", 2, 1)):
+        with pytest.raises(ValueError, match=rf"devices = {n}, but this machine has {there} of type {device}: ask for"):
+            distributed._refuse(torch.device(device), n)
+    with pytest.raises(ValueError, match=r"device 'cuda:1' is a single one: with several devices, give 'cuda'"):
+        distributed._refuse(torch.device("cuda:1"), 2)
+    assert distributed._processes(torch.device("cuda"), "auto") == (2, 1)
+    assert distributed._refuse(torch.device("cuda"), 2) is None
+
+
+def test_a_notebook_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
+    with pytest.raises(ValueError, match=r"a notebook cannot start other processes.*!cadnet-edu train --devices 2"):
+        join("cpu", 2)
+
+
+def test_torchrun_s_numbers_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "6"}.items():
+        monkeypatch.setenv(name, value)
+    for given in (1, 2, "auto"):
+        assert distributed._processes(CPU, given) == (2, 3)  # three machines with two each
+    with pytest.raises(ValueError, match=r"devices = 4, but torchrun has started 2 .*--nproc-per-node 4"):
+        distributed._processes(CPU, 4)
+
+
+def test_identities_that_cannot_be_shared_out() -> None:
+    config = small(identities=6, accumulate=3, judged_images=0)
+    with pytest.raises(ValueError, match=r"identities = 6 .* 4 devices x 3 parts .*a multiple of 12, such as 12"):
+        divides(config, Ranks(CPU, 0, 4))
+    config = small(identities=12, judged_images=8, unlabelled_images=9)
+    assert divides(config, ALONE) is None
+    with pytest.raises(ValueError, match=r"unlabelled_images = 9 .* 2 devices x 1 parts"):
+        divides(config, Ranks(CPU, 0, 2))
+    with pytest.raises(ValueError, match=r"judged_images = 8 .* 3 devices"):
+        divides(config, Ranks(CPU, 0, 3))
+
+
+@pytest.mark.parametrize("name", ["fp16", "16-mixed"])
+def test_fp16_is_refused_without_a_gpu(name: str, tiny_split: Split) -> None:
+    with pytest.raises(ValueError, match=r"precision 'fp16' \(16-mixed\) needs a CUDA GPU, and this is cpu"):
+        Trainer(small(precision=name), tiny_split)
+    assert choose_precision("fp16", CPU, instead=True) == choose_precision("auto", CPU)
+
+
+def test_bf16_is_refused_by_a_gpu_that_only_emulates_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    gpu = torch.device("cuda")
+    with pytest.raises(ValueError, match=r"precision 'bf16' \(bf16-mixed\) is only emulated .*fp16 \(16-mixed\)"):
+        choose_precision("bf16", gpu)
+    assert choose_precision("bf16", gpu, instead=True) == choose_precision("auto", gpu) == "fp32"
+    assert choose_precision("fp16", gpu) == "fp16"
+
+
+def test_autocast_takes_the_precision_by_its_name() -> None:
+    with autocast(CPU, "fp16"):
+        assert torch.get_autocast_dtype("cpu") == torch.float16
+    with autocast(CPU, "bf16"):
+        assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.bfloat16
+    with autocast(CPU, "fp32"):
+        assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.float32
