@@ -28,6 +28,7 @@ from cadnet_edu.exercises.identify import (
     check_slowed,
 )
 from cadnet_edu.exercises.real_data import check_findable, check_mlr_roles, check_near_camera, check_read_name
+from cadnet_edu.exercises.realism import check_best_image_judge, check_best_L1_guess, check_right_detail
 from cadnet_edu.exercises.report import Report
 from cadnet_edu.exercises.resolution import check_degrade, check_nyquist, check_psnr
 from cadnet_edu.exercises.retrieval import (
@@ -42,6 +43,8 @@ __all__ = [
     "Report",
     "check_average_precision",
     "check_batch_hard",
+    "check_best_L1_guess",
+    "check_best_image_judge",
     "check_best_reader",
     "check_cmc",
     "check_cross_entropy",
@@ -60,6 +63,7 @@ __all__ = [
     "check_psnr",
     "check_rank_of_first_match",
     "check_read_name",
+    "check_right_detail",
     "check_single_shot_rank1",
     "check_slowed",
     "check_steps_for",

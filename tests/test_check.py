@@ -6,6 +6,7 @@ import math
 
 import answers_full_runs
 import answers_real_data
+import answers_realism
 import answers_whole
 import numpy as np
 import pytest
@@ -391,6 +392,8 @@ RIGHT += answers_real_data.RIGHT + answers_full_runs.RIGHT
 WRONG += answers_real_data.WRONG + answers_full_runs.WRONG
 RIGHT += answers_whole.RIGHT
 WRONG += answers_whole.WRONG
+RIGHT += answers_realism.RIGHT
+WRONG += answers_realism.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
 
 
