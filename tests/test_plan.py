@@ -143,7 +143,9 @@ print(json.dumps({"process": peak, "allocator": most - trainer.batches.images.nb
 SMALL = {
     "slim 64 x 32": dict(profile="smoke", backbone_width=16, identities=16),
     "slim 64 x 32 in bf16": dict(profile="smoke", backbone_width=16, identities=16, precision="bf16"),
-    "resnet18 96 x 48": dict(profile="reduced", height=96, width=64, backbone_width=16, identities=8),
+    "resnet18 96 x 64": dict(
+        profile="reduced", backbone="resnet18", height=96, width=64, backbone_width=16, identities=8, subpixel=1
+    ),
     "resnet50 64 x 32 of the paper's run": dict(
         profile="full", height=64, width=32, identities=4, backbone_width=32, decoder_width=16
     ),

@@ -251,6 +251,10 @@ def candidates(made: Plan) -> list[tuple[str, str, Config]]:
     if made.precision == "fp32" and made.gpu.bf16:
         add("--precision bf16", "some digits of the maps", precision="bf16")
     for parts in (2, 4):
+        if c.accumulate == 1 and c.identities % parts == 0 and c.identities // parts >= 2:
+            why = f"triplets and BatchNorm see parts of {c.batch_size // parts}"
+            add(f"--accumulate {parts}", why, accumulate=parts)
+    for parts in (2, 4):
         if c.identities // parts >= 2:
             fewer, more = c.identities // parts, c.steps * parts
             why = f"triplets and BatchNorm see batches of {fewer * c.images_per_identity}"
