@@ -290,8 +290,8 @@ class Trainer:
             adv_DF = rec = adv_DI = zero
             if lam.adv_DF and self.net.D_F is not None:
                 whom = (out_L.f,) if c.adversarial == "non_saturating" else (out_L.f, out_H.f)
-                z_L, *z_H = self._ask(self.net.D_F, *whom)
-                adv_DF = L_adv_DF_G(z_H[0] if z_H else None, z_L, c.adversarial)  # eq. (1), E's side
+                z_f = self._ask(self.net.D_F, *whom)
+                adv_DF = L_adv_DF_G(z_f[1] if len(z_f) > 1 else None, z_f[0], c.adversarial)  # eq. (1), E's side
                 record["L_adv_DF_G"] = adv_DF
             if lam.rec and out_H.x_hat is not None and out_L.x_hat is not None:
                 x_hat_H, x_hat_L = out_H.x_hat.float(), out_L.x_hat.float()

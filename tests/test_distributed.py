@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import noise_split
+from people import noise_split
 from torch import Tensor, nn
 
 from cadnet_edu import distributed

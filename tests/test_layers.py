@@ -15,7 +15,8 @@ PACKAGE = ROOT / "cadnet_edu"
 
 FLOORS: list[list[str]] = [
     ["config", "files", "devices", "distances"],
-    ["checkpoints", "distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models", "figures", "exercises"],
+    ["checkpoints", "distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models", "figures",
+     "exercises"],
     ["image_metrics", "embeddings", "check", "widgets", "notebook"],
     ["metrics"],
     ["evaluate", "train", "analysis"],

@@ -206,7 +206,7 @@ TWO = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import json
-from conftest import noise_split
+from people import noise_split
 from cadnet_edu import runs
 from cadnet_edu.config import Config
 from cadnet_edu.train import Trainer

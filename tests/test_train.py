@@ -697,7 +697,7 @@ SCRIPT = """
 import json, os, signal, sys, time
 tests, out, config, die_in_save = sys.argv[1:]
 sys.path.insert(0, tests)
-from conftest import noise_split
+from people import noise_split
 from cadnet_edu.config import Config
 from cadnet_edu.train import Trainer
 
