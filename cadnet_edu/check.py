@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cadnet_edu.exercises.alignment import check_best_judge, check_judge_loss, check_meet_halfway, check_pull
 from cadnet_edu.exercises.baseline import check_batch_hard, check_cross_entropy, check_pairwise_distance
 from cadnet_edu.exercises.full_runs import check_mean_gradient, check_pooled, check_steps_for, check_trouble_at
 from cadnet_edu.exercises.identify import (
@@ -45,15 +46,18 @@ __all__ = [
     "check_batch_hard",
     "check_best_L1_guess",
     "check_best_image_judge",
+    "check_best_judge",
     "check_best_reader",
     "check_cmc",
     "check_cross_entropy",
     "check_degrade",
     "check_findable",
     "check_joint_vector",
+    "check_judge_loss",
     "check_logit_gradient",
     "check_lr_factor",
     "check_mean_gradient",
+    "check_meet_halfway",
     "check_mlr_roles",
     "check_moved",
     "check_near_camera",
@@ -61,6 +65,7 @@ __all__ = [
     "check_pairwise_distance",
     "check_pooled",
     "check_psnr",
+    "check_pull",
     "check_rank_of_first_match",
     "check_read_name",
     "check_right_detail",

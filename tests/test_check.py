@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import answers_alignment
 import answers_full_runs
 import answers_real_data
 import answers_realism
@@ -394,6 +395,8 @@ RIGHT += answers_whole.RIGHT
 WRONG += answers_whole.WRONG
 RIGHT += answers_realism.RIGHT
 WRONG += answers_realism.WRONG
+RIGHT += answers_alignment.RIGHT
+WRONG += answers_alignment.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
 
 
