@@ -73,8 +73,9 @@ def test_without_a_command_the_commands_are_listed() -> None:
     assert cli().code == 2
 
 
-@pytest.mark.parametrize("command", [["train"], ["evaluate"], ["recover"], ["data"], ["data", "walkers"],
-                                     ["data", "check"], ["data", "manifest"], ["data", "cache"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["train"], ["evaluate"], ["recover"], ["reproduce"], ["export"], ["data"],
+                                     ["data", "walkers"], ["data", "check"], ["data", "manifest"], ["data", "cache"]],
+                         ids=" ".join)
 def test_every_command_explains_itself(command: Sequence[str]) -> None:
     said = cli(*command, "--help")
     assert said.code == 0

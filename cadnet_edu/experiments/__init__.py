@@ -3,6 +3,7 @@
 - ``rows``: which runs a table is made of;
 - ``asking``, ``analyses``, ``measure``: from a trained network to its record;
 - ``conduct``: each run done once, whatever happens in between;
-- ``tables``, ``pictures``: from records to what is shown;
+- ``tables``, ``galleries``, ``beyond``: from records to what is shown;
+- ``publish``: results that come with the source; ``ship``: trained networks that come with the package;
 - ``commands``: ``cadnet-edu reproduce``.
 """

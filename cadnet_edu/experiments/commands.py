@@ -44,6 +44,8 @@ class Reproduce:
     """Only show what would be done, what is done already, and how long the rest will take."""
     fresh: bool = False
     """Do every run again, whatever there is."""
+    any_code: bool = False
+    """Take networks that an earlier version of this code trained, too; every record says which version it was."""
     regimes: tuple[Literal["all", "few"], ...] = ()
     """Labels for all training identities, for few, or both; without it what the table asks for."""
     rows: tuple[str, ...] = ()
@@ -77,9 +79,9 @@ def reproduce(arguments: Sequence[str]) -> int:
     records = Records(here, committed_folders(base.profile))
     todo = tasks(lines, seeds)
     if asked.plan:
-        plan(todo, Records(here) if asked.fresh else records, print)
+        plan(todo, Records(here) if asked.fresh else records, print, any_code=asked.any_code)
         return 0
-    failed = conduct(todo, here, records, say, asked.fresh)
+    failed = conduct(todo, here, records, say, asked.fresh, asked.any_code)
     data = write(asked, base, lines, records, seeds)
     if asked.publish:
         say(f"published: {publish(asked.what, data, lines, records, seeds)}")

@@ -18,8 +18,8 @@ from cadnet_edu.experiments.analyses import NAMES
 from cadnet_edu.experiments.asking import lpips_missing
 from cadnet_edu.experiments.measure import measure, measure_floor
 from cadnet_edu.experiments.rows import Row
-from cadnet_edu.files import append_line, write_json
-from cadnet_edu.records import Found, Records, RunRecord, record_name, settings_key, write_record
+from cadnet_edu.files import append_line, read_json, write_json
+from cadnet_edu.records import Found, Records, RunRecord, config_of, record_name, settings_key, write_record
 from cadnet_edu.runs import Run, code_version, is_finished, load_run, run_key, train_or_load
 from cadnet_edu.train import Trainer
 
@@ -67,7 +67,9 @@ def state(task: Task, records: Records) -> str:
     return f"{'committed' if found.committed else 'finished here'}, code {code}" + (f" ({same})" if code else "")
 
 
-def plan(todo: Sequence[Task], records: Records, say: Say, estimate: bool = True) -> float:
+def plan(
+    todo: Sequence[Task], records: Records, say: Say, estimate: bool = True, any_code: bool = False
+) -> float:
     """Say for each run whether it is done, and for the others how long they will take.
 
     Args:
@@ -75,6 +77,7 @@ def plan(todo: Sequence[Task], records: Records, say: Say, estimate: bool = True
         records: what there is already.
         say: called with each line.
         estimate: time a few steps of each kind of run that no record tells about.
+        any_code: networks that other code trained count as trained.
 
     Returns:
         the seconds that all runs still to do will take.
@@ -87,6 +90,8 @@ def plan(todo: Sequence[Task], records: Records, say: Say, estimate: bool = True
             if kind not in timed:
                 timed[kind] = seconds_needed(task, records, estimate)
             seconds, how = timed[kind]
+            if task.row.trained and kept_network(task.config, any_code) is not None:
+                seconds, how = 0.0, "(trained already, only to be measured)"
             total += seconds or 0.0
             line += f", {how}" if seconds is None else f", about {minutes(seconds)} {how}"
         say(f"{task!s:44} {line}")
@@ -140,7 +145,9 @@ def minutes(seconds: float) -> str:
 # ---------------------------------------------------------------------------------------------------- doing
 
 
-def conduct(todo: Sequence[Task], out: Path, records: Records, say: Say, fresh: bool = False) -> dict[str, str]:
+def conduct(
+    todo: Sequence[Task], out: Path, records: Records, say: Say, fresh: bool = False, any_code: bool = False
+) -> dict[str, str]:
     """Do every run that has no record yet. One that fails leaves the others alone.
 
     Several processes may work on one folder: each takes runs that no other is at.
@@ -151,6 +158,7 @@ def conduct(todo: Sequence[Task], out: Path, records: Records, say: Say, fresh: 
         records: what there is already; new records join it.
         say: called with a line for each run.
         fresh: do all runs again, whatever there is.
+        any_code: take networks that other code trained with the same settings, too; their records say which.
 
     Returns:
         name of each run that failed -> why.
@@ -163,7 +171,8 @@ def conduct(todo: Sequence[Task], out: Path, records: Records, say: Say, fresh: 
         for number, task in waiting:
             try:
                 with FileLock(out / f".{task.name}.lock", timeout=wait):
-                    _do(number, len(todo), task, out, records, say, fresh and wait == 0, failed)
+                    how = {"fresh": fresh and wait == 0, "any_code": any_code}
+                    _do(f"[{number}/{len(todo)}] {task}", task, out, records, say, failed, **how)
             except Timeout:
                 later.append((number, task))
         waiting = later
@@ -171,20 +180,19 @@ def conduct(todo: Sequence[Task], out: Path, records: Records, say: Say, fresh: 
 
 
 def _do(
-    number: int, of: int, task: Task, out: Path, records: Records, say: Say, fresh: bool, failed: dict[str, str]
+    head: str, task: Task, out: Path, records: Records, say: Say, failed: dict[str, str], fresh: bool, any_code: bool
 ) -> None:
     path, error_path = out / f"{task.name}.json", out / f"{task.name}.error.json"
     found = records.find(task.config)
     if not fresh and found is None and path.exists():  # by another process, meanwhile
         records = _reread(records, out)
         found = records.find(task.config)
-    head = f"[{number}/{of}] {task}"
     if found is not None and not fresh and not can_be_completed(task, found.record):
         say(f"{head}: {state(task, records)}")
         return
     started = time.perf_counter()
     try:
-        made = done(task, path, fresh) if found is None or fresh else remeasured(task, path, found)
+        made = done(task, path, fresh, any_code) if found is None or fresh else remeasured(task, path, found)
         write_record(path, made)
     except Exception as error:  # the other runs do not depend on this one
         if found is not None and not fresh:
@@ -205,13 +213,14 @@ def _reread(records: Records, out: Path) -> Records:
     return records
 
 
-def done(task: Task, path: Path, fresh: bool = False) -> RunRecord:
+def done(task: Task, path: Path, fresh: bool = False, any_code: bool = False) -> RunRecord:
     """Train one run, or find it trained, and measure it.
 
     Args:
         task: which.
         path: where its record will be.
         fresh: train again even when a trained network is kept.
+        any_code: a network that other code trained with the same settings will do.
     """
     if not task.row.trained:
         return measure_floor(task.row, path)
@@ -221,7 +230,33 @@ def done(task: Task, path: Path, fresh: bool = False) -> RunRecord:
             for left in folder.iterdir():
                 if left.name != ".lock":
                     left.unlink()
-    return measure(task.row, trained(task.config, folder), path)
+    kept = kept_network(task.config, any_code and not fresh)
+    return measure(task.row, trained(task.config, folder) if kept is None else load_run(kept), path)
+
+
+def kept_network(config: Config, any_code: bool = False) -> Path | None:
+    """Where the finished run of a configuration is kept, if it is.
+
+    Args:
+        config: with its seed.
+        any_code: look among the runs of other code as well.
+    """
+    ours = cache_dir() / "runs" / run_key(config)
+    if is_finished(ours, config):
+        return ours
+    others = sorted(ours.parent.glob(f"{config.method}-{config.profile}-*")) if any_code else []
+    for folder in others:
+        made = run_config(folder)
+        if made is not None and (settings_key(made), made.seed) == (settings_key(config), config.seed):
+            return folder
+    return None
+
+
+def run_config(folder: Path) -> Config | None:
+    """The configuration of a finished run's folder; None when it is not finished, or made with unknown settings."""
+    if not (folder / "run.json").exists() or not (folder / "checkpoint.pt").exists():
+        return None
+    return config_of(read_json(folder / "run.json"))
 
 
 def trained(config: Config, folder: Path) -> Run:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from cadnet_edu import records as records_module
@@ -25,6 +26,7 @@ from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.experiments import asking, conduct
+from cadnet_edu.experiments import publish as publish_module
 from cadnet_edu.experiments.analyses import NAMES
 from cadnet_edu.experiments.asking import Asked, mixed_split, rate_name, retrieval_scores
 from cadnet_edu.experiments.conduct import Task, tasks
@@ -61,7 +63,8 @@ def _own_world(tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(runs, "open_split", lambda config: tiny_split)
     monkeypatch.setattr("cadnet_edu.experiments.measure.open_split", lambda config: tiny_split)
-    monkeypatch.setattr(records_module, "COMMITTED", tmp_path / "committed")
+    for module in (records_module, publish_module):
+        monkeypatch.setattr(module, "COMMITTED", tmp_path / "committed")
     monkeypatch.setattr("cadnet_edu.experiments.commands.profile", lambda name, **_: profile(name, **TINY))
     missing = asking.lpips_missing
     missing.cache_clear()
@@ -241,6 +244,25 @@ def test_fresh_does_everything_again(tmp_path: Path, fits: list[str]) -> None:
     assert numbers(tmp_path) == first
 
 
+def test_networks_of_earlier_code_are_taken_when_asked_for(
+    tmp_path: Path, fits: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    assert smoke(tmp_path / "a", "--rows", "cadnet") == 0
+    old = runs.code_version()
+    for module in (runs, conduct):
+        monkeypatch.setattr(module, "code_version", lambda *_: "todayscode12")
+    capsys.readouterr()
+    assert smoke(tmp_path / "b", "--rows", "cadnet", "--plan") == 0
+    assert "trial steps" in capsys.readouterr().out
+    assert smoke(tmp_path / "b", "--rows", "cadnet", "--plan", "--any-code") == 0
+    assert "trained already, only to be measured" in capsys.readouterr().out
+    assert smoke(tmp_path / "b", "--rows", "cadnet", "--any-code") == 0
+    assert fits == ["cadnet 0"]
+    assert read_json(next((tmp_path / "b" / "runs").glob("*.json")))["provenance"]["code"] == old
+    assert smoke(tmp_path / "c", "--rows", "cadnet") == 0
+    assert fits == ["cadnet 0", "cadnet 0"]
+
+
 def test_one_failure_loses_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, fits: list[str]
 ) -> None:
@@ -289,8 +311,8 @@ def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path: Path, fits: li
         assert other.stdout.readline() == "held\n"
         done = conduct._do
 
-        def release(number: int, of: int, task: Task, *rest: Any) -> None:
-            done(number, of, task, *rest)
+        def release(head: str, task: Task, *rest: Any, **how: Any) -> None:
+            done(head, task, *rest, **how)
             if task.row.name == "without_rec":  # all that could be done meanwhile is done
                 other.stdin.write("\n")
                 other.stdin.flush()
@@ -376,11 +398,17 @@ def test_cpu_time_counts_each_step_once(tmp_path: Path) -> None:
 
 
 def started(out: Path, cache: Path) -> subprocess.Popen[str]:
-    """The real command in a process of its own, on the embedded set: two rows, two seeds, six steps."""
-    arguments = "reproduce table3 --profile smoke --regimes all --seeds 2 --steps 6 --rows cadnet without_rec"
+    """The real command in a process of its own, on the embedded set: two seeds."""
+    arguments = "reproduce table3 --profile smoke --regimes all --seeds 2 --rows cadnet"
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_CACHE": str(cache)}
     command = [sys.executable, "-m", "cadnet_edu", *arguments.split(), "--out", str(out)]
     return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def half_trained(cache: Path) -> bool:
+    """Whether some run has a checkpoint and is not finished."""
+    runs_there = cache.glob("runs/*/checkpoint.pt")
+    return any(not (checkpoint.parent / "run.json").exists() for checkpoint in runs_there)
 
 
 @pytest.mark.slow
@@ -389,19 +417,19 @@ def test_killed_in_the_middle_it_goes_on_and_gives_the_same_numbers(tmp_path: Pa
     for cache in ("cache1", "cache2"):
         alexnet_of_chance(tmp_path / cache)
     process = started(killed, tmp_path / "cache1")
-    deadline = time.monotonic() + 200
-    while not list((killed / "runs").glob("*-seed?.json")):
+    deadline = time.monotonic() + 400
+    while not (list((killed / "runs").glob("*-seed?.json")) and half_trained(tmp_path / "cache1")):
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     before = {p.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in (killed / "runs").glob("*-seed?.json")}
-    assert 1 <= len(before) < 4
+    assert len(before) == 1  # and the second run was cut short
     again = started(killed, tmp_path / "cache1")
     said = again.communicate(timeout=300)[1]
     assert again.returncode == 0, said
-    assert said.count("finished here") == len(before)
+    assert said.count("finished here") == 1
     for name, kept in before.items():
         path = killed / "runs" / name
         assert (path.stat().st_mtime_ns, path.read_bytes()) == kept
@@ -409,3 +437,103 @@ def test_killed_in_the_middle_it_goes_on_and_gives_the_same_numbers(tmp_path: Pa
     said = straight.communicate(timeout=300)[1]
     assert straight.returncode == 0, said
     assert numbers(killed) == numbers(whole)
+
+
+# ---------------------------------------------------------------------------------------------------- what is shown
+
+
+def test_figure_3_shows_people_and_scores(tmp_path: Path, capsys: Any) -> None:
+    assert smoke(tmp_path, "--seeds", 2, what="figure3") == 0
+    data = read_json(tmp_path / "figure3.json")
+    assert set(data["people"]) == set(ROWS["figure3"])
+    assert len(data["people"]["cadnet"]["psnr"]["8"]) == len(data["people"]["cadnet"]["queries"])
+    mean, low, high = data["all_queries"]["cadnet"]["4"]["psnr"]
+    assert low < mean < high
+    assert data["all_queries"]["bilinear"]["4"]["psnr"][1] is None
+    for name in ("figure3", "figure3_methods"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert picture.width > 500
+    assert "| bicubic up-sampling" in capsys.readouterr().out
+
+
+def test_figure_3_without_a_picture_says_what_to_do(tmp_path: Path, capsys: Any) -> None:
+    assert smoke(tmp_path, "--rows", "bilinear", what="figure3") == 0
+    next((tmp_path / "runs").glob("bilinear*.webp")).unlink()
+    assert smoke(tmp_path, "--rows", "bilinear", what="figure3") == 2
+    assert "--fresh" in capsys.readouterr().err
+    assert smoke(tmp_path, "--rows", "bilinear", "--fresh", what="figure3") == 0
+
+
+def test_figure_4_holds_points_and_probes(tmp_path: Path) -> None:
+    assert smoke(tmp_path, "--seeds", 1, what="figure4") == 0
+    data = read_json(tmp_path / "figure4.json")
+    for name in ("without_adv_DF", "cadnet"):
+        found = data["maps"][name]
+        assert len(found["points"]) == len(found["pids"]) == len(found["rates"]) == 5 * 4  # people x rates
+        assert set(found["rates"]) == {1, 2, 4, 8}
+        assert 0 <= data["numbers"]["probe, r in {1,2,3,4}"][name][0] <= 1
+    assert (tmp_path / "figure4.png").exists()
+
+
+def test_beyond_draws_what_there_are_numbers_for(tmp_path: Path) -> None:
+    rows_ = ("baseline_mlr", "two_encoders", "cadnet")
+    assert smoke(tmp_path, "--seeds", 2, "--rows", *rows_, what="beyond") == 0
+    drawn = {p.name for p in tmp_path.glob("*.png")}
+    assert {"beyond_sweep.png", "beyond_frequency.png", "beyond_gradients.png"} <= drawn
+    block = read_json(tmp_path / "beyond.json")["beyond"]["all"]
+    assert list(block) == list(rows_)
+    assert len(block["cadnet"]["sweep"]) == 13
+    assert block["baseline_mlr"]["margins"] == block["baseline_mlr"]["frequency"] == {}
+    assert set(block["cadnet"]["gradients"]) == {"start", "end"}
+    pulls = block["cadnet"]["gradients"]["end"]
+    assert sum(share[0] for share in pulls.values()) == pytest.approx(1, abs=1e-3)
+    text = (tmp_path / "beyond.md").read_text()
+    assert text.count("| CAD-Net ") == 2
+
+
+def test_claims_are_judged_on_the_records_there_are(tmp_path: Path) -> None:
+    assert smoke(tmp_path, "--seeds", 2, "--rows", "cadnet", what="claims") == 0
+    data = read_json(tmp_path / "claims.json")
+    told = {claim["name"]: claim for claim in data["claims"]}
+    for name in ("generalizes", "varying", "invariant"):
+        assert told[name]["verdict"] != "not testable here"
+        assert {number["seeds"] for number in told[name]["numbers"]} == {2}
+    assert told["joint"]["verdict"] == "not testable here"
+    assert (tmp_path / "claims.md").read_text().startswith("# The claims of the paper")
+
+
+def test_published_results_count_as_committed(tmp_path: Path, fits: list[str], capsys: Any) -> None:
+    book = tmp_path / "book"
+    (book / "results").mkdir(parents=True)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (records_module, publish_module):
+            patch.setattr(module, "COMMITTED", book / "results" / "runs")
+        assert smoke(tmp_path / "a", "--rows", "cadnet", "bilinear", "--publish") == 0
+        folder = book / "results" / "runs" / "smoke"
+        assert sorted(p.suffix for p in folder.iterdir()) == [".json", ".json", ".webp", ".webp"]
+        assert read_json(book / "results" / "table3.json") == read_json(tmp_path / "a" / "table3.json")
+        capsys.readouterr()
+        assert smoke(tmp_path / "b", "--rows", "cadnet", "bilinear", "--plan") == 0
+        assert capsys.readouterr().out.count("committed, code") == 2
+        assert smoke(tmp_path / "b", "--rows", "cadnet", "bilinear") == 0
+        assert numbers(tmp_path / "b") == numbers(tmp_path / "a")
+        assert smoke(tmp_path / "b", "--rows", "cadnet", "--publish", what="claims") == 0
+        assert (book / "claims.md").read_text() == (tmp_path / "b" / "claims.md").read_text()
+    assert fits == ["cadnet 0"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish_module, "COMMITTED", tmp_path / "nowhere" / "results" / "runs")
+        assert smoke(tmp_path / "a", "--rows", "cadnet", "--publish") == 2
+    assert "there is no book" in capsys.readouterr().err
+
+
+def test_every_result_in_the_book_tells_its_runs() -> None:
+    """Whatever is committed as a result can be found again: each record is one of today's rows, or says its code."""
+    folder = ROOT / "book" / "results" / "runs"
+    for path in sorted(folder.rglob("*-seed*.json")):
+        told = read_json(path)
+        assert told["provenance"]["code"], path
+        assert told["provenance"]["commit"], path
+        assert path.stat().st_size < 40_000, path
+        assert path.parent.name == told["config"]["profile"]
+        assert path.stem.endswith(f"-seed{told['seed']}")
+        assert told["config"]["root"] is None
