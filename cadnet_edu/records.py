@@ -111,30 +111,33 @@ def record_files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("*-seed*.json") if p.name.count(".") == 1) if folder.is_dir() else []
 
 
-def write_record(path: Path, record: RunRecord) -> Path:
+def write_record(path: Path, record: RunRecord, levels: int = 3) -> Path:
     """Write a record, whole or not at all: readable, but with the innermost lists and numbers on one line.
 
     Args:
         path: of the file.
         record: what ``cadnet_edu.experiments.measure`` found.
+        levels: how many levels of dictionaries are spread over lines.
 
     Raises:
         ValueError: for a value that JSON cannot hold.
     """
     try:
-        text = _lines(record, 3)
+        text = _lines(record, levels)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: JSON holds finite numbers, text, lists and dictionaries only ({error}).") from None
     return write_atomically(path, lambda file: file.write((text + "\n").encode()))
 
 
 def _lines(value: Any, levels: int, indent: str = "") -> str:
-    """JSON in which so many levels of dictionaries are spread over lines."""
-    if levels == 0 or not isinstance(value, dict) or not value:
-        return json.dumps(value, allow_nan=False)
+    """JSON in which so many levels of dictionaries, and of lists of them, are spread over lines."""
     inside = indent + " "
-    items = [f"{inside}{json.dumps(str(k))}: {_lines(v, levels - 1, inside)}" for k, v in value.items()]
-    return "{\n" + ",\n".join(items) + f"\n{indent}}}"
+    if levels and value and isinstance(value, dict):
+        items = [f"{inside}{json.dumps(str(k))}: {_lines(v, levels - 1, inside)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(items) + f"\n{indent}}}"
+    if levels and isinstance(value, list) and any(isinstance(v, dict) for v in value):
+        return "[\n" + ",\n".join(inside + _lines(v, levels - 1, inside) for v in value) + f"\n{indent}]"
+    return json.dumps(value, allow_nan=False)
 
 
 def committed_folders(profile: str) -> list[Path]:

@@ -9,8 +9,8 @@ import pytest
 
 from cadnet_edu import records
 from cadnet_edu.config import Config, profile
-from cadnet_edu.files import write_json
-from cadnet_edu.records import Records, committed_folders, record_name, settings, settings_key
+from cadnet_edu.files import read_json, write_json
+from cadnet_edu.records import Records, committed_folders, record_name, settings, settings_key, write_record
 
 SMOKE = profile("smoke")
 
@@ -69,6 +69,18 @@ def test_other_files_in_the_folder_are_no_records(tmp_path: Path) -> None:
         (tmp_path / name).write_text("not JSON")
     assert len(Records(tmp_path)) == 1
     assert len(Records(tmp_path / "nowhere")) == 0
+
+
+def test_a_record_is_readable_and_reads_back(tmp_path: Path) -> None:
+    told = {"a": {"b": {"c": {"d": [1, 2.5, None]}}, "empty": {}}, "rows": [{"x": [[1, 2], [3, 4]]}, {"x": []}], "n": 1}
+    path = write_record(tmp_path / "sub" / "x.json", told)
+    assert read_json(path) == told
+    assert '   "c": {"d": [1, 2.5, null]}' in path.read_text().splitlines()
+    assert '   "x": [[1, 2], [3, 4]]' in path.read_text().splitlines()
+    assert len(write_record(path, told, 1).read_text().splitlines()) == 5
+    with pytest.raises(ValueError, match=r"x\.json: JSON holds finite numbers"):
+        write_record(path, {"a": float("nan")})
+    assert read_json(path) == told
 
 
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:

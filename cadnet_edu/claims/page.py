@@ -52,8 +52,9 @@ def entry(number: int, claim: Mapping[str, Any]) -> list[str]:
         number: its place.
         claim: as in the ledger.
     """
+    name, verdict = plain(claim["name"].replace("-", " ")), claim["verdict"]
     lines = [
-        f"## {number}. {SIGNS[claim['verdict']]} {claim['verdict'].capitalize()}: {claim['name'].replace('-', ' ')}",
+        f"## {number}. {SIGNS[verdict]} {verdict.capitalize()}: {name}",
         "",
         f"> {plain(claim['sentence'])} ({claim['section']})",
         "",

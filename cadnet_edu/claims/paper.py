@@ -60,7 +60,7 @@ ALL_RATES = ("1", "2", "3", "4", "mlr", "8")
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
-        "mismatch",
+        "resolution-mismatch",
         "As a result, direct matching of LR query images and HR gallery ones would lead to non-trivial resolution "
         "mismatch problems.",
         "Sec. 1",
@@ -72,7 +72,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
-        "favorable",
+        "better-than-the-baselines",
         "In Table 1, our method performs favorably against all competing methods on all five datasets.",
         "Sec. 4.4",
         "CAD-Net against three baselines on the data at hand: HR images only, all images without a GAN, and the same "
@@ -82,7 +82,7 @@ CLAIMS: tuple[Claim, ...] = (
         + rank1("cadnet", "baseline_long", ("mlr", "8"), BOTH),
     ),
     Claim(
-        "competitors",
+        "better-than-other-methods",
         "We observe that our method consistently outperforms the best competitors [15, 44] by 4% ∼ 8% at rank 1.",
         "Sec. 4.4",
         "None.",
@@ -90,7 +90,7 @@ CLAIMS: tuple[Claim, ...] = (
         "nothing.",
     ),
     Claim(
-        "unseen-most",
+        "most-at-the-unseen-rate",
         "Our experiments on five benchmark datasets confirm the effectiveness of our approach and its superiority over "
         "the state-of-the-art methods, especially when the input resolutions are unseen during training.",
         "Abstract",
@@ -107,7 +107,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
-        "joint",
+        "joint-beats-its-halves",
         "We observe that deriving joint representation v consistently improves the performance over these two baseline "
         "methods.",
         "Sec. 4.4",
@@ -123,7 +123,7 @@ CLAIMS: tuple[Claim, ...] = (
         rank1("cadnet", "two_encoders", ("1", "mlr", "8"), BOTH),
     ),
     Claim(
-        "rec-teaches-E",
+        "recovery-teaches-E",
         "It is worth noting that, while the aforementioned HR reconstruction loss L_rec could reduce information "
         "loss in the latent feature space, we follow Ledig et al. [28] and introduce skip connections between the "
         "cross-resolution encoder E and the HR decoder G.",
@@ -143,7 +143,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
-        "aligned",
+        "D_F-aligns-the-features",
         "With loss L_adv^{D_F}, our resolution discriminator D_F aligns the feature distributions across resolutions, "
         "carrying out the learning of resolution-invariant representations.",
         "Sec. 3.2",
@@ -159,7 +159,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
-        "invariant",
+        "w-is-free-of-resolution",
         "The above visualizations demonstrate that our model learns resolution-invariant representations and "
         "generalizes well to unseen image resolution (e.g., r=8) for cross-resolution person re-ID.",
         "Sec. 4.7",
@@ -171,7 +171,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
-        "separated",
+        "D_F-separates-people",
         "When loss L_adv^{D_F} is imposed, as shown in Figure 4b, the projected feature vectors are well separated.",
         "Sec. 4.7",
         "Silhouette of w by identity over r in {1, 2, 4, 8}: with D_F it should be above 0, and above that without.",
@@ -183,7 +183,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
-        "rates-clustered",
+        "rates-of-a-person-lie-together",
         "We observe that the projected feature vectors of the same identity but different down-sampling rates are all "
         "well clustered.",
         "Sec. 4.7",
@@ -196,7 +196,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
-        "without-D_I",
+        "D_I-helps",
         "When loss L_adv^{D_I} is turned off, our model is not encouraged to produce perceptually realistic HR "
         "images as reflected by LPIPS, resulting in a performance drop of 2.3% at rank 1.",
         "Sec. 4.6",
@@ -204,7 +204,7 @@ CLAIMS: tuple[Claim, ...] = (
         quality("cadnet", "without_adv_DI", ("mlr",), ("lpips",)) + rank1("cadnet", "without_adv_DI", ("mlr",)),
     ),
     Claim(
-        "without-D_F",
+        "D_F-matters",
         "Significant performance drops in the recovered image quality and person re-ID performance occur, indicating "
         "the importance of our method for learning resolution-invariant representations to address the resolution "
         "mismatch issue.",
@@ -214,7 +214,7 @@ CLAIMS: tuple[Claim, ...] = (
         + rank1("cadnet", "without_adv_DF", ("mlr", "8")),
     ),
     Claim(
-        "without-rec",
+        "L_rec-matters",
         "Severe performance drops in terms of the recovered image quality and person re-ID performance are hence "
         "caused.",
         "Sec. 4.6",
@@ -223,7 +223,7 @@ CLAIMS: tuple[Claim, ...] = (
         + rank1("cadnet", "without_rec", ("mlr", "8")),
     ),
     Claim(
-        "without-cls",
+        "recovery-needs-no-labels",
         "Although our model is still able to perform image recovery without loss L_cls, our model cannot perform "
         "discriminative learning for person re-ID since data labels are not used during training.",
         "Sec. 4.6",
@@ -231,7 +231,7 @@ CLAIMS: tuple[Claim, ...] = (
         quality("without_cls", "bilinear", ("mlr",), ("psnr", "lpips")) + rank1("cadnet", "without_cls", ("mlr",)),
     ),
     Claim(
-        "crucial-and-helpful",
+        "the-order-of-the-ablations",
         "The ablation study demonstrates that the losses L_adv^{D_F}, L_rec, and L_cls are crucial to our method, "
         "while the loss L_adv^{D_I} is helpful for improving the performance of cross-resolution person re-ID as "
         "well as the quality of the recovered images.",
@@ -243,7 +243,7 @@ CLAIMS: tuple[Claim, ...] = (
         + rank1("without_adv_DI", "without_cls", ("mlr",)),
     ),
     Claim(
-        "lpips",
+        "perceptual-quality",
         "However, our method performs favorably against these three methods using LPIPS metric and achieves the "
         "state-of-the-art performance when evaluating on cross-resolution person re-ID task.",
         "Sec. 4.5",
@@ -253,7 +253,7 @@ CLAIMS: tuple[Claim, ...] = (
         + quality("cadnet", "bicubic", ("2", "3", "4"), ("lpips",)),
     ),
     Claim(
-        "pixels-are-not-all",
+        "PSNR-is-not-all",
         "These results indicate that (1) SSIM and PSNR metrics are low-level pixel-wise metrics, which do not reflect "
         "high-level perceptual tasks and (2) the end-to-end learning of cross-resolution person re-ID would result in "
         "better person re-ID performance and recover more perceptually realistic HR images as reflected by LPIPS.",
@@ -264,7 +264,7 @@ CLAIMS: tuple[Claim, ...] = (
         + quality("cadnet", "without_cls", ("mlr",), ("lpips",)),
     ),
     Claim(
-        "unseen",
+        "fit-for-the-unseen-rate",
         "These results suggest that our method is capable of handling unseen resolution (i.e., r = 8) with favorable "
         "performance in terms of both image quality and person re-ID.",
         "Sec. 4.5",
@@ -274,7 +274,7 @@ CLAIMS: tuple[Claim, ...] = (
         + rank1("cadnet", "baseline_long", ("8",)),
     ),
     Claim(
-        "generalizes",
+        "little-is-lost-at-the-unseen-rate",
         "Both quantitative and qualitative results above confirm that our model can handle a range of seen resolutions "
         "and generalize well to unseen resolutions using just one single model, i.e., CRGAN.",
         "Sec. 4.5",
@@ -285,7 +285,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
-        "varying",
+        "any-rate-will-do",
         "Our model is able to handle query images with varying or even unseen resolutions without the need to "
         "predetermine the input resolutions.",
         "Sec. 1",
@@ -302,7 +302,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
     ),
     Claim(
-        "f-for-varying",
+        "f-for-low-resolution",
         "We attribute the results to the higher resolution variations exhibited in the CAVIAR dataset.",
         "Sec. 4.4",
         "On CAVIAR the paper finds f only above g only and blames resolution. Does f only gain on g only as r grows?",

@@ -15,7 +15,7 @@ from cadnet_edu.config import Config, profile
 from cadnet_edu.experiments.beyond import beyond, beyond_text
 from cadnet_edu.experiments.conduct import Task, conduct, plan, tasks
 from cadnet_edu.experiments.galleries import figure3, figure3_text, figure4, figure4_text
-from cadnet_edu.experiments.publish import claims, publish
+from cadnet_edu.experiments.publish import LEVELS, claims, publish
 from cadnet_edu.experiments.rows import DEFAULT_REGIMES, ROWS, Row, Target, rows
 from cadnet_edu.experiments.tables import markdown, table
 from cadnet_edu.files import write_atomically
@@ -115,7 +115,7 @@ def write(
 ) -> dict[str, Any]:
     """Make the table or figure from the records, write it, and show it."""
     data, text = shown(asked.what, base, lines, records, seeds, asked.out)
-    write_record(asked.out / f"{asked.what}.json", data)
+    write_record(asked.out / f"{asked.what}.json", data, LEVELS)
     write_atomically(asked.out / f"{asked.what}.md", lambda file: file.write(text.encode()))
     print(text)
     say(f"written: {asked.out / asked.what}.json and .md")

@@ -16,6 +16,8 @@ from cadnet_edu.experiments.tables import per_seed, sources
 from cadnet_edu.files import write_atomically
 from cadnet_edu.records import COMMITTED, Records, write_record
 
+LEVELS = 5  # of a table's JSON that are spread over lines, so that people can see what a change changes
+
 
 def evidence(base: Config, records: Records, seeds: Sequence[int]) -> Evidence:
     """What the claims ask for: a number of a row's records, seed by seed.
@@ -78,4 +80,4 @@ def publish(what: str, data: dict[str, Any], rows: Sequence[Row], records: Recor
                     shutil.copyfile(picture, folder / picture.name)
     if what == "claims":
         write_atomically(results.parent / "claims.md", lambda file: file.write(page(data).encode()))
-    return write_record(results / f"{what}.json", data)
+    return write_record(results / f"{what}.json", data, LEVELS)

@@ -189,7 +189,8 @@ def cost(row: Row, records: Records, seeds: Sequence[int]) -> dict[str, Any]:
 
 def sources(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict[str, Any]:
     """Code versions, commits, hardware and dates of the records behind a table, each told once."""
-    used = [r for row in rows for r in records.by_seed(row.config, seeds if row.trained else [0]).values()]
+    each = [r for row in rows for r in records.by_seed(row.config, seeds if row.trained else [0]).values()]
+    used = list({id(r): r for r in each}.values())  # a floor stands in every regime and is one record
     names = ("code", "commit", "torch", "device", "threads", "precision", "date")
     told = {name: sorted({str(r["provenance"].get(name)) for r in used}) for name in names}
     missing = sorted({f"{what}: {why}" for r in used for what, why in r["missing"].items()})
