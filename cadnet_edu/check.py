@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from cadnet_edu.exercises.alignment import check_best_judge, check_judge_loss, check_meet_halfway, check_pull
 from cadnet_edu.exercises.baseline import check_batch_hard, check_cross_entropy, check_pairwise_distance
+from cadnet_edu.exercises.detail import check_gain, check_lay_out, check_rounded, check_window_ssim
 from cadnet_edu.exercises.full_runs import check_mean_gradient, check_pooled, check_steps_for, check_trouble_at
 from cadnet_edu.exercises.identify import (
     check_best_reader,
@@ -52,8 +53,10 @@ __all__ = [
     "check_cross_entropy",
     "check_degrade",
     "check_findable",
+    "check_gain",
     "check_joint_vector",
     "check_judge_loss",
+    "check_lay_out",
     "check_logit_gradient",
     "check_lr_factor",
     "check_mean_gradient",
@@ -69,11 +72,13 @@ __all__ = [
     "check_rank_of_first_match",
     "check_read_name",
     "check_right_detail",
+    "check_rounded",
     "check_single_shot_rank1",
     "check_slowed",
     "check_steps_for",
     "check_total",
     "check_trouble_at",
+    "check_window_ssim",
     "same",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import answers_alignment
+import answers_detail
 import answers_full_runs
 import answers_real_data
 import answers_realism
@@ -397,6 +398,8 @@ RIGHT += answers_realism.RIGHT
 WRONG += answers_realism.WRONG
 RIGHT += answers_alignment.RIGHT
 WRONG += answers_alignment.WRONG
+RIGHT += answers_detail.RIGHT
+WRONG += answers_detail.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
 
 
