@@ -256,18 +256,24 @@ def _refuse(device: torch.device, here: int) -> None:
         )
 
 
-def divides(config: Config, ranks: Ranks) -> None:
+def together(device: str = "auto", devices: int | str = 1) -> int:
+    """How many processes ``join`` would bring together; none is started for the answer."""
+    here, machines = _processes(choose_device(device), devices)
+    return here * machines
+
+
+def divides(config: Config, world: int) -> None:
     """Check that a batch can be shared out evenly: whole identities, and as many of all other images, in every part.
 
     Raises:
         ValueError: which says the numbers that would do.
     """
-    pieces = ranks.world * config.accumulate
+    pieces = world * config.accumulate
     for name in ("identities", "unlabelled_images", "judged_images"):
         n = getattr(config, name)
         if n % pieces:
             raise ValueError(
-                f"{name} = {n} cannot be shared out evenly over {ranks.world} devices x {config.accumulate} parts "
+                f"{name} = {n} cannot be shared out evenly over {world} devices x {config.accumulate} parts "
                 f"(accumulate): give a multiple of {pieces}, such as {-(-n // pieces) * pieces}."
             )
 

@@ -144,3 +144,22 @@ def committed_folders(profile: str) -> list[Path]:
     """The folder of committed records of a profile, where there is one."""
     folder = COMMITTED / profile
     return [folder] if folder.is_dir() else []
+
+
+def published(name: str) -> dict[str, Any]:
+    """A table, a figure's numbers or the ledger of claims, as it was published last.
+
+    A checkout of the source holds them in ``book/results``; an installed package brings its own copy of the same files.
+
+    Args:
+        name: "table1", "table2", "table3", "figure3", "figure4", "beyond", "claims" or "plan_full".
+
+    Raises:
+        ValueError: for another name.
+    """
+    folders = (COMMITTED.parent, Path(__file__).parent / "results")
+    for folder in folders:
+        if (folder / f"{name}.json").is_file():
+            return dict(read_json(folder / f"{name}.json"))
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.json")})
+    raise ValueError(f"Nothing is published as {name!r}. There is {', '.join(known) or 'nothing'}.")

@@ -22,7 +22,7 @@ from cadnet_edu.data.cache import cached_images
 from cadnet_edu.data.loading import Batch, Batches, parts
 from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import autocast, choose_precision
-from cadnet_edu.distributed import Ranks, divides, join
+from cadnet_edu.distributed import Ranks, divides, join, together
 from cadnet_edu.files import append_line, write_atomically, write_json
 from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
 from cadnet_edu.models.cadnet import CADNet, Output
@@ -145,8 +145,8 @@ class Trainer:
         self, config: Config, split: Split, out: Path | str | None = None, ranks: Ranks | None = None
     ) -> None:
         self.config, self.out = config, None if out is None else Path(out)
+        divides(config, ranks.world if ranks else together(config.device, config.devices))
         self.ranks = ranks or join(config.device, config.devices)
-        divides(config, self.ranks)
         self.device = self.ranks.device
         self.precision = choose_precision(config.precision, self.device)
         self.pids = labelled_pids({s.pid for s in split.train}, config.labelled, config.data_seed)

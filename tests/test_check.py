@@ -392,12 +392,14 @@ WRONG += [
 
 RIGHT += answers_real_data.RIGHT + answers_full_runs.RIGHT
 WRONG += answers_real_data.WRONG + answers_full_runs.WRONG
+
+
+RIGHT += answers_alignment.RIGHT
+WRONG += answers_alignment.WRONG
 RIGHT += answers_whole.RIGHT
 WRONG += answers_whole.WRONG
 RIGHT += answers_realism.RIGHT
 WRONG += answers_realism.WRONG
-RIGHT += answers_alignment.RIGHT
-WRONG += answers_alignment.WRONG
 RIGHT += answers_detail.RIGHT
 WRONG += answers_detail.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]

@@ -25,7 +25,7 @@ from cadnet_edu.data.loading import Batch, Batches, parts
 from cadnet_edu.data.samples import Split, load_images
 from cadnet_edu.data.walkers import write_market1501
 from cadnet_edu.devices import autocast, choose_precision
-from cadnet_edu.distributed import ALONE, Ranks, divides, join
+from cadnet_edu.distributed import Ranks, divides, join
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.train import Trainer
 
@@ -453,6 +453,11 @@ def test_more_devices_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     assert distributed._refuse(torch.device("cuda"), 2) is None
 
 
+def test_a_batch_that_cannot_be_shared_out_is_told_before_a_process_is_started(tiny_split: Split) -> None:
+    with pytest.raises(ValueError, match=r"identities = 4 cannot be shared out evenly over 3 devices"):
+        Trainer(small(devices=3), tiny_split)
+
+
 def test_a_notebook_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
     with pytest.raises(ValueError, match=r"a notebook cannot start other processes.*!cadnet-edu train --devices 2"):
@@ -471,13 +476,13 @@ def test_torchrun_s_numbers_count(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_identities_that_cannot_be_shared_out() -> None:
     config = small(identities=6, accumulate=3, judged_images=0)
     with pytest.raises(ValueError, match=r"identities = 6 .* 4 devices x 3 parts .*a multiple of 12, such as 12"):
-        divides(config, Ranks(CPU, 0, 4))
+        divides(config, 4)
     config = small(identities=12, judged_images=8, unlabelled_images=9)
-    assert divides(config, ALONE) is None
+    assert divides(config, 1) is None
     with pytest.raises(ValueError, match=r"unlabelled_images = 9 .* 2 devices x 1 parts"):
-        divides(config, Ranks(CPU, 0, 2))
+        divides(config, 2)
     with pytest.raises(ValueError, match=r"judged_images = 8 .* 3 devices"):
-        divides(config, Ranks(CPU, 0, 3))
+        divides(config, 3)
 
 
 @pytest.mark.parametrize("name", ["fp16", "16-mixed"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,15 @@ import pytest
 from cadnet_edu import records
 from cadnet_edu.config import Config, profile
 from cadnet_edu.files import read_json, write_json
-from cadnet_edu.records import Records, committed_folders, record_name, settings, settings_key, write_record
+from cadnet_edu.records import (
+    Records,
+    committed_folders,
+    published,
+    record_name,
+    settings,
+    settings_key,
+    write_record,
+)
 
 SMOKE = profile("smoke")
 
@@ -95,3 +104,24 @@ def test_a_package_without_the_book_has_no_committed_records(tmp_path: Path, mon
     assert committed_folders("smoke") == []
     (tmp_path / "smoke").mkdir()
     assert committed_folders("smoke") == [tmp_path / "smoke"]
+
+
+def test_what_is_published_is_read_from_the_book_or_from_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert published("claims")["claims"]
+    with pytest.raises(ValueError, match=r"Nothing is published as 'table9'. There is beyond, claims, "):
+        published("table9")
+    monkeypatch.setattr(records, "COMMITTED", tmp_path / "none" / "runs")  # an installed package has no book
+    monkeypatch.setattr(records, "__file__", str(tmp_path / "records.py"))
+    write_json(tmp_path / "results" / "table1.json", {"table": "table1"})
+    assert published("table1") == {"table": "table1"}
+
+
+def test_the_wheel_brings_what_is_published() -> None:
+    """Every published file is named where the wheel is put together, and every one named there exists."""
+    root = Path(__file__).parents[1]
+    told = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    results = root / "book" / "results"
+    assert set(told["force-include"]) == {f"book/results/{p.name}" for p in results.glob("*.json")}
+    assert all((root / name).is_file() for name in told["force-include"])
