@@ -1,4 +1,4 @@
-"""How a claim is judged: comparisons with intervals over seeds, and four verdicts."""
+"""How a claim is judged: comparisons with intervals over seeds, and five verdicts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Literal, Protocol
 from cadnet_edu.intervals import Interval, mean_interval
 
 Place = tuple[str | int, ...]
-Verdict = Literal["holds", "holds in part", "does not hold here", "not testable here"]
-VERDICTS: tuple[Verdict, ...] = ("holds", "holds in part", "does not hold here", "not testable here")
+Verdict = Literal["holds", "holds in part", "open here", "does not hold here", "not testable here"]
+VERDICTS: tuple[Verdict, ...] = ("holds", "holds in part", "open here", "does not hold here", "not testable here")
 
 
 class Evidence(Protocol):
@@ -92,10 +92,14 @@ class Claim:
         if n == 0:
             return "None: it cannot be tested here."
         if n == 1:
-            return "Holds when the 95 % interval over seeds clears its bound; otherwise it does not hold here."
+            return (
+                "Holds when the 95 % interval over seeds clears its bound, does not hold here when all of it lies on "
+                "the wrong side, and is open here when it lies on both sides."
+            )
         return (
             f"Holds when the 95 % interval over seeds clears its bound in all {n} comparisons, in part when it does in "
-            "some, and does not hold here when it does in none."
+            "some. When it does in none: does not hold here if in one or more all of it lies on the wrong side, open "
+            "here if in every one it lies on both sides."
         )
 
     def judge(self, evidence: Evidence) -> dict[str, Any]:
@@ -109,8 +113,15 @@ class Claim:
 def verdict_of(results: Sequence[Mapping[str, Any]]) -> tuple[Verdict, str]:
     """The verdict on some comparisons, and why.
 
+    Only a comparison that says the opposite speaks against a claim; one that is open says that the seeds cannot tell.
+
+    Args:
+        results: of ``Comparison.run``; only what each ``says`` is used.
+
     >>> verdict_of([{"says": "yes"}, {"says": "open"}])[0]
     'holds in part'
+    >>> verdict_of([{"says": "open"}, {"says": "open"}])[0], verdict_of([{"says": "open"}, {"says": "no"}])[0]
+    ('open here', 'does not hold here')
     >>> verdict_of([{"says": "yes"}, {"says": "missing"}])[0]
     'not testable here'
     """
@@ -126,8 +137,9 @@ def verdict_of(results: Sequence[Mapping[str, Any]]) -> tuple[Verdict, str]:
     if count["open"]:
         rest.append(f"{count['open']} {'is' if count['open'] == 1 else 'are'} open, the interval lying on both sides")
     why = told + (f"; {' and '.join(rest)}." if rest else ".")
-    verdict: Verdict = "holds" if count["yes"] == n else "holds in part" if count["yes"] else "does not hold here"
-    return verdict, why
+    if count["yes"]:
+        return "holds" if count["yes"] == n else "holds in part", why
+    return "does not hold here" if count["no"] else "open here", why
 
 
 def ledger(claims: Sequence[Claim], evidence: Evidence, about: Mapping[str, Any]) -> dict[str, Any]:

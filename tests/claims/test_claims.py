@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cadnet_edu.claims import CLAIMS, VERDICTS, Claim, Comparison, ledger, page
-from cadnet_edu.claims.page import plain
+from cadnet_edu.claims.page import MEANS, plain
 from cadnet_edu.claims.rules import mean, minus, of, ratio
 from cadnet_edu.config import profile
 from cadnet_edu.experiments.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, rows
@@ -29,15 +29,13 @@ def evidence_of(better: float, seeds: int = 3) -> Any:
     return ask
 
 
-def evidence_by_chance(trial: int, rows: set[str] | None = None) -> Any:
-    """Numbers that have nothing to do with each other, alike for all seeds but for a bit of noise."""
+def evidence_by_chance(trial: int, noise: float = 0.02) -> Any:
+    """Numbers that have nothing to do with each other, alike for all seeds but for noise."""
 
     def ask(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
-        if rows is not None and row not in rows:
-            return {}
         rng = random.Random(f"{trial} {row} {place} {regime}")
         level = rng.uniform(-0.1, 1)
-        return {k: level + rng.uniform(-0.02, 0.02) for k in range(3)}
+        return {k: level + rng.uniform(-noise, noise) for k in range(3)}
 
     return ask
 
@@ -68,8 +66,8 @@ def test_an_interval_says_what_it_clears(values: dict[int, float], more: dict[st
 @pytest.mark.parametrize(
     ("says", "verdict"),
     [(("yes", "yes"), "holds"), (("yes", "open"), "holds in part"), (("yes", "no"), "holds in part"),
-     (("open", "no"), "does not hold here"), (("open",), "does not hold here"),
-     (("yes", "missing"), "not testable here")],
+     (("yes", "open", "no"), "holds in part"), (("open", "no"), "does not hold here"), (("no",), "does not hold here"),
+     (("open",), "open here"), (("open", "open"), "open here"), (("yes", "missing"), "not testable here")],
 )  # fmt: skip
 def test_the_verdict_counts_comparisons(says: tuple[str, ...], verdict: str) -> None:
     numbers = {"yes": {0: 1.0, 1: 1.0}, "no": {0: -1.0, 1: -1.0}, "open": {0: 1.0, 1: -1.0}, "missing": {}}
@@ -80,6 +78,15 @@ def test_the_verdict_counts_comparisons(says: tuple[str, ...], verdict: str) -> 
     assert found["why"].endswith(".")
     if "no" in says:
         assert "1 says the opposite" in found["why"]
+
+
+def test_each_verdict_is_told_by_the_rule() -> None:
+    """What a reader is told beforehand names every verdict that a claim can get once there are runs."""
+    for n in (1, 2, 5):
+        claim = Claim("name", "sentence", "Sec. 1", "experiment", (Comparison("x", lambda _: {}),) * n)
+        told = claim.rule.lower()
+        expected = {"holds when", "does not hold here", "open here"} | ({"in part when"} if n > 1 else set())
+        assert all(words in told for words in expected), told
 
 
 def test_numbers_are_joined_seed_by_seed() -> None:
@@ -109,7 +116,9 @@ def test_there_are_enough_claims_and_each_is_told_completely() -> None:
 def test_each_claim_can_come_out_either_way(claim: Claim) -> None:
     """Whatever the numbers are, no claim is decided beforehand: some let it hold, others do not."""
     verdicts = {claim.judge(evidence_by_chance(trial))["verdict"] for trial in range(400)}
-    assert {"holds", "does not hold here"} <= verdicts or {"holds in part", "does not hold here"} <= verdicts, verdicts
+    assert verdicts & {"holds", "holds in part"}, verdicts
+    assert "does not hold here" in verdicts, verdicts
+    assert "open here" in {claim.judge(evidence_by_chance(trial, noise=50))["verdict"] for trial in range(20)}
     assert claim.judge(nothing)["verdict"] == "not testable here"
     assert claim.judge(evidence_of(0.3, seeds=1))["verdict"] == "not testable here"
 
@@ -141,6 +150,7 @@ def test_the_page_tells_every_claim_with_its_verdict(better: float) -> None:
     assert text.count("**Verdict: ") == len(CLAIMS)
     for verdict in VERDICTS:
         assert text.count(f"**Verdict: {verdict}.**") == data["verdicts"][verdict]
+        assert f" {verdict} | {MEANS[verdict]} | {data['verdicts'][verdict]} |" in text
     assert sum(data["verdicts"].values()) == len(CLAIMS)
     for claim in data["claims"]:
         assert plain(claim["sentence"]) in text
