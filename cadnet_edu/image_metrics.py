@@ -19,6 +19,8 @@ C1, C2 = 0.01**2, 0.03**2  # (K1 L)^2 and (K2 L)^2 of the SSIM paper with L = 1,
 def psnr(x: Tensor, y: Tensor) -> Tensor:
     """Peak signal-to-noise ratio: the mean squared error on a logarithmic scale.
 
+    Built in chapter 05.
+
     ``PSNR = 10 log10(1 / MSE)``, the mean being over the pixels and colours of one image, 1 the largest value.
 
     Args:
@@ -46,6 +48,8 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
 
 def ssim(x: Tensor, y: Tensor, window: Literal["gaussian", "uniform"] = "gaussian") -> Tensor:
     """Structural similarity: do means, contrasts and patterns agree in every small window?
+
+    Built in chapter 05.
 
     ``SSIM = (2 m_x m_y + C1)(2 s_xy + C2) / ((m_x^2 + m_y^2 + C1)(s_x^2 + s_y^2 + C2))`` with the windows' means m,
     variances s^2 and covariance s_xy, C1 = 0.01^2 and C2 = 0.03^2 (Wang et al., 2004). The mean over all windows
@@ -163,7 +167,7 @@ def _ruler(device: str) -> LPIPS:
 
 
 def _window(name: str, like: Tensor) -> tuple[Tensor, float]:
-    """The weights along one axis, summing to 1, and the factor that makes variances unbiased."""
+    """The weights along one axis, summing to 1, and the factor that makes variances unbiased. Built in chapter 05."""
     if name == "gaussian":
         weights = torch.exp(-0.5 * (torch.arange(-5, 6, dtype=like.dtype, device=like.device) / 1.5) ** 2)
         return weights / weights.sum(), 1.0
@@ -173,7 +177,10 @@ def _window(name: str, like: Tensor) -> tuple[Tensor, float]:
 
 
 def _blur(x: Tensor, weights: Tensor) -> Tensor:
-    """Weighted means over all windows inside the image, down then across; ``(..., h, w)`` to ``(..., h', w')``."""
+    """Weighted means over all windows inside the image, down then across; ``(..., h, w)`` to ``(..., h', w')``.
+
+    Built in chapter 05.
+    """
     planes = x.reshape(-1, 1, *x.shape[-2:])
     planes = nnf.conv2d(nnf.conv2d(planes, weights[None, None, :, None]), weights[None, None, None, :])
     return planes.reshape(*x.shape[:-2], *planes.shape[-2:])

@@ -77,7 +77,7 @@ def labelled_pids(pids: Iterable[int], share: float, seed: int) -> list[int]:
 
 @contextlib.contextmanager
 def frozen(*networks: nn.Module | None) -> Iterator[None]:
-    """Gradients flow through these networks but not into their parameters."""
+    """Gradients flow through these networks but not into their parameters. Built in chapter 08."""
     parameters = [p for net in networks if net is not None for p in net.parameters()]
     for p in parameters:
         p.requires_grad_(False)
@@ -137,6 +137,10 @@ class Trainer:
 
     Raises:
         ValueError: when the data cannot feed the batches that the configuration wants, or devices cannot share them.
+
+    Choice:
+        Of the discriminators the paper gives the learning rate only. Their momentum and weight decay are those of the
+        network, they move once a batch, before the network does, and both look at the outputs of one forward pass.
     """
 
     _first = _last = True  # of the parts of a batch; a batch that is not in parts is both
@@ -188,6 +192,8 @@ class Trainer:
 
     def step(self, batch: Batch | None = None) -> dict[str, Tensor]:
         """One step on one batch: a forward pass of HR and LR images, then step_D, then step_G.
+
+        Built in chapter 08.
 
         Several devices share the batch out, and compute together what one would. With ``accumulate`` each takes its
         share in that many parts, one after the other, which needs less memory: both optimisers add up the gradients of
@@ -246,6 +252,8 @@ class Trainer:
     def step_D(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
         """D_F and D_I take one step up eq. (1) and eq. (3).
 
+        Built in chapter 08.
+
         ``detach`` cuts the graph: what the judges learn here must not reach E and G.
         """
         assert self.opt_D is not None
@@ -279,7 +287,7 @@ class Trainer:
         return {"L": L.detach(), "L_rec": rec.detach()}
 
     def step_G(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
-        """E, G, F and C take one step down eq. (6), through frozen discriminators."""
+        """E, G, F and C take one step down eq. (6), through frozen discriminators. Built in chapter 08."""
         c, lam = self.config, self.config.lam
         record: dict[str, Tensor] = {}
         judged = slice(c.judged_images // self.pieces or None)
@@ -309,6 +317,8 @@ class Trainer:
 
     def descend(self, loss: Tensor, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
         """Take a step down a loss; of a batch in parts, add up the gradients and step after the last one.
+
+        Built in chapter 08.
 
         Args:
             loss: of the part at hand, a mean over its images.

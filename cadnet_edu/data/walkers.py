@@ -133,8 +133,9 @@ def walkers(
     Raises:
         ValueError: for an unknown size, silly pixel sizes, or counts that leave nothing to train on or to score.
 
-    Choice: training on all images of a person by all cameras, and one query for each test person and camera, follow
-    Market-1501; unlike there, small sets see everybody by every camera.
+    Choice:
+        Training on all images of a person by all cameras, and one query for each test person and camera, follow
+        Market-1501; unlike there, small sets see everybody by every camera.
     """
     if size not in SIZES:
         raise ValueError(f"There is no Walkers size {size!r}. Choose one of {', '.join(map(repr, SIZES))}.")
@@ -254,8 +255,9 @@ def _workers() -> int:
 def _pooled(tasks: list[tuple[list[Shot], int, int, int]]) -> Iterator[np.ndarray]:
     """Chunks drawn by a pool of processes, in order; ends early, without an error, where processes cannot be used.
 
-    Choice: ``fork`` on Linux, since workers start at once and only compute with NumPy; ``spawn`` elsewhere. Under
-    ``spawn`` a script without ``if __name__ == "__main__"`` breaks its workers, and drawing goes on in one process.
+    Choice:
+        ``fork`` on Linux, since workers start at once and only compute with NumPy; ``spawn`` elsewhere. Under
+        ``spawn`` a script without ``if __name__ == "__main__"`` breaks its workers, and drawing goes on in one process.
     """
     if _workers() < 2 or multiprocessing.current_process().daemon:
         return
@@ -295,8 +297,9 @@ def write_market1501(split: Split, folder: str | Path) -> Path:
         ValueError: when the folder holds something already.
         OSError: when it cannot be written; nothing is left behind then.
 
-    Choice: JPEG, as in Market-1501, but quality 97 without chroma sub-sampling (4:4:4). Market's own files have
-    compression marks; the fine stripes of Walkers are to reach the network nearly as drawn.
+    Choice:
+        JPEG, as in Market-1501, but quality 97 without chroma sub-sampling (4:4:4). Market's own files have
+        compression marks; the fine stripes of Walkers are to reach the network nearly as drawn.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

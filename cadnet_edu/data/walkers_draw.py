@@ -166,7 +166,8 @@ def draw(
     Raises:
         ValueError: for negative numbers or a size in which no person can be drawn.
 
-    Choice: the crop is centred on the person with a jitter of about 2 %, as the boxes of a good detector are.
+    Choice:
+        The crop is centred on the person with a jitter of about 2 %, as the boxes of a good detector are.
     """
     check_size(height, width)
     if min(identity, camera, shot, seed) < 0:

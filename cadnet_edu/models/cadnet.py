@@ -15,7 +15,10 @@ from cadnet_edu.models.encoder import Encoder
 
 
 class Output(NamedTuple):
-    """All that CAD-Net computes on its way; the names are the paper's. What a variant does not build is None."""
+    """All that CAD-Net computes on its way; the names are the paper's. What a variant does not build is None.
+
+    Built in chapter 07.
+    """
 
     f: Tensor  # resolution-invariant map (b, d, h, w)
     x_hat: Tensor | None  # recovered HR image G(f) (b, 3, H, W) in [0, 1]
@@ -27,6 +30,8 @@ class Output(NamedTuple):
 
 
 class _Slowed(torch.autograd.Function):
+    """Nothing on the way forward; on the way back, the gradient times a share. Built in chapter 07."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
         ctx.share = share
@@ -39,6 +44,8 @@ class _Slowed(torch.autograd.Function):
 
 def slowed(x: Tensor, share: float) -> Tensor:
     """x itself, of whose gradient only a share flows back.
+
+    Built in chapter 07.
 
     Args:
         x: any tensor.
@@ -55,6 +62,8 @@ def slowed(x: Tensor, share: float) -> Tensor:
 class CADNet(nn.Module):
     """The Cross-resolution Adversarial Dual Network (Fig. 2).
 
+    Built in chapter 07.
+
     Args:
         identities: number of training identities.
         size: ``(H, W)`` of the images, 256 x 128 in the paper.
@@ -67,10 +76,8 @@ class CADNet(nn.Module):
         skips: what G gets besides f: E's maps (``encoder``), those and the image that it adds its answer to
             (``encoder+residual``), or ``none``.
         subpixel: how G doubles the size for the last time, see ``Decoder``.
-        backflow: the share of the gradient that flows from G back into E. Choice: ours; an f that serves recovery has
-            to know the resolution that L_adv^{D_F} wants it to forget.
-        branch_heads: whether f and g get a classifier each, beside the one on v. Choice: ours; with a single
-            classifier on v = [f, g] the branch that learns faster takes the whole gradient and the other starves.
+        backflow: the share of the gradient that flows from G back into E; see Choice.
+        branch_heads: whether f and g get a classifier each, beside the one on v; see Choice.
         neck: whether classifiers have a BatchNorm neck, see ``Classifier``.
 
     Shapes:
@@ -79,6 +86,11 @@ class CADNet(nn.Module):
 
     Raises:
         ValueError: for an unknown choice, parts that cannot work together, or a size that E cannot halve often enough.
+
+    Choice:
+        ``backflow`` and ``branch_heads`` are ours. An f that serves recovery has to know the resolution that
+        L_adv^{D_F} wants it to forget. With a single classifier on v = [f, g] the branch that learns faster takes the
+        whole gradient, and the other starves.
     """
 
     def __init__(

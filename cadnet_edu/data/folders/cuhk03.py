@@ -116,6 +116,8 @@ def held_out_identities(file: Any, testset: int, sizes: list[int]) -> set[int]:
 def offsets(sizes: list[int]) -> list[int]:
     """The number that the first person of each pair gets.
 
+    Built in chapter 14.
+
     >>> offsets([843, 440, 77, 58, 49])
     [0, 843, 1283, 1360, 1418]
     """
