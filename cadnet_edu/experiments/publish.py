@@ -9,6 +9,7 @@ from typing import Any
 
 from cadnet_edu.claims import CLAIMS, Evidence, ledger, page
 from cadnet_edu.config import Config
+from cadnet_edu.experiments.conduct import Task
 from cadnet_edu.experiments.pictures import ENDING
 from cadnet_edu.experiments.rows import Row, row
 from cadnet_edu.experiments.tables import Path as Place
@@ -47,7 +48,7 @@ def claims(base: Config, rows: Sequence[Row], records: Records, seeds: Sequence[
     return ledger(CLAIMS, evidence(base, records, seeds), about)
 
 
-def publish(what: str, data: dict[str, Any], rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> Path:
+def publish(what: str, data: dict[str, Any], todo: Sequence[Task], records: Records) -> Path:
     """Copy what a table was made of into the book's results, and the table with it.
 
     Records go to ``book/results/runs/PROFILE``, their pictures beside them, the table to ``book/results``, and the page
@@ -56,9 +57,8 @@ def publish(what: str, data: dict[str, Any], rows: Sequence[Row], records: Recor
     Args:
         what: the table or figure.
         data: as it was written.
-        rows: its rows.
+        todo: the runs that it was made of.
         records: where their records are.
-        seeds: which repetitions count.
 
     Returns:
         the table's path.
@@ -69,15 +69,14 @@ def publish(what: str, data: dict[str, Any], rows: Sequence[Row], records: Recor
     results = COMMITTED.parent
     if not results.parent.is_dir():
         raise ValueError(f"--publish: there is no book at {results.parent}. Work in a checkout of the source.")
-    folder = COMMITTED / rows[0].config.profile
-    for one in rows:
-        for config in one.runs(seeds):
-            found = records.find(config)
-            if found is not None and found.path.parent != folder:
-                write_record(folder / found.path.name, found.record)
-                picture = found.path.with_suffix(ENDING)
-                if found.record["picture"] and picture.exists():
-                    shutil.copyfile(picture, folder / picture.name)
+    folder = COMMITTED / todo[0].config.profile
+    for task in todo:
+        found = records.find(task.config)
+        if found is not None and found.path.parent != folder:
+            write_record(folder / found.path.name, found.record)
+            picture = found.path.with_suffix(ENDING)
+            if found.record["picture"] and picture.exists():
+                shutil.copyfile(picture, folder / picture.name)
     if what == "claims":
         write_atomically(results.parent / "claims.md", lambda file: file.write(page(data).encode()))
     return write_record(results / f"{what}.json", data, LEVELS)

@@ -128,6 +128,21 @@ def test_each_run_is_told_apart_and_floors_come_once() -> None:
     assert [str(t) for t in todo if not t.row.trained] == ["bilinear"]
 
 
+def test_only_the_headline_has_further_seeds() -> None:
+    todo = tasks(rows(["bilinear", "g_only", "cadnet"], profile("smoke")), range(2), range(4))
+    assert [str(t) for t in todo] == [
+        "bilinear", "g_only, seed 0", "cadnet, seed 0", "g_only, seed 1", "cadnet, seed 1", "cadnet, seed 2",
+        "cadnet, seed 3",
+    ]  # fmt: skip
+    alone = rows(["g_only"], profile("smoke"))
+    assert tasks(alone, range(2), range(4)) == tasks(alone, range(2))
+
+
+def test_fewer_headline_seeds_than_seeds_are_refused(tmp_path: Path, capsys: Any) -> None:
+    assert smoke(tmp_path, "--seeds", 2, "--headline-seeds", 1) == 2
+    assert "--headline-seeds 1: give at least as many as --seeds, 2" in capsys.readouterr().err
+
+
 def test_the_regime_reaches_the_settings() -> None:
     few = row("cadnet", profile("smoke"), "few").config
     assert few.labelled == REGIMES["few"].changes["labelled"] < 1 == row("cadnet", profile("smoke")).config.labelled
