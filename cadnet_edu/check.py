@@ -19,6 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cadnet_edu.exercises.ablations import (
+    check_changes,
+    check_interaction,
+    check_seeds_needed,
+    check_weight_for_share,
+)
 from cadnet_edu.exercises.alignment import check_best_judge, check_judge_loss, check_meet_halfway, check_pull
 from cadnet_edu.exercises.baseline import check_batch_hard, check_cross_entropy, check_pairwise_distance
 from cadnet_edu.exercises.detail import check_gain, check_lay_out, check_rounded, check_window_ssim
@@ -39,6 +45,7 @@ from cadnet_edu.exercises.retrieval import (
     check_rank_of_first_match,
     check_single_shot_rank1,
 )
+from cadnet_edu.exercises.unseen import check_expected_best, check_saved_by_g, check_says, check_seeds_needed
 from cadnet_edu.exercises.whole import check_lr_factor, check_moved, check_total
 
 __all__ = [
@@ -49,11 +56,14 @@ __all__ = [
     "check_best_image_judge",
     "check_best_judge",
     "check_best_reader",
+    "check_changes",
     "check_cmc",
     "check_cross_entropy",
     "check_degrade",
+    "check_expected_best",
     "check_findable",
     "check_gain",
+    "check_interaction",
     "check_joint_vector",
     "check_judge_loss",
     "check_lay_out",
@@ -73,11 +83,15 @@ __all__ = [
     "check_read_name",
     "check_right_detail",
     "check_rounded",
+    "check_saved_by_g",
+    "check_says",
+    "check_seeds_needed",
     "check_single_shot_rank1",
     "check_slowed",
     "check_steps_for",
     "check_total",
     "check_trouble_at",
+    "check_weight_for_share",
     "check_window_ssim",
     "same",
 ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import answers_ablations
 import answers_alignment
 import answers_detail
 import answers_full_runs
 import answers_real_data
 import answers_realism
+import answers_unseen
 import answers_whole
 import numpy as np
 import pytest
@@ -401,7 +403,11 @@ WRONG += answers_whole.WRONG
 RIGHT += answers_realism.RIGHT
 WRONG += answers_realism.WRONG
 RIGHT += answers_detail.RIGHT
+RIGHT += answers_unseen.RIGHT
 WRONG += answers_detail.WRONG
+WRONG += answers_unseen.WRONG
+RIGHT += answers_ablations.RIGHT
+WRONG += answers_ablations.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
 
 

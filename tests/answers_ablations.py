@@ -1,0 +1,108 @@
+"""Answers to the exercises of chapter 11: right ones, and mistakes with a part of the message meant for them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from cadnet_edu import check
+from cadnet_edu.intervals import t_quantile
+
+
+def changes(before, after):
+    found = 0
+    for name in before:
+        if isinstance(before[name], dict):
+            found += changes(before[name], after[name])
+        elif name != "method":
+            found += before[name] != after[name]
+    return found
+
+
+def leaves(settings, name=""):
+    if not isinstance(settings, dict):
+        return {(name, settings)}
+    return set().union(*(leaves(value, f"{name}.{key}") for key, value in settings.items() if key != "method"))
+
+
+def changes_by_set(before, after):
+    return len(leaves(before) - leaves(after))
+
+
+def changes_outside(before, after):
+    return sum(before[name] != after[name] for name in before if name != "method")
+
+
+def changes_as_text(before, after):
+    if changes_by_set(before, after):
+        return changes_by_set(before, after)
+    return int(str(before) != str(after))
+
+
+def interaction(both, without_a, without_b, neither):
+    return (both - without_a) - (without_b - neither)
+
+
+def seeds_needed(deviation, difference, share=0.975, degrees=-1, power=0.5, start=2):
+    n = start
+    while n > 1 and t_quantile(share, n + degrees) * deviation / n**power > difference:
+        n += 1
+    return n
+
+
+def seeds_needed_from_above(deviation, difference):
+    enough = [t_quantile(0.975, n - 1) * deviation / math.sqrt(n) <= difference for n in range(2, 100)]
+    return np.float64(2 + enough.index(True))
+
+
+def weight_for_share(pull, others, share):
+    return share * others / ((1 - share) * pull)
+
+
+def weight_by_bisection(pull, others, share):
+    low, high = 0.0, 1e6
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if middle * pull / (middle * pull + others) < share else (low, middle)
+    return low
+
+
+RIGHT = [
+    (check.check_changes, changes),
+    (check.check_changes, changes_by_set),
+    (check.check_interaction, interaction),
+    (check.check_interaction, lambda both, a, b, neither: (both - b) - (a - neither)),
+    (check.check_interaction, lambda both, a, b, neither: (both - a) + (both - b) - (both - neither)),
+    (check.check_seeds_needed, seeds_needed),
+    (check.check_seeds_needed, seeds_needed_from_above),
+    (check.check_weight_for_share, weight_for_share),
+    (check.check_weight_for_share, weight_by_bisection),
+]
+WRONG = [
+    (check.check_changes, changes_outside, "'lam' counts once"),
+    (check.check_changes, lambda x, y: changes(x, y) + (x["method"] != y["method"]), "leave 'method' out"),
+    (check.check_changes, lambda x, y: changes(x["lam"], y["lam"]), "settings beside it"),
+    (check.check_changes, changes_as_text, "key by key"),
+    (check.check_changes, lambda x, y: sum(x[k] != y[k] for k in ("features",)), "look inside 'lam'"),
+    (check.check_changes, lambda x, y: len(leaves(x) & leaves(y)), "that stayed"),
+    (check.check_interaction, lambda *scores: -interaction(*scores), "the sign is turned"),
+    (check.check_interaction, lambda *scores: abs(interaction(*scores)), "keep the sign"),
+    (check.check_interaction, lambda *scores: interaction(*scores) / 2, "half of it"),
+    (check.check_interaction, lambda both, a, b, neither: both - a, "while b is there, which is all"),
+    (check.check_interaction, lambda both, a, b, neither: both - b, "while a is there"),
+    (check.check_interaction, lambda both, a, b, neither: both - neither, "both bring together"),
+    (check.check_interaction, lambda both, a, b, neither: both - a + both - b, "the sum of the two drops"),
+    (check.check_interaction, lambda both, a, b, neither: both - a - b, "'neither' has been forgotten"),
+    (check.check_seeds_needed, lambda s, d: max(2, math.ceil((1.96 * s / d) ** 2)), "1.96 belongs"),
+    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, share=0.95), "0.975 leaves out 2.5"),
+    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, power=1), "by the root of n"),
+    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, degrees=0), "not n."),
+    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d) - 1, "the last n that is not enough"),
+    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, start=2 if s else 1), "begin with n = 2"),
+    (check.check_weight_for_share, lambda pull, others, share: share * others / pull, "not of the whole"),
+    (check.check_weight_for_share, lambda pull, others, share: weight_for_share(1 / pull, others, share), "multiplies"),
+    (check.check_weight_for_share, lambda pull, others, s: weight_for_share(pull, others, 1 - s), "turned over"),
+    (check.check_weight_for_share, lambda pull, others, share: weight_for_share(pull, 1, share), "is not in it"),
+    (check.check_weight_for_share, lambda pull, others, share: weight_for_share(1, others, share), "at weight 1"),
+]
