@@ -125,6 +125,8 @@ def members(file: zipfile.ZipFile | tarfile.TarFile, archive: Path) -> Iterator[
             kind = (info.external_attr >> 16) & 0o170000
             if kind not in (0, 0o100000, 0o040000):
                 raise ValueError(f"{archive}: {info.filename!r} in it is {LINK}")
+            if not info.filename:  # nothing before the first zero byte; is_dir would stumble over it
+                raise ValueError(f"{archive}: a file in it has no name. It is not unpacked.")
             if not info.is_dir():
                 yield Member(info.filename, info.file_size, lambda info=info: file.open(info))  # type: ignore[misc]
     else:
@@ -147,10 +149,7 @@ def safe(found: list[Member], archive: Path, max_bytes: int, max_files: int, max
         if not parts or ".." in parts or parts[0] == "/" or windows.drive or windows.root or "\0" in member.name:
             raise ValueError(f"{archive}: {member.name!r} in it would land outside the folder. It is not unpacked.")
     kept = [m for m in found if not any(part in IGNORED for part in PurePosixPath(m.name).parts)]
-    names = [m.name.casefold() for m in kept]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{archive}: {twice!r} is in it twice: one would overwrite the other. It is not unpacked.")
+    refuse_overlapping([PurePosixPath(m.name.casefold()) for m in kept], archive)
     total, size = sum(m.size for m in kept), archive.stat().st_size
     if len(kept) > max_files or total > max_bytes or total > max_ratio * max(size, 1):
         raise ValueError(
@@ -161,6 +160,23 @@ def safe(found: list[Member], archive: Path, max_bytes: int, max_files: int, max
     if not kept:
         raise ValueError(f"{archive}: the archive is empty.")
     return kept
+
+
+def refuse_overlapping(places: list[PurePosixPath], archive: Path) -> None:
+    """Check that every file has a place of its own, also on a disk that takes ``A.jpg`` and ``a.jpg`` for one.
+
+    Raises:
+        ValueError: which names a file that comes twice, or whose name is also that of a folder.
+    """
+    seen: set[PurePosixPath] = set()
+    for place in places:
+        if place in seen:
+            raise ValueError(f"{archive}: '{place}' is in it twice: one would overwrite the other. It is not unpacked.")
+        seen.add(place)
+    for place in places:
+        for folder in place.parents:
+            if folder in seen:
+                raise ValueError(f"{archive}: '{folder}' in it is both a file and a folder. It is not unpacked.")
 
 
 def require_space(folder: Path, needed: int) -> None:

@@ -9,6 +9,7 @@ import resource
 import shutil
 import stat
 import tarfile
+import warnings
 import zipfile
 from collections import namedtuple
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fixtures import write_viper
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cadnet_edu.data import archives
@@ -75,20 +76,48 @@ def test_no_member_leaves_the_folder(tmp_path, name, kind):
     only(tmp_path, "evil")
 
 
-@settings(max_examples=40, deadline=None)
-@given(name=st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12))
+def zipped_as(path: Path, name: str) -> Path:
+    """An archive of good.jpg and of a member of any name, also one that zipfile would cut at a zero byte."""
+    info = zipfile.ZipInfo("x")
+    info.filename = name
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("good.jpg", b"1")
+        with warnings.catch_warnings(action="ignore"):  # of a name that comes twice
+            file.writestr(info, b"2")
+    return path
+
+
+NAMES = st.one_of(
+    st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12),
+    st.lists(st.sampled_from([*"./\\:~ \0a", "..", "good.jpg", "GOOD.JPG"]), min_size=1, max_size=5).map("".join),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(name=NAMES)
+@example(name="\0")
+@example(name="\0a.jpg")
+@example(name="good.jpg/a")
 def test_whatever_a_member_is_called_it_stays_inside(name, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
-    archive = zipped(folder / "x.zip", {"good.jpg": b"1", name: b"2"})
+    archive = zipped_as(folder / "x.zip", name)
     before = sorted(os.listdir(folder.parent))
+    refused = ""
     try:
         extract(archive, folder / "out")
-    except (ValueError, OSError):
-        only(folder, "x.zip")
-    else:
-        only(folder, "x.zip", "out")
+    except ValueError as error:
+        refused = str(error)
+    only(folder, "x.zip", *([] if refused else ["out"]))
+    assert not refused or refused.startswith(f"{archive}: ")
     assert sorted(os.listdir(folder.parent)) == before
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name", ["\0", "\0a.jpg"])
+def test_a_member_without_a_name(tmp_path, name):
+    with pytest.raises(ValueError, match=r"x.zip: a file in it has no name"):
+        extract(zipped_as(tmp_path / "x.zip", name), tmp_path / "out")
+    only(tmp_path, "x.zip")
 
 
 def test_links_and_devices_are_refused(tmp_path):
@@ -135,6 +164,13 @@ def test_twice_the_same_name(tmp_path):
     archive = zipped(tmp_path / "x.zip", {"A.jpg": b"1", "a.JPG": b"2"})
     with pytest.raises(ValueError, match=r"'a.jpg' is in it twice"):
         extract(archive, tmp_path / "out")
+    for name in ("./good.jpg", "good.jpg/.", "GOOD.jpg"):
+        with pytest.raises(ValueError, match=r"'good.jpg' is in it twice"):
+            extract(zipped_as(tmp_path / "y.zip", name), tmp_path / "out")
+    for kind, name in (("a file in a file", "good.jpg/a"), ("deeper", "Good.jpg/a/b")):
+        with pytest.raises(ValueError, match=r"'good.jpg' in it is both a file and a folder"):
+            extract(zipped_as(tmp_path / f"{kind}.zip", name), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_damaged_archive(tmp_path):
