@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from cadnet_edu.exercises.ablations import (
     check_changes,
+    check_false_star,
     check_interaction,
-    check_seeds_needed,
     check_weight_for_share,
 )
 from cadnet_edu.exercises.alignment import check_best_judge, check_judge_loss, check_meet_halfway, check_pull
@@ -45,7 +45,7 @@ from cadnet_edu.exercises.retrieval import (
     check_rank_of_first_match,
     check_single_shot_rank1,
 )
-from cadnet_edu.exercises.unseen import check_expected_best, check_saved_by_g, check_says, check_seeds_needed
+from cadnet_edu.exercises.unseen import check_expected_best, check_kink, check_saved_by_g, check_surely
 from cadnet_edu.exercises.whole import check_lr_factor, check_moved, check_total
 
 __all__ = [
@@ -61,11 +61,13 @@ __all__ = [
     "check_cross_entropy",
     "check_degrade",
     "check_expected_best",
+    "check_false_star",
     "check_findable",
     "check_gain",
     "check_interaction",
     "check_joint_vector",
     "check_judge_loss",
+    "check_kink",
     "check_lay_out",
     "check_logit_gradient",
     "check_lr_factor",
@@ -84,11 +86,10 @@ __all__ = [
     "check_right_detail",
     "check_rounded",
     "check_saved_by_g",
-    "check_says",
-    "check_seeds_needed",
     "check_single_shot_rank1",
     "check_slowed",
     "check_steps_for",
+    "check_surely",
     "check_total",
     "check_trouble_at",
     "check_weight_for_share",

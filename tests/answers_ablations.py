@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from cadnet_edu import check
-from cadnet_edu.intervals import t_quantile
 
 
 def changes(before, after):
@@ -44,16 +41,12 @@ def interaction(both, without_a, without_b, neither):
     return (both - without_a) - (without_b - neither)
 
 
-def seeds_needed(deviation, difference, share=0.975, degrees=-1, power=0.5, start=2):
-    n = start
-    while n > 1 and t_quantile(share, n + degrees) * deviation / n**power > difference:
-        n += 1
-    return n
+def false_star(comparisons, level):
+    return 1 - (1 - level) ** comparisons
 
 
-def seeds_needed_from_above(deviation, difference):
-    enough = [t_quantile(0.975, n - 1) * deviation / math.sqrt(n) <= difference for n in range(2, 100)]
-    return np.float64(2 + enough.index(True))
+def false_star_by_sum(k, level):
+    return sum(math.comb(k, n) * level**n * (1 - level) ** (k - n) for n in range(1, k + 1))
 
 
 def weight_for_share(pull, others, share):
@@ -74,8 +67,8 @@ RIGHT = [
     (check.check_interaction, interaction),
     (check.check_interaction, lambda both, a, b, neither: (both - b) - (a - neither)),
     (check.check_interaction, lambda both, a, b, neither: (both - a) + (both - b) - (both - neither)),
-    (check.check_seeds_needed, seeds_needed),
-    (check.check_seeds_needed, seeds_needed_from_above),
+    (check.check_false_star, false_star),
+    (check.check_false_star, false_star_by_sum),
     (check.check_weight_for_share, weight_for_share),
     (check.check_weight_for_share, weight_by_bisection),
 ]
@@ -94,12 +87,12 @@ WRONG = [
     (check.check_interaction, lambda both, a, b, neither: both - neither, "both bring together"),
     (check.check_interaction, lambda both, a, b, neither: both - a + both - b, "the sum of the two drops"),
     (check.check_interaction, lambda both, a, b, neither: both - a - b, "'neither' has been forgotten"),
-    (check.check_seeds_needed, lambda s, d: max(2, math.ceil((1.96 * s / d) ** 2)), "1.96 belongs"),
-    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, share=0.95), "0.975 leaves out 2.5"),
-    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, power=1), "by the root of n"),
-    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, degrees=0), "not n."),
-    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d) - 1, "the last n that is not enough"),
-    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, start=2 if s else 1), "begin with n = 2"),
+    (check.check_false_star, lambda k, level: k * level, "on average"),
+    (check.check_false_star, lambda k, level: min(1, k * level), "on average"),
+    (check.check_false_star, lambda k, level: level**k, "that all of them"),
+    (check.check_false_star, lambda k, level: level, "however many"),
+    (check.check_false_star, lambda k, level: (1 - level) ** k if k > 2 else 0.75, "that none gets"),
+    (check.check_false_star, lambda k, level: k * level * (1 - level) ** (k - 1) if k > 2 else 0.75, "exactly one"),
     (check.check_weight_for_share, lambda pull, others, share: share * others / pull, "not of the whole"),
     (check.check_weight_for_share, lambda pull, others, share: weight_for_share(1 / pull, others, share), "multiplies"),
     (check.check_weight_for_share, lambda pull, others, s: weight_for_share(pull, others, 1 - s), "turned over"),

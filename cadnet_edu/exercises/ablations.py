@@ -1,4 +1,4 @@
-"""Checks for chapter 11: what an ablation changes, terms that need each other, how many seeds, and a term's share."""
+"""Checks for chapter 11: what an ablation changes, terms that need each other, luck, and a term's share."""
 
 from __future__ import annotations
 
@@ -69,29 +69,26 @@ def check_interaction(student: Callable) -> None:
     )
 
 
-@reports("Student's t, n - 1 degrees of freedom, and the first n that is enough.")
-def check_seeds_needed(student: Callable) -> None:
-    """Check ``seeds_needed(deviation, difference)``: the fewest seeds whose interval is narrow enough.
+@reports("one minus the chance that none of them gets one.")
+def check_false_star(student: Callable) -> None:
+    """Check ``false_star(comparisons, level)``: the chance of a star where there is nothing to see.
 
-    ``deviation`` is the standard deviation (with n - 1) of a paired difference over seeds. The 95 % interval of the
-    mean of n of them is ``± t(n - 1) deviation / sqrt(n)``; wanted is the smallest n, 2 or more, for which what follows
-    the ``±`` is at most ``difference``. ``cadnet_edu.intervals.t_quantile(0.975, n - 1)`` gives t.
+    A comparison of two things that do not differ gets a star by mere luck with the chance ``level``, 0.05 say. Wanted
+    is the chance that at least one of several independent comparisons gets one.
     """
     mistakes = {
-        "1.96 belongs to a deviation that is known. From a few seeds it is guessed, and t pays for that.": 62,
-        "t_quantile(0.95, ...) leaves out 5 % on each side, 10 in all; 0.975 leaves out 2.5.": 46,
-        "divide by the root of n, not by n.": 10,
-        "this is the last n that is not enough; give the first that is.": 63,
+        "this is how many stars there are on average. The chance of at least one is less, and never above 1.": 1.0,
+        "this is the chance that all of them get a star.": 0.5**2,
+        "this is the chance that one comparison gets a star, however many there are.": 0.5,
     }
-    expect(answer(student, 4.0, 1.0), 64, "a deviation of 4 and a difference of 1", mistakes)
-    mistakes = {"n values have n - 1 degrees of freedom, not n.": 11}
-    expect(answer(student, 3.0, 2.0), 12, "a deviation of 3 and a difference of 2", mistakes)
-    expect(
-        answer(student, 0.0, 1.0),
-        2,
-        "a deviation of 0",
-        {"a single seed has no interval at all: begin with n = 2.": 1},
-    )
+    expect(answer(student, 2, 0.5), 0.75, "2 comparisons at level 0.5", mistakes)
+    mistakes = {
+        "this is how many stars there are on average. The chance of at least one is less, and never above 1.": 1.8,
+        "this is the chance that none gets a star; what is wanted is the opposite.": 0.95**36,
+        "this is the chance that exactly one gets a star; two are no better.": 36 * 0.05 * 0.95**35,
+    }
+    expect(answer(student, 36, 0.05), 1 - 0.95**36, "36 comparisons at level 0.05", mistakes)
+    expect(answer(student, 0, 0.05), 0, "no comparison at all")
 
 
 @reports("share over the rest of the share, times the others' pull, over the term's own.")
