@@ -37,6 +37,7 @@ from cadnet_edu.exercises.identify import (
 )
 from cadnet_edu.exercises.real_data import check_findable, check_mlr_roles, check_near_camera, check_read_name
 from cadnet_edu.exercises.realism import check_best_image_judge, check_best_L1_guess, check_right_detail
+from cadnet_edu.exercises.recovered import check_agreement, check_error_left, check_known_share, check_over_rates
 from cadnet_edu.exercises.report import Report
 from cadnet_edu.exercises.resolution import check_degrade, check_nyquist, check_psnr
 from cadnet_edu.exercises.retrieval import (
@@ -50,6 +51,7 @@ from cadnet_edu.exercises.whole import check_lr_factor, check_moved, check_total
 
 __all__ = [
     "Report",
+    "check_agreement",
     "check_average_precision",
     "check_batch_hard",
     "check_best_L1_guess",
@@ -60,6 +62,7 @@ __all__ = [
     "check_cmc",
     "check_cross_entropy",
     "check_degrade",
+    "check_error_left",
     "check_expected_best",
     "check_false_star",
     "check_findable",
@@ -68,6 +71,7 @@ __all__ = [
     "check_joint_vector",
     "check_judge_loss",
     "check_kink",
+    "check_known_share",
     "check_lay_out",
     "check_logit_gradient",
     "check_lr_factor",
@@ -77,6 +81,7 @@ __all__ = [
     "check_moved",
     "check_near_camera",
     "check_nyquist",
+    "check_over_rates",
     "check_pairwise_distance",
     "check_pooled",
     "check_psnr",
