@@ -10,6 +10,7 @@ import answers_detail
 import answers_full_runs
 import answers_real_data
 import answers_realism
+import answers_recovered
 import answers_unseen
 import answers_whole
 import numpy as np
@@ -408,6 +409,8 @@ WRONG += answers_detail.WRONG
 WRONG += answers_unseen.WRONG
 RIGHT += answers_ablations.RIGHT
 WRONG += answers_ablations.WRONG
+RIGHT += answers_recovered.RIGHT
+WRONG += answers_recovered.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
 
 
