@@ -35,6 +35,13 @@ from cadnet_edu.exercises.identify import (
     check_logit_gradient,
     check_slowed,
 )
+from cadnet_edu.exercises.ledger import (
+    check_by_luck,
+    check_holm,
+    check_information,
+    check_says,
+    check_seeds_needed,
+)
 from cadnet_edu.exercises.real_data import check_findable, check_mlr_roles, check_near_camera, check_read_name
 from cadnet_edu.exercises.realism import check_best_image_judge, check_best_L1_guess, check_right_detail
 from cadnet_edu.exercises.recovered import check_agreement, check_error_left, check_known_share, check_over_rates
@@ -58,6 +65,7 @@ __all__ = [
     "check_best_image_judge",
     "check_best_judge",
     "check_best_reader",
+    "check_by_luck",
     "check_changes",
     "check_cmc",
     "check_cross_entropy",
@@ -67,6 +75,8 @@ __all__ = [
     "check_false_star",
     "check_findable",
     "check_gain",
+    "check_holm",
+    "check_information",
     "check_interaction",
     "check_joint_vector",
     "check_judge_loss",
@@ -91,6 +101,8 @@ __all__ = [
     "check_right_detail",
     "check_rounded",
     "check_saved_by_g",
+    "check_says",
+    "check_seeds_needed",
     "check_single_shot_rank1",
     "check_slowed",
     "check_steps_for",

@@ -8,6 +8,7 @@ import answers_ablations
 import answers_alignment
 import answers_detail
 import answers_full_runs
+import answers_ledger
 import answers_real_data
 import answers_realism
 import answers_recovered
@@ -324,6 +325,7 @@ WRONG = [
     (check.check_pairwise_distance, lambda a, b: pairwise(b, a), "exchanged"),
 ]
 
+
 # ------------------------------------------------------------------------------- chapter 07: recover to identify
 def joint_vector(f, g):
     return torch.cat([f, g], dim=1).mean((2, 3))
@@ -411,6 +413,8 @@ RIGHT += answers_ablations.RIGHT
 WRONG += answers_ablations.WRONG
 RIGHT += answers_recovered.RIGHT
 WRONG += answers_recovered.WRONG
+RIGHT += answers_ledger.RIGHT
+WRONG += answers_ledger.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
 
 
