@@ -51,6 +51,7 @@ DRAW = {
     "rank_lists": lambda: figures.rank_lists(
         IMAGES[:2], IMAGES, [[3, 4, 5], [6, 7, -1]], [[False, True, True], [False, False, False]]
     ),
+    "tsne_coloured": lambda: figures.tsne_coloured(RNG.normal(size=(40, 2)), ["left", "right"] * 20, "camera"),
     "tsne_panels": lambda: figures.tsne_panels(
         RNG.normal(size=(40, 2)), np.repeat(np.arange(5), 8), np.tile([1, 2, 4, 8], 10), note="seed 0"
     ),
@@ -66,6 +67,14 @@ DRAW = {
             "r = 8": {"bands": BANDS, "ratio": [0.7, 0.9, 1.0, 1.1]},
         }
     ),
+    "clearances": lambda: figures.clearances(
+        {
+            "a claim with a long name and two": [(2, 1, 3), (0.5, -1, 2)],
+            "one more": [(-9, -9.1, -8.9), (1, 1, 1)],
+            "none": [],
+        }
+    ),
+    "many_intervals": lambda: figures.many_intervals([(-1, 1), (0.5, 2), (-3, -1)]),
     "stacked_shares": lambda: figures.stacked_shares(PULLS, "share of the gradient at E (%)"),
     "identity_maps": lambda: figures.identity_maps(MAP, MAP),
 }
@@ -278,6 +287,16 @@ def test_silhouettes_tell_identity_from_rate():
     assert math.isnan(figures.silhouette(w, np.zeros(48)))
 
 
+def test_a_coloured_map_names_its_labels_and_how_far_apart_they_are():
+    w = np.concatenate([RNG.normal(size=(20, 4)), RNG.normal(size=(20, 4)) + 20])
+    fig = figures.tsne_coloured(RNG.normal(size=(40, 2)), np.repeat([1.0, 4.0], 20), "rate", w)
+    assert figures.describe(fig).startswith("40 t-SNE points, coloured by rate: 1, 4. Silhouette 0.9")
+    assert [text.get_text() for text in fig.axes[0].get_legend().get_texts()] == ["1", "4"]
+    assert "10 t-SNE" in figures.describe(figures.tsne_coloured(np.eye(20)[:, :2], range(20), "person"))
+    with pytest.raises(ValueError, match="3 points and 2 labels"):
+        figures.tsne_coloured(np.zeros((3, 2)), [1, 2], "person")
+
+
 def test_tsne_panels_show_at_most_so_many_identities_each_with_its_own_look():
     pids = np.repeat(np.arange(20), 2)
     fig = figures.tsne_panels(RNG.normal(size=(40, 2)), pids, np.tile([1, 4], 20), most=15)
@@ -357,6 +376,26 @@ def test_shares_fill_each_row_and_are_told_apart_without_colour():
     assert fig.get_suptitle() == "start: L_cls 90 %"
     with pytest.raises(ValueError, match="nothing: no share above 0"):
         figures.stacked_shares({"nothing": {"f": -1.0}})
+
+
+def test_every_comparison_lies_where_its_interval_says():
+    fig = DRAW["clearances"]()
+    dots = [(line.get_xdata()[0], line.get_marker()) for line in fig.axes[0].lines]
+    assert dots == [(2, "o"), (pytest.approx(1 / 3), "D"), (pytest.approx(-90), "s"), (200, "o")]
+    assert fig.get_suptitle() == "2 as claimed, 1 open, 1 the opposite"
+    assert "one more: 1 as claimed, 1 the opposite." in fig.alt
+    assert "none" not in fig.alt
+    with pytest.raises(ValueError, match="no comparison"):
+        figures.clearances({"none": []})
+
+
+def test_intervals_that_miss_the_truth_stand_out():
+    fig = DRAW["many_intervals"]()
+    assert [list(line.get_ydata()) for line in fig.axes[0].lines][:1] == [[1.25, -2]]
+    assert fig.get_suptitle() == "2 of 3 miss the truth"
+    assert figures.many_intervals([(1, 2)], truth=1.5).get_suptitle() == "0 of 1 miss the truth"
+    with pytest.raises(ValueError, match="no interval"):
+        figures.many_intervals([])
 
 
 def test_identity_maps_show_every_point_in_every_panel():

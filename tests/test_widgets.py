@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cadnet_edu import figures, widgets
-from cadnet_edu.widgets import View, chooser, compare, live_chooser, player, quiz
+from cadnet_edu.widgets import View, chooser, compare, explore, live_chooser, player, quiz
 from cadnet_edu.widgets.page import data_uri
 
 RNG = np.random.default_rng(0)
@@ -24,12 +24,17 @@ def a_view(query="ann", rate=2.0):
     return View(IMAGES[k], [IMAGES[j] for j in (1, 2, 3)], [rate < 4, True, False], recovered=IMAGES[0], note="21 dB.")
 
 
+def a_bar(rate, method):
+    return figures.bars_with_intervals({method: rate / 4})
+
+
 TABLE = {(query, rate): a_view(query, rate) for query in ("ann", "boris") for rate in (2.0, 4.0)}
 MAKE = {
     "player": lambda: player(list(IMAGES[:3]), ["r = 1", "r = 2", "r = 4"], title="One person"),
     "player_figures": lambda: player([figures.bars_with_intervals({"a": x}) for x in (0.1, 0.2)], ["one", "two"]),
     "compare": lambda: compare(IMAGES[0], IMAGES[1], title="Before and after"),
     "chooser": lambda: chooser(TABLE),
+    "explorer": lambda: explore(a_bar, {"rate": [2, 1], "method": ["ours", "theirs"]}, title="Bars"),
     "quiz": lambda: quiz("Which stripes vanish?", ["coarse <ones>", "fine ones"], 1, SECRET, ["Too coarse.", ""]),
     "quiz_images": lambda: quiz("Who is it?", ["A", "B"], 0, SECRET, images=IMAGES[:2], picture=IMAGES[2]),
 }
@@ -320,6 +325,21 @@ def test_the_chooser_follows_query_and_rate(visit):
     assert find(browser, "select")[0].accessible_name == "query"
 
 
+def test_the_explorer_follows_its_knobs(visit):
+    browser = visit("explorer")
+    one, two, ours, _ = find(browser, "input[type=radio]")
+    assert (two.is_selected(), ours.is_selected()) == (True, True)
+    assert seen(browser) == [2]
+    assert find(browser, ".cw-feedback")[0].text == "rate 2, method ours"
+    press(two, "ARROW_UP")
+    assert one.is_selected()
+    assert seen(browser) == [0]
+    press(ours, "ARROW_DOWN")
+    assert seen(browser) == [1]
+    assert find(browser, ".cw-feedback")[0].text == "rate 1, method theirs"
+    assert [group.accessible_name for group in find(browser, "fieldset")] == ["rate", "method"]
+
+
 def test_the_quiz_answers_at_once_and_lets_one_try_again(visit):
     browser = visit("quiz")
     wrong, right = find(browser, "button")
@@ -350,7 +370,7 @@ def test_all_works_on_a_phone_and_in_the_dark(visit):
 
 
 def test_without_scripts_every_frame_is_there_and_no_dead_control(visit):
-    browser = visit("player", "compare", "chooser", javascript=False)
+    browser = visit("player", "compare", "chooser", "explorer", javascript=False)
     try:
         assert all(image.is_displayed() for image in find(browser, "img"))
         assert not any(e.is_displayed() for e in find(browser, "input, select, button"))

@@ -19,8 +19,10 @@ from cadnet_edu.figures.features import (
     silhouette,
     spectrum,
     tsne,
+    tsne_coloured,
     tsne_panels,
 )
+from cadnet_edu.figures.ledger import clearances, many_intervals
 from cadnet_edu.figures.pictures import image_row, images_grid, rank_lists, recovered_grid
 from cadnet_edu.figures.style import DescribedFigure, describe, save, to_uint8, use_style
 from cadnet_edu.figures.training import loss_curves
@@ -28,6 +30,7 @@ from cadnet_edu.figures.training import loss_curves
 __all__ = [
     "DescribedFigure",
     "bars_with_intervals",
+    "clearances",
     "cmc_curves",
     "describe",
     "difference_dots",
@@ -37,6 +40,7 @@ __all__ = [
     "image_row",
     "images_grid",
     "loss_curves",
+    "many_intervals",
     "radial_power",
     "rank1_by_rate",
     "rank1_sweep",
@@ -48,6 +52,7 @@ __all__ = [
     "stacked_shares",
     "to_uint8",
     "tsne",
+    "tsne_coloured",
     "tsne_panels",
     "use_style",
 ]

@@ -106,6 +106,45 @@ def tsne_panels(
     return fig
 
 
+@styled
+def tsne_coloured(points: Any, labels: Any, name: str, w: Any = None, most: int = 10) -> Figure:
+    """Points of one map in the colours of one kind of label, to be compared with another colouring.
+
+    Args:
+        points: ``(n, 2)``, from ``tsne``.
+        labels: ``(n,)`` numbers or texts.
+        name: what the labels are: person, rate, camera.
+        w: the features behind the points; the silhouette is measured on them, else on the points.
+        most: labels shown; more cannot be told apart. The first in sorted order are taken.
+
+    Returns:
+        the figure; its text gives the silhouette.
+
+    Raises:
+        ValueError: when there is not one label a point.
+    """
+    points, labels = to_array(points), to_array(labels)
+    if len(points) != len(labels):
+        raise ValueError(f"{len(points)} points and {len(labels)} labels ({name}): one a point.")
+    kept = np.isin(labels, np.unique(labels)[:most])
+    measured = (points if w is None else to_array(w))[kept]
+    points, labels = points[kept], labels[kept]
+    found = silhouette(measured, labels)
+    fig = new_figure(3.9, 4.6)
+    ax = fig.subplots()
+    _scatter(ax, points, labels, f"silhouette {found:.2f}", legend=True)
+    title(fig, f"Coloured by {name}")
+    fig.alt = (
+        f"{len(points)} t-SNE points, coloured by {name}: {', '.join(map(_plain, np.unique(labels)))}. Silhouette "
+        f"{found:.2f} on {'the points' if w is None else 'w'}: 1 is far apart, 0 is mixed."
+    )
+    return fig
+
+
+def _plain(label: Any) -> str:
+    return label if isinstance(label, str) else f"{label:g}"
+
+
 def _scatter(ax: Axes, points: np.ndarray, labels: np.ndarray, name: str, legend: bool) -> None:
     for i, label in enumerate(np.unique(labels)):
         # The colours go round faster than the markers, so that no two groups share both.
@@ -119,7 +158,7 @@ def _scatter(ax: Axes, points: np.ndarray, labels: np.ndarray, name: str, legend
             alpha=0.85,
             linewidths=0.3,
             edgecolors="white",
-            label=f"{label:g}",
+            label=_plain(label),
         )
     ax.set_title(name)
     ax.set_xticks([])

@@ -1,11 +1,27 @@
 """Things to play with inside a page. The static ones need no kernel, no network and no library: one piece of HTML.
 
 ``player`` (frames and a slider), ``compare`` (before and after), ``chooser`` (a query and a rate: what comes out) and
-``quiz`` give an ``IPython.display.HTML``. ``live_chooser`` and ``LiveCurves`` compute while you watch, where a live
-notebook is there, and fall back to something still where it is not.
+``quiz`` give an ``IPython.display.HTML``. Where somebody sits in front of a live notebook, the others compute while you
+watch, with ipywidgets; elsewhere they fall back to something still: ``explore`` (turn knobs, see another figure) and
+what is made of it, ``growing_curves``, ``loss_weights``, ``tsne_colours``; ``live_chooser``; ``live_curves``.
 """
 
+from cadnet_edu.widgets.knobs import explore, growing_curves, live_curves, loss_weights, tsne_colours
 from cadnet_edu.widgets.live import LiveCurves, is_live, live_chooser
 from cadnet_edu.widgets.static import View, chooser, compare, player, quiz
 
-__all__ = ["LiveCurves", "View", "chooser", "compare", "is_live", "live_chooser", "player", "quiz"]
+__all__ = [
+    "LiveCurves",
+    "View",
+    "chooser",
+    "compare",
+    "explore",
+    "growing_curves",
+    "is_live",
+    "live_chooser",
+    "live_curves",
+    "loss_weights",
+    "player",
+    "quiz",
+    "tsne_colours",
+]

@@ -66,6 +66,18 @@
     one(".cw-feedback").textContent = data.views[query.selectedIndex][rates.findIndex((radio) => radio.checked)].note;
   }
 
+  function explorer() {
+    const knobs = all("fieldset").map((group) => Array.from(group.querySelectorAll("input")));
+    const frames = all(".cw-frame"), said = one(".cw-feedback");
+    function show() {
+      const i = knobs.reduce((place, radios) => place * radios.length + radios.findIndex((radio) => radio.checked), 0);
+      frames.forEach((frame, k) => frame.classList.toggle("cw-shown", k === i));
+      said.textContent = frames[i].querySelector(".cw-label").textContent;
+    }
+    knobs.flat().forEach((radio) => radio.addEventListener("change", show));
+    show();
+  }
+
   function quiz() {
     const key = 0x5a, bytes = Uint8Array.from(atob(root.dataset.sealed), (c) => c.charCodeAt(0) ^ key);
     const sealed = JSON.parse(new TextDecoder().decode(bytes)), feedback = one(".cw-feedback");
@@ -80,7 +92,7 @@
     });
   }
 
-  ({ player, compare, chooser, quiz })[root.dataset.kind]();
+  ({ player, compare, chooser, explorer, quiz })[root.dataset.kind]();
   root.classList.add("cw-on");
   all(".cw-controls[hidden]").forEach((controls) => { controls.hidden = false; });
 })(document.getElementById("__ID__"));
