@@ -130,7 +130,7 @@ def tsne_coloured(points: Any, labels: Any, name: str, w: Any = None, most: int 
     measured = (points if w is None else to_array(w))[kept]
     points, labels = points[kept], labels[kept]
     found = silhouette(measured, labels)
-    fig = new_figure(3.9, 4.6)
+    fig = new_figure(4.2)
     ax = fig.subplots()
     _scatter(ax, points, labels, f"silhouette {found:.2f}", legend=True)
     title(fig, f"Coloured by {name}")
