@@ -35,6 +35,12 @@ from cadnet_edu.exercises.identify import (
     check_logit_gradient,
     check_slowed,
 )
+from cadnet_edu.exercises.inside import (
+    check_best_guess,
+    check_deal_out,
+    check_silhouettes,
+    check_standardised,
+)
 from cadnet_edu.exercises.ledger import (
     check_by_luck,
     check_holm,
@@ -62,6 +68,7 @@ __all__ = [
     "check_average_precision",
     "check_batch_hard",
     "check_best_L1_guess",
+    "check_best_guess",
     "check_best_image_judge",
     "check_best_judge",
     "check_best_reader",
@@ -69,6 +76,7 @@ __all__ = [
     "check_changes",
     "check_cmc",
     "check_cross_entropy",
+    "check_deal_out",
     "check_degrade",
     "check_error_left",
     "check_expected_best",
@@ -103,8 +111,10 @@ __all__ = [
     "check_saved_by_g",
     "check_says",
     "check_seeds_needed",
+    "check_silhouettes",
     "check_single_shot_rank1",
     "check_slowed",
+    "check_standardised",
     "check_steps_for",
     "check_surely",
     "check_total",

@@ -8,6 +8,7 @@ import answers_ablations
 import answers_alignment
 import answers_detail
 import answers_full_runs
+import answers_inside
 import answers_ledger
 import answers_real_data
 import answers_realism
@@ -415,6 +416,8 @@ RIGHT += answers_recovered.RIGHT
 WRONG += answers_recovered.WRONG
 RIGHT += answers_ledger.RIGHT
 WRONG += answers_ledger.WRONG
+RIGHT += answers_inside.RIGHT
+WRONG += answers_inside.WRONG
 CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
 
 

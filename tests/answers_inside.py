@@ -1,0 +1,90 @@
+"""Right and wrong answers to the exercises of chapter 12, each wrong one with words of the message meant for it."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.metrics import silhouette_samples
+from sklearn.preprocessing import StandardScaler
+
+from cadnet_edu import check
+
+
+def silhouettes(distances, labels, itself=False, alone=0.0, strangers=None, below=max):
+    s = np.full(len(labels), alone)
+    for i, d in enumerate(distances):
+        own = (labels == labels[i]) & ((np.arange(len(d)) != i) | itself)
+        if own.any():
+            a = d[own].mean()
+            if strangers:
+                b = strangers(d[labels != labels[i]])
+            else:
+                b = min(d[labels == k].mean() for k in set(labels) - {labels[i]})
+            s[i] = (b - a) / below(a, b)
+    if not itself:
+        s[[(labels == k).sum() == 1 for k in labels]] = alone
+    return s
+
+
+def deal_out(pids, folds):
+    _, number = np.unique(pids, return_inverse=True)
+    return number % folds
+
+
+def deal_out_at_random(pids, folds):
+    people = np.random.default_rng(3).permutation(np.unique(pids))
+    fold_of = {p: k for k, part in enumerate(np.array_split(people, folds)) for p in part}
+    return [fold_of[p] for p in pids]
+
+
+def standardised(train, test, where=None, spread_of=None, power=1, still=1.0):
+    spread = (train if spread_of is None else spread_of).std(0) ** power
+    mean = (train if where is None else where).mean(0)
+    return (test - mean) / np.where(spread > 0, spread, still)
+
+
+def best_guess(labels):
+    return np.unique(labels, return_counts=True)[1].max() / len(labels)
+
+
+RIGHT = [
+    (check.check_silhouettes, silhouettes),
+    (check.check_silhouettes, lambda d, labels: silhouette_samples(d, labels, metric="precomputed")),
+    (check.check_deal_out, deal_out),
+    (check.check_deal_out, deal_out_at_random),
+    (check.check_standardised, standardised),
+    (check.check_standardised, lambda train, test: StandardScaler().fit(train).transform(test)),
+    (check.check_best_guess, best_guess),
+    (check.check_best_guess, lambda labels: max(list(labels).count(k) for k in set(labels)) / len(labels)),
+]
+WRONG = [
+    (check.check_silhouettes, lambda d, y: silhouettes(d, y, itself=True), "the point itself"),
+    (check.check_silhouettes, lambda d, y: silhouettes(d, y, alone=np.nan), "alone in its group"),
+    (check.check_silhouettes, lambda d, y: silhouettes(d, y, strangers=np.mean), "over all strangers"),
+    (check.check_silhouettes, lambda d, y: silhouettes(d, y, strangers=np.min), "nearest single stranger"),
+    (check.check_silhouettes, lambda d, y: -silhouettes(d, y), "the sign is turned"),
+    (check.check_silhouettes, lambda d, y: silhouettes(d, y, below=lambda a, b: 1), "between -1 and 1"),
+    (check.check_silhouettes, lambda d, y: silhouettes(d, y, below=lambda a, b: a + b), "divided by the sum"),
+    (check.check_silhouettes, lambda d, y: silhouettes(d, y, below=lambda a, b: b), "always divided by b"),
+    (check.check_silhouettes, lambda d, y: silhouettes(d, y).mean(), "one for each point"),
+    (check.check_deal_out, lambda pids, folds: np.arange(len(pids)) % folds, "the images were dealt out"),
+    (check.check_deal_out, lambda pids, folds: pids % folds, "deal them out evenly"),
+    (check.check_deal_out, lambda pids, folds: pids * 0, "deal them out evenly"),
+    (check.check_deal_out, lambda pids, folds: deal_out(pids, folds) + 1, "from 0 to 2"),
+    (check.check_deal_out, lambda pids, folds: deal_out(np.unique(pids), folds), "one fold for each"),
+    (check.check_standardised, lambda train, test: standardised(test, test), "those of the test"),
+    (check.check_standardised, lambda a, b: standardised(np.concatenate([a, b]), b), "those of all"),
+    (check.check_standardised, lambda a, b: standardised(a, b, spread_of=b), "take both from the training"),
+    (check.check_standardised, lambda a, b: standardised(a, b, power=2), "divided by the variance"),
+    (check.check_standardised, lambda a, b: standardised(a, b, where=0 * a), "was not taken away"),
+    (check.check_standardised, lambda a, b: standardised(a, b, power=0), "was not divided out"),
+    (check.check_standardised, lambda a, b: (b - a.mean()) / a.std(), "each feature has its own"),
+    (check.check_standardised, lambda a, b: (b - a.mean(0)) / a.std(0, ddof=1), "n - 1"),
+    (check.check_standardised, lambda a, b: standardised(a, a), "these are the training features"),
+    (check.check_standardised, lambda a, b: standardised(a, b, still=np.nan), "spread of 0"),
+    (check.check_standardised, lambda a, b: standardised(a, b, still=np.inf), "was set to 0"),
+    (check.check_best_guess, lambda labels: 1 / len(set(labels)), "each comes equally often"),
+    (check.check_best_guess, lambda y: sum(np.mean(y == k) ** 2 for k in set(y)), "in proportion"),
+    (check.check_best_guess, lambda y: min(np.mean(y == k) for k in set(y)), "the rarest label"),
+    (check.check_best_guess, lambda y: np.unique(y, return_counts=True)[1].max(), "as a share of all"),
+    (check.check_best_guess, lambda y: np.bincount(y).argmax(), "the label to say"),
+]
