@@ -48,8 +48,8 @@ class Reproduce:
     """Do every run again, whatever there is."""
     any_code: bool = False
     """Take networks that an earlier version of this code trained, too; every record says which version it was."""
-    regimes: tuple[Literal["all", "few"], ...] = ()
-    """Labels for all training identities, for few, or both; without it what the table asks for."""
+    regimes: tuple[Literal["all", "few", "few_long"], ...] = ()
+    """Labels for all training identities, for few, or for few and training longer; without it all that are asked."""
     rows: tuple[str, ...] = ()
     """Only these rows; without it all of the table."""
     steps: int | None = None

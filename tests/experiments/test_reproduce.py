@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -146,6 +147,10 @@ def test_fewer_headline_seeds_than_seeds_are_refused(tmp_path: Path, capsys: Any
 def test_the_regime_reaches_the_settings() -> None:
     few = row("cadnet", profile("smoke"), "few").config
     assert few.labelled == REGIMES["few"].changes["labelled"] < 1 == row("cadnet", profile("smoke")).config.labelled
+    longer = row("cadnet", profile("smoke"), "few_long").config
+    assert longer == dataclasses.replace(few, steps=round(2.5 * few.steps))
+    most = row("baseline_long", profile("smoke"), "few_long").config.steps
+    assert most == pytest.approx(2.5 * row("baseline_long", profile("smoke"), "few").config.steps, abs=1)
 
 
 # ---------------------------------------------------------------------------------------------------- the command
