@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cadnet_edu import figures, widgets
-from cadnet_edu.widgets import View, chooser, compare, explore, live_chooser, player, quiz
+from cadnet_edu.widgets import Entry, View, chooser, compare, explore, live_chooser, player, quiz, shelf
 from cadnet_edu.widgets.page import data_uri
 
 RNG = np.random.default_rng(0)
@@ -29,12 +29,18 @@ def a_bar(rate, method):
 
 
 TABLE = {(query, rate): a_view(query, rate) for query in ("ann", "boris") for rate in (2.0, 4.0)}
+ENTRIES = [
+    Entry("holds", "1. <sharp> is better", ["“A sentence.”"], ["a: 2 (1 to 3)", "b: 4"], "It clears both."),
+    Entry("open", "2. noise", points=["c: 0"]),
+    Entry("holds", "3. size"),
+]
 MAKE = {
     "player": lambda: player(list(IMAGES[:3]), ["r = 1", "r = 2", "r = 4"], title="One person"),
     "player_figures": lambda: player([figures.bars_with_intervals({"a": x}) for x in (0.1, 0.2)], ["one", "two"]),
     "compare": lambda: compare(IMAGES[0], IMAGES[1], title="Before and after"),
     "chooser": lambda: chooser(TABLE),
     "explorer": lambda: explore(a_bar, {"rate": [2, 1], "method": ["ours", "theirs"]}, title="Bars"),
+    "shelf": lambda: shelf(ENTRIES, "Claims"),
     "quiz": lambda: quiz("Which stripes vanish?", ["coarse <ones>", "fine ones"], 1, SECRET, ["Too coarse.", ""]),
     "quiz_images": lambda: quiz("Who is it?", ["A", "B"], 0, SECRET, images=IMAGES[:2], picture=IMAGES[2]),
 }
@@ -121,6 +127,8 @@ def test_a_heavy_widget_warns_and_a_hopeless_one_is_refused():
         (lambda: chooser({("a", 2.0): a_view(), ("b", 4.0): a_view()}), "2 of 2 x 2 views are missing"),
         (lambda: chooser({}), "views are missing"),
         (lambda: quiz("?", ["one"], 0), "two or more"),
+        (lambda: shelf([], "nothing"), "at least one entry"),
+        (lambda: shelf(ENTRIES, "Claims", ["holds"]), r"\['open'\], which are not among"),
         (lambda: quiz("?", ["one", "two"], 2), "counted from 0"),
         (lambda: quiz("?", ["one", "two"], 0, feedback=["x"]), "one each, or none"),
     ],
@@ -350,6 +358,26 @@ def test_the_quiz_answers_at_once_and_lets_one_try_again(visit):
     assert wrong.text == "coarse <ones> ✗"
     press(right, "SPACE")
     assert feedback.text == f"✓ Right. {SECRET}"
+
+
+def test_the_shelf_shows_one_kind_and_opens_by_key(visit):
+    browser = visit("shelf")
+
+    def shown():
+        return [entry.is_displayed() for entry in find(browser, ".cw-entry")]
+
+    assert [label.text for label in find(browser, ".cw-radio")] == ["all (3)", "holds (2)", "open (1)"]
+    assert shown() == [True] * 3
+    first = find(browser, "input")[0]
+    press(first, "ARROW_RIGHT")
+    assert shown() == [True, False, True]
+    assert find(browser, ".cw-feedback")[0].text == "2 of 3 shown"
+    summary = find(browser, "summary")[0]
+    assert summary.text == "1. <sharp> is better holds"
+    press(summary, "ENTER")
+    assert [point.text for point in find(browser, "li") if point.is_displayed()] == ["a: 2 (1 to 3)", "b: 4"]
+    press(find(browser, "input")[1], "ARROW_RIGHT")
+    assert shown() == [False, True, False]
 
 
 def test_all_works_on_a_phone_and_in_the_dark(visit):

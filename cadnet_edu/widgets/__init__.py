@@ -1,16 +1,19 @@
 """Things to play with inside a page. The static ones need no kernel, no network and no library: one piece of HTML.
 
-``player`` (frames and a slider), ``compare`` (before and after), ``chooser`` (a query and a rate: what comes out) and
-``quiz`` give an ``IPython.display.HTML``. Where somebody sits in front of a live notebook, the others compute while you
-watch, with ipywidgets; elsewhere they fall back to something still: ``explore`` (turn knobs, see another figure) and
-what is made of it, ``growing_curves``, ``loss_weights``, ``tsne_colours``; ``live_chooser``; ``live_curves``.
+``player`` (frames and a slider), ``compare`` (before and after), ``chooser`` (a query and a rate: what comes out),
+``shelf`` (entries by kind) and ``quiz`` give an ``IPython.display.HTML``. Where somebody sits in front of a live
+notebook, the others compute while you watch, with ipywidgets; elsewhere they fall back to something still: ``explore``
+(turn knobs, see another figure) and what is made of it, ``growing_curves``, ``loss_weights``, ``tsne_colours``;
+``live_chooser``; ``live_curves``.
 """
 
 from cadnet_edu.widgets.knobs import explore, growing_curves, live_curves, loss_weights, tsne_colours
 from cadnet_edu.widgets.live import LiveCurves, is_live, live_chooser
+from cadnet_edu.widgets.shelf import Entry, shelf
 from cadnet_edu.widgets.static import View, chooser, compare, player, quiz
 
 __all__ = [
+    "Entry",
     "LiveCurves",
     "View",
     "chooser",
@@ -23,5 +26,6 @@ __all__ = [
     "loss_weights",
     "player",
     "quiz",
+    "shelf",
     "tsne_colours",
 ]

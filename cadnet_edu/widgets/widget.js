@@ -78,6 +78,17 @@
     show();
   }
 
+  function shelf() {
+    const radios = all("input[type=radio]"), entries = all(".cw-entry");
+    function show() {
+      const kind = radios.find((radio) => radio.checked).value;
+      entries.forEach((entry) => { entry.hidden = kind !== "" && entry.dataset.kind !== kind; });
+      one(".cw-feedback").textContent = entries.filter((entry) => !entry.hidden).length + " of " + entries.length + " shown";
+    }
+    radios.forEach((radio) => radio.addEventListener("change", show));
+    show();
+  }
+
   function quiz() {
     const key = 0x5a, bytes = Uint8Array.from(atob(root.dataset.sealed), (c) => c.charCodeAt(0) ^ key);
     const sealed = JSON.parse(new TextDecoder().decode(bytes)), feedback = one(".cw-feedback");
@@ -92,7 +103,7 @@
     });
   }
 
-  ({ player, compare, chooser, explorer, quiz })[root.dataset.kind]();
+  ({ player, compare, chooser, explorer, quiz, shelf })[root.dataset.kind]();
   root.classList.add("cw-on");
   all(".cw-controls[hidden]").forEach((controls) => { controls.hidden = false; });
 })(document.getElementById("__ID__"));
