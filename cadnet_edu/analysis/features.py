@@ -17,7 +17,7 @@ from cadnet_edu.protocol import Ids, blocks, check, parts
 def rank1_against_rate(
     queries: Mapping[float, Array], gallery: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids
 ) -> dict[float, float]:
-    """Rank-1 (single-shot) of the same queries at many down-sampling rates, whole or not.
+    """Rank-1 (single-shot) of the same queries at many down-sampling rates, whole or not. Built in chapter 10.
 
     Args:
         queries: rate -> u of the queries ``(q, d)``.
@@ -195,7 +195,7 @@ def margins(q_u: Array, g_u: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cam
 
     u = [f, g], so the squared distance of two images is ``|f - f'|^2 + |g - g'|^2``. Hence the margin of a query,
     the squared distance to its nearest wrong image minus that to its nearest right one (nearest in u), is the sum of
-    the same difference in f and in g. The whole gallery counts, without the query's camera.
+    the same difference in f and in g. The whole gallery counts, without the query's camera. Built in chapter 10.
 
     Args:
         q_u: u of the queries ``(q, 2d)``.
