@@ -8,20 +8,34 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.util
 import os
 import random
+import time
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from cadnet_edu import figures
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, cache_dir, profile
+from cadnet_edu.devices import autocast, choose_precision
+from cadnet_edu.mirror import Mirror
 
 Place = Literal["colab", "kaggle", "local"]
 
 WANTS_GPU = ("full",)  # profiles that take days without one
+DRIVE = Path("/content/drive")  # where Colab mounts it
+PATIENCE = 300  # seconds of training from which on a free GPU is worth the clicks
+
+# 10^9 operations of a training step of CAD-Net, as ``cadnet_edu.plan`` counts them. Counting takes a while; a test
+# holds these against it.
+STEP = {"smoke": 2.2, "quick": 55.3, "reduced": 59.8, "full": 10_340.6}
+SHARES = (0.3, 1.0)  # of a lone convolution's speed, between which a whole step is expected
+OVERHEAD = 0.05  # seconds of a step, however small the network
 
 HINTS: dict[Place, str] = {
     "colab": "In the menu choose Runtime > Change runtime type > T4 GPU,\nthen run all cells again.",
@@ -70,8 +84,8 @@ def setup(name: str | None = None, *, seed: int | None = None, quiet: bool = Fal
     """Make a notebook ready to run and say how it will run.
 
     It seeds the random numbers, picks the device, sets the style of the figures, and prints one line with the profile
-    that all numbers below come from. When the profile wants a GPU and none is seen, it says so loudly, before any
-    training starts.
+    that all numbers below come from, and one on how long a training takes here. When the profile wants a GPU and none
+    is seen, it says so loudly, before any training starts.
 
     Args:
         name: the profile; without it the environment variable ``CADNET_EDU_PROFILE`` decides, else ``quick``.
@@ -96,15 +110,96 @@ def setup(name: str | None = None, *, seed: int | None = None, quiet: bool = Fal
 
 def _report(config: Config, place: Place, on: torch.device) -> str:
     """Return the lines that `setup` prints."""
-    line = (
-        f"profile {config.profile}: {config.dataset}, {config.height} x {config.width} pixels, "
-        f"seed {config.seed}, on {on.type}"
-    )
-    if config.profile not in WANTS_GPU or on.type != "cpu":
-        return line
-    rule = "!" * 72
-    need = f"The profile {config.profile} wants a GPU, and none is seen.\nOn a CPU it takes weeks."
-    return "\n".join([line, rule, need, HINTS[place], rule])
+    about = f"{config.dataset}, {config.height} x {config.width} pixels, seed {config.seed}, on {on.type}"
+    lines = [f"profile {config.profile}: {about}"]
+    low, high = expected_seconds(config, on)
+    lines.append(f"To train a CAD-Net of this profile takes about {in_words(low, high)} here.")
+    if config.profile in WANTS_GPU and on.type == "cpu":
+        rule = "!" * 72
+        need = f"The profile {config.profile} wants a GPU, and none is seen."
+        lines += [rule, need, HINTS[place], rule]
+    elif place != "local" and on.type == "cpu" and high > PATIENCE:
+        lines += ["A GPU is faster. " + HINTS[place]]
+    if place == "colab":
+        lines += ["To keep trained networks beyond this session, run", "cadnet_edu.notebook.keep_on_drive()"]
+    return "\n".join(lines)
+
+
+def expected_seconds(config: Config, on: torch.device) -> tuple[float, float]:
+    """Between how many seconds the training of CAD-Net is expected to take on this machine.
+
+    The operations of a step are known; how fast this machine does them is tried with one convolution, which takes a
+    fraction of a second.
+
+    Args:
+        config: the settings of a profile.
+        on: what to compute on.
+    """
+    step = STEP[config.profile] / _speed(on, choose_precision(config.precision, on, instead=True))
+    low, high = (config.steps * (step / share + OVERHEAD) for share in reversed(SHARES))
+    return low, high
+
+
+@cache
+def _speed(on: torch.device, precision: str) -> float:
+    """10^9 operations a second of a convolution, forward and backward."""
+    n = 32 if on.type == "cpu" else 512  # enough to do for a GPU
+    with torch.random.fork_rng(devices=[]):  # a trial must not change what is drawn after it
+        convolution = torch.nn.Conv2d(64, 64, 3, padding=1).to(on)
+        x = torch.rand(n, 64, 24, 12).to(on).requires_grad_()
+    best = float("inf")
+    for _ in range(4):
+        start = time.perf_counter()
+        with autocast(on, precision):
+            y = convolution(x)
+        y.float().sum().backward()
+        assert x.grad is not None
+        x.grad.sum().item()  # waits until a GPU has done it
+        best = min(best, time.perf_counter() - start)
+    return 3 * 2 * n * 64 * 64 * 9 * 24 * 12 / best / 1e9
+
+
+def in_words(low: float, high: float) -> str:
+    """A span of seconds in words.
+
+    Args:
+        low: from so many seconds.
+        high: to so many seconds.
+
+    >>> in_words(2, 7), in_words(100, 290), in_words(40 * 3600, 130 * 3600)
+    ('2 to 7 seconds', '2 to 5 minutes', '2 to 5 days')
+    """
+    units = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
+    unit = max((name for name in units if high >= 1.5 * units[name]), key=units.__getitem__, default="seconds")
+    least, most = (max(1, round(value / units[unit])) for value in (low, high))
+    return f"{least} to {most} {unit}" if least < most else f"{most} {unit}"
+
+
+def keep_on_drive(folder: str = "cadnet_edu", every: float = 30.0) -> Mirror:
+    """Keep trained networks on your Google Drive too, so that they outlive a Colab session. Nobody calls this but you.
+
+    Drive is mounted, which asks for your leave. Runs that lie there are fetched, so that they need no second training;
+    from now on each checkpoint is copied there soon after it is written. When a session ends in the middle of a
+    training, call this in the next one and run the training's cell again: it goes on from the last copy.
+
+    Args:
+        folder: where in your Drive.
+        every: seconds between two looks at what is new.
+
+    Returns:
+        the ``Mirror``; its ``stop()`` copies once more and ends.
+
+    Raises:
+        RuntimeError: elsewhere than on Colab.
+    """
+    runs = cache_dir() / "runs"
+    if where() != "colab":
+        raise RuntimeError(f"this is not Colab. Trained networks are kept on this machine anyway, in {runs}.")
+    importlib.import_module("google.colab.drive").mount(str(DRIVE))
+    mirror = Mirror(runs, DRIVE / "MyDrive" / folder / "runs", every).start()
+    kept = sum(path.is_dir() for path in mirror.there.iterdir())
+    print(f"Trained networks are now kept in your Drive as well, in {folder}/runs; {kept} lay there already.")
+    return mirror
 
 
 def glue(name: str, value: Any) -> None:

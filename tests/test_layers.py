@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cadnet_edu"
 
 FLOORS: list[list[str]] = [
-    ["config", "files", "devices", "distances"],
-    ["checkpoints", "distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models", "figures",
-     "exercises"],
+    ["config", "files", "devices", "distances", "versions"],
+    ["checkpoints", "mirror", "distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models",
+     "figures", "exercises"],
     ["image_metrics", "embeddings", "check", "widgets", "notebook"],
     ["metrics"],
     ["evaluate", "train", "analysis"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -12,6 +13,9 @@ import torch
 
 from cadnet_edu import notebook
 from cadnet_edu.config import PROFILES, profile
+from cadnet_edu.methods import method
+from cadnet_edu.plan import plan
+from cadnet_edu.records import published
 
 
 def draws() -> tuple[float, float, float]:
@@ -43,16 +47,51 @@ def test_unknown_profile_is_refused() -> None:
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
 @pytest.mark.parametrize("place", ["colab", "kaggle", "local"])
-def test_a_missing_gpu_is_said_where_one_is_wanted(name: str, place: notebook.Place) -> None:
+def test_a_missing_gpu_is_said_where_one_is_wanted(
+    name: str, place: notebook.Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = profile(name)
+    monkeypatch.setattr(notebook, "_speed", lambda on, precision: 100.0 if on.type == "cpu" else 10_000.0)
     without = notebook._report(config, place, torch.device("cpu"))
-    with_one = notebook._report(config, place, torch.device("cuda"))
+    with_one = notebook._report(config, place, torch.device("meta"))  # stands for a GPU: this machine may lack one
     assert ("wants a GPU" in without) == (name == "full")
     assert "wants a GPU" not in with_one
     if name == "full":
         assert notebook.HINTS[place] in without
         assert max(map(len, without.splitlines())) <= 80
     assert without.splitlines()[0].startswith(f"profile {name}:")
+    assert without.splitlines()[1].startswith("To train a CAD-Net of this profile takes about ")
+    assert ("A GPU is faster" in without) == (place != "local" and name in ("quick", "reduced"))
+    assert "A GPU is faster" not in with_one
+    assert ("keep_on_drive()" in without) == (place == "colab")
+
+
+@pytest.mark.parametrize("name", ["smoke", "quick", "reduced"])
+def test_the_estimate_counts_what_a_step_really_does(name: str) -> None:
+    counted = plan(method("cadnet", profile(name)), "cpu", advise=False).flops / 1e9
+    assert notebook.STEP[name] == pytest.approx(counted, rel=0.05)
+
+
+def test_the_estimate_for_full_is_that_of_the_published_plan() -> None:
+    assert notebook.STEP["full"] == pytest.approx(published("plan_full")["flops"] / 1e9, rel=0.05)
+    assert notebook.STEP.keys() == PROFILES.keys()
+
+
+def test_the_estimate_grows_with_steps_and_with_slowness(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, cpu = profile("quick"), torch.device("cpu")
+    monkeypatch.setattr(notebook, "_speed", lambda *_: 50.0)
+    low, high = notebook.expected_seconds(config, cpu)
+    overhead = notebook.OVERHEAD * config.steps
+    assert (low - overhead, high - overhead) == pytest.approx((442.4, 442.4 / 0.3))
+    monkeypatch.setattr(notebook, "_speed", lambda *_: 25.0)
+    assert notebook.expected_seconds(config, cpu)[0] - overhead == pytest.approx(884.8)
+
+
+def test_this_machine_does_something_a_second() -> None:
+    before = torch.random.get_rng_state()
+    notebook._speed.cache_clear()
+    assert 0.1 < notebook._speed(torch.device("cpu"), "fp32") < 1e6
+    assert torch.equal(before, torch.random.get_rng_state()), "a trial must not change what is drawn after it"
 
 
 def test_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +102,47 @@ def test_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     found = ModuleType("google.colab")
     monkeypatch.setattr(notebook.importlib.util, "find_spec", lambda name: found)
     assert notebook.where() == "colab"
+
+
+class Colab:
+    """Stands for Colab's own module: mounts a folder of this machine."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.mounted: list[str] = []
+        module = ModuleType("google.colab.drive")
+        module.mount = self.mounted.append  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "google.colab.drive", module)
+        monkeypatch.setattr(notebook, "where", lambda: "colab")
+        monkeypatch.setattr(notebook, "DRIVE", folder / "drive")
+        monkeypatch.setenv("CADNET_EDU_CACHE", str(folder / "cache"))
+
+
+def test_nothing_goes_to_drive_unless_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    colab = Colab(monkeypatch, tmp_path)
+    notebook.setup("smoke")
+    assert colab.mounted == []
+    assert not (tmp_path / "drive").exists()
+    monkeypatch.setattr(notebook, "where", lambda: "local")
+    with pytest.raises(RuntimeError, match=r"not Colab.*kept on this machine anyway, in .*cache"):
+        notebook.keep_on_drive()
+
+
+def test_on_request_runs_go_to_drive_and_come_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colab = Colab(monkeypatch, tmp_path)
+    mirror = notebook.keep_on_drive("mine", every=1000)
+    run = tmp_path / "cache/runs/cadnet-quick-1"
+    run.mkdir()
+    (run / "checkpoint.pt").write_bytes(b"weights")
+    mirror.stop()
+    assert colab.mounted == [str(tmp_path / "drive")]
+    kept = tmp_path / "drive/MyDrive/mine/runs/cadnet-quick-1/checkpoint.pt"
+    assert kept.read_bytes() == b"weights"
+    monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "another session"))
+    notebook.keep_on_drive("mine", every=1000).stop()
+    assert (tmp_path / "another session/runs/cadnet-quick-1/checkpoint.pt").read_bytes() == b"weights"
+    assert "1 lay there already" in capsys.readouterr().out
 
 
 def test_device() -> None:

@@ -168,9 +168,7 @@ def growing_curves(
     )
 
 
-def loss_weights(
-    pulls: Mapping[str, Mapping[str, float]], lam: Mapping[str, float], live: bool | None = None
-) -> Any:
+def loss_weights(pulls: Mapping[str, Mapping[str, float]], lam: Mapping[str, float], live: bool | None = None) -> Any:
     """Choose the weights of eq. (6), and see whose gradient would move E and G.
 
     A gradient grows with its weight, so the pulls are measured once and scaled.
