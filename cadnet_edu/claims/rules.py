@@ -56,7 +56,16 @@ class Comparison:
         return f"above {self.above:g}" if self.below is None else f"below {self.below:g}"
 
     def says(self, found: Interval | None) -> str:
-        """What an interval says about the claim."""
+        """What an interval says about the claim: ``yes``, ``no``, ``open`` or ``missing``. Built in chapter 13.
+
+        Args:
+            found: the mean over seeds with its interval; None when there is no number.
+
+        >>> from cadnet_edu.intervals import mean_interval
+        >>> more = Comparison("rank-1", number=dict)
+        >>> [more.says(mean_interval(v)) for v in ([1.0, 1.1], [1.0, -1.0], [-1.0, -1.1], [1.0])]
+        ['yes', 'open', 'no', 'missing']
+        """
         if found is None or found.low is None:
             return "missing"
         if self.below is not None:
@@ -114,6 +123,7 @@ def verdict_of(results: Sequence[Mapping[str, Any]]) -> tuple[Verdict, str]:
     """The verdict on some comparisons, and why.
 
     Only a comparison that says the opposite speaks against a claim; one that is open says that the seeds cannot tell.
+    Built in chapter 13.
 
     Args:
         results: of ``Comparison.run``; only what each ``says`` is used.
