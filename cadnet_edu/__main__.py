@@ -132,7 +132,7 @@ def go(trainer: Trainer, split: Split) -> None:
     path = out / "run.json"
 
     def finish() -> None:
-        write_json(path, provenance(config, trainer.seconds, ranks.world))
+        write_json(path, provenance(config, trainer.seconds, ranks.world, trainer.codes))
 
     where = str(trainer.device) if ranks.world == 1 else f"{ranks.world} x {trainer.device.type}"
     parameters = sum(p.numel() for p in trainer.net.parameters())
@@ -152,6 +152,8 @@ def go(trainer: Trainer, split: Split) -> None:
                 ranks.on_first(finish)
             return
         say(f"going on from step {trainer.step_number} of {config.steps}")
+        if len(trainer.codes) > 1:
+            say(f"note: the training code has changed since this run began ({', then '.join(trainer.codes)})")
     say(f"this will take about {duration(trainer.estimate())}; stop and start again as you like")
     trainer.fit()
     ranks.on_first(finish)

@@ -8,9 +8,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,7 @@ from cadnet_edu.evaluate import evaluate
 from cadnet_edu.files import read_json, write_json
 from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.train import Trainer, load_network
-
-# The rooms whose code decides what a trained network is; a change in any of them makes earlier runs unfit.
-TRAINING_CODE = ("config.py", "losses.py", "train.py", "distributed.py", "data", "models", "methods")
+from cadnet_edu.versions import code_version
 
 
 @dataclass(frozen=True)
@@ -108,21 +105,17 @@ def open_split(config: Config) -> Split:
     )  # fmt: skip
 
 
-@cache
-def code_version(rooms: tuple[str, ...] | None = TRAINING_CODE) -> str:
-    """A short hash of the package's source: of the rooms named, or of everything."""
-    package = Path(__file__).parent
-    files = sorted(package.rglob("*.py")) if rooms is None else sorted(
-        f for room in rooms for f in ([package / room] if room.endswith(".py") else (package / room).rglob("*.py"))
-    )
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
+def provenance(
+    config: Config, seconds: float | None = None, devices: int = 1, codes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Where a number comes from: settings, seed, code, libraries, hardware, time. Ready for JSON.
 
-
-def provenance(config: Config, seconds: float | None = None, devices: int = 1) -> dict[str, Any]:
-    """Where a number comes from: settings, seed, code, libraries, hardware, time. Ready for JSON."""
+    Args:
+        config: all settings.
+        seconds: that training took.
+        devices: how many shared the batches.
+        codes: the versions of the training code that took part, in their order; without them the one at hand.
+    """
     try:
         package = version("cadnet-edu")
     except PackageNotFoundError:
@@ -132,7 +125,7 @@ def provenance(config: Config, seconds: float | None = None, devices: int = 1) -
         "config": config.to_dict(),
         "seed": config.seed,
         "package": package,
-        "code": code_version(),
+        "code": ", then ".join(codes) or code_version(),
         "commit": git_commit(),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -213,7 +206,7 @@ def train_or_load(
             trainer = Trainer(config, open_split(config), folder, ranks)
             trainer.resume()
             trainer.fit(callback=callback, bar=bar)
-            about = provenance(config, trainer.seconds, ranks.world)
+            about = provenance(config, trainer.seconds, ranks.world, trainer.codes)
             ranks.on_first(lambda: write_json(folder / "run.json", about))
     finally:
         lock.release()

@@ -19,13 +19,14 @@ from tqdm.auto import tqdm
 from cadnet_edu.checkpoints import Record, load_checkpoint, load_weights_of, read_history, refuse_other
 from cadnet_edu.config import Config
 from cadnet_edu.data.cache import cached_images
-from cadnet_edu.data.loading import Batch, Batches, parts
+from cadnet_edu.data.loading import Batch, Batches, listing, parts
 from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import autocast, choose_precision
 from cadnet_edu.distributed import Ranks, divides, join, together
 from cadnet_edu.files import append_line, write_atomically, write_json
 from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
 from cadnet_edu.models.cadnet import CADNet, Output
+from cadnet_edu.versions import code_version
 
 
 class TrainingStopped(RuntimeError):
@@ -148,11 +149,10 @@ class Trainer:
     def __init__(
         self, config: Config, split: Split, out: Path | str | None = None, ranks: Ranks | None = None
     ) -> None:
-        self.config, self.out = config, None if out is None else Path(out)
+        self.out = None if out is None else Path(out)
         divides(config, ranks.world if ranks else together(config.device, config.devices))
-        self.ranks = ranks or join(config.device, config.devices)
-        self.device = self.ranks.device
-        self.precision = choose_precision(config.precision, self.device)
+        ranks = ranks or join(config.device, config.devices)
+        precision = choose_precision(config.precision, ranks.device)
         self.pids = labelled_pids({s.pid for s in split.train}, config.labelled, config.data_seed)
         labels = {pid: label for label, pid in enumerate(self.pids)}
         self.batches = Batches(
@@ -164,23 +164,31 @@ class Trainer:
             config.flip,
             config.crop,
             config.seed,
-            self.device,
+            ranks.device,
             config.unlabelled_images,
         )
-        self.net = build_network(config, len(self.pids))
-        self.ranks.join_batchnorm(self.net)
-        self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.opt_G = self._optimiser(self.net.generator_parameters(), config.lr)
-        judges = self.net.discriminator_parameters()
-        self.opt_D = self._optimiser(judges, config.lr_D) if judges else None
-        # Gradients below 6e-8 would vanish in fp16: they are computed enlarged, and each optimiser has its own scale.
-        fp16 = self.precision == "fp16"
-        self.scaler_G, self.scaler_D = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
-        self.step_number = 0
+        net = build_network(config, len(self.pids))
+        ranks.join_batchnorm(net)
+        net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._equip(config, net, precision, ranks)
+        self.data, self.codes = listing(split.train), [code_version()]
         self.seconds = 0.0
         self.history: list[Record] = []
         self._sums: dict[str, Tensor] = {}
         self._summed = 0
+        self._begun = False
+
+    def _equip(self, config: Config, net: CADNet, precision: str, ranks: Ranks) -> None:
+        """What a step needs besides a batch: a network, an optimiser for each side, and where and how to compute."""
+        self.config, self.net, self.precision = config, net, precision
+        self.ranks, self.device = ranks, ranks.device
+        self.opt_G = self._optimiser(net.generator_parameters(), config.lr)
+        judges = net.discriminator_parameters()
+        self.opt_D = self._optimiser(judges, config.lr_D) if judges else None
+        # Gradients below 6e-8 would vanish in fp16: they are computed enlarged, and each optimiser has its own scale.
+        fp16 = precision == "fp16"
+        self.scaler_G, self.scaler_D = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
+        self.step_number = 0
 
     def _optimiser(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
         c = self.config
@@ -380,9 +388,10 @@ class Trainer:
 
         Raises:
             TrainingStopped: when a loss is no longer a number. The last good checkpoint is kept.
+            ValueError: when ``out`` holds a run that was not resumed.
         """
         end = self.config.steps if until is None else min(until, self.config.steps)
-        self._save_config()
+        self._begin()
         started, before = time.perf_counter(), self.seconds
         quiet = not (bar and self.ranks.first)
         with tqdm(
@@ -401,6 +410,28 @@ class Trainer:
                     self._stop_unless_finite()  # a bad checkpoint must never replace a good one
                     self.save()
         return self.history
+
+    def _begin(self) -> None:
+        """Take possession of ``out``: what a run without a checkpoint left is cleared away, another run is not touched.
+
+        The settings are written before the first step, so that a folder that takes no file is found at once.
+
+        Raises:
+            ValueError: when it holds a checkpoint and ``resume`` was not called.
+        """
+        if not self._begun:
+            self.ranks.on_first(self._clear)
+        self._begun = True
+        self._save_config()
+
+    def _clear(self) -> None:
+        if self._saved():
+            raise ValueError(
+                f"{self.out}: there is a run in this folder. Call resume() before fit() to go on with it, or choose "
+                "another folder."
+            )
+        if self.out is not None and self.out.is_dir():
+            self._tidy()
 
     def estimate(self, steps: int = 4) -> float:
         """Seconds that the rest of the run will take, from a few trial steps that leave no trace."""
@@ -456,6 +487,8 @@ class Trainer:
         return {
             "config": json.dumps(self.config.to_dict()),
             "pids": list(self.pids),
+            "data": self.data,
+            "codes": list(self.codes),
             "step": self.step_number,
             "seconds": self.seconds,
             "net": self.net.state_dict(),
@@ -487,22 +520,34 @@ class Trainer:
         torch.set_rng_state(state["rng"].cpu())
         self._sums = {name: total.to(self.device) for name, total in state["sums"].items()}
         self._summed = state["summed"]
+        now = self.codes[-1]
+        self.codes = [*(code for code in state.get("codes", []) if code != now), now]
 
     def _compare(self, state: dict[str, Any]) -> None:
         refuse_other(json.loads(state["config"]), self.config)
         if state["pids"] != list(self.pids):
             raise ValueError("the checkpoint was trained on other identities than those of this data set.")
+        data = state.get("data", self.data)  # earlier versions did not tell
+        if data != self.data:
+            raise ValueError(
+                f"the checkpoint was trained on other images of these identities: {data} then, {self.data} now. Put "
+                "the data back as they were, or choose another folder."
+            )
 
     def save(self) -> None:
-        """Write ``checkpoint.pt`` and ``config.json``, each completely or not at all."""
+        """Write ``checkpoint.pt`` and ``config.json``, each completely or not at all.
+
+        Raises:
+            ValueError: when ``out`` holds a run that was not resumed.
+        """
         if self.out is None:
             return
-        self._save_config()
+        self._begin()
         path = self.out / "checkpoint.pt"
         self.ranks.on_first(lambda: write_atomically(path, lambda file: torch.save(self.state_dict(), file)))
 
     def _save_config(self) -> None:
-        if self.out is not None:  # written before the first step too: a folder that takes no file is found at once
+        if self.out is not None:
             path = self.out / "config.json"
             self.ranks.on_first(lambda: write_json(path, self.config.to_dict()))
 
@@ -517,7 +562,7 @@ class Trainer:
         """
         if self.out is None:
             return False
-        out = self.out
+        out, self._begun = self.out, True
         self.ranks.on_first(self._tidy)
         if not self.ranks.from_first(self._saved()):
             return False

@@ -87,15 +87,16 @@ def test_resnet50_has_the_published_number_of_operations() -> None:
 def test_published_trainings_lie_in_the_range(gpu: str, half: bool, images_a_second: float) -> None:
     """Those of NVIDIA's DeepLearningExamples, ResNet-50 v1.5 with PyTorch on one GPU: tf32 or fp32, and 16 bits."""
     images = 256
-    sheet = replace(GPUS[gpu], bf16=GPUS[gpu].fp16)  # theirs are float16, of the same size and speed
-    bound = seconds_of(watched_resnet50(images, half).work, sheet)
+    bound = seconds_of(watched_resnet50(images, half).work, GPUS[gpu], "fp16")
     assert bound / SHARES[1] <= images / images_a_second <= bound / SHARES[0]
 
 
 def test_an_operation_takes_as_long_as_the_slowest_of_its_limits() -> None:
-    gpu = Gpu("example", memory=1, bandwidth=1, fp32=1, bf16=2, start=1e-3)
+    gpu = Gpu("example", memory=1, bandwidth=1, fp32=1, bf16=2, fp16=4, start=1e-3)
     assert seconds_of([Work(10**12, 1, False)], gpu) == 1
     assert seconds_of([Work(10**12, 1, True)], gpu) == 0.5
+    assert seconds_of([Work(10**12, 1, True)], gpu, "fp16") == 0.25
+    assert seconds_of([Work(10**12, 1, True)], Gpu("old", 1, 1, fp32=1), "fp16") == 1  # no faster than float32
     assert seconds_of([Work(0, 3 * 10**9, False)], gpu) == 3
     assert seconds_of([Work(1, 1, False)] * 5, gpu) == pytest.approx(5e-3)
 
@@ -198,12 +199,24 @@ def test_memory_grows_with_the_batch_and_weights_do_not() -> None:
     assert two.flops > 1.8 * one.flops
 
 
-def test_bf16_keeps_weights_and_shrinks_maps() -> None:
-    full, half = rehearse(tiny(), 5, "fp32"), rehearse(tiny(), 5, "bf16")
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_16_bits_keep_weights_and_shrink_maps(precision: str) -> None:
+    full, half = rehearse(tiny(), 5, "fp32"), rehearse(tiny(), 5, precision)
+    assert half.memory.optimiser == full.memory.optimiser > 0
     assert full.memory.weights == half.memory.weights
     assert half.memory.activations < 0.75 * full.memory.activations
     assert any(w.half for w in half.work)
     assert not any(w.half for w in full.work)
+
+
+def test_devices_share_the_work_and_the_maps_and_keep_all_weights() -> None:
+    one, four = (rehearse(tiny(identities=8, judged_images=0), 5, devices=n) for n in (1, 4))
+    few = rehearse(tiny(identities=2, judged_images=0), 5)
+    assert four.parameters == one.parameters
+    assert (four.memory.weights, four.kept) == (one.memory.weights, one.kept)
+    assert four.flops == few.flops < 0.3 * one.flops
+    assert few.memory.activations <= four.memory.activations < 0.5 * one.memory.activations
+    assert four.bytes > few.bytes  # the gradients are put together to travel
 
 
 # --------------------------------------------------------------------------------------------------------------- plans
@@ -233,6 +246,31 @@ def test_what_is_printed(on_t4: Any) -> None:
                   "--identities 4", "60,000 steps = 148 passes", "D_I 11.18", "it fits in: "):  # fmt: skip
         assert words in text
     assert max(map(len, text.splitlines())) <= 130
+
+
+def test_lower_precision_is_the_first_advice(on_t4: Any) -> None:
+    first = on_t4.changes[0]
+    assert (first.what, first.fits) == ("--precision 16-mixed", True)
+    half = plan(profile("full", precision="16-mixed"), "t4")
+    assert half.precision == "fp16"
+    assert half.memory == first.memory < 0.7 * on_t4.memory
+    assert half.hours == first.hours < on_t4.hours
+    assert "fp16: maps and matrix products in float16, losses scaled" in str(half)
+    assert plan(profile("full", precision="fp32"), "rtx3060").changes[0].what == "--precision bf16-mixed"
+
+
+def test_several_devices() -> None:
+    one, four = (plan(tiny(identities=8, images_per_identity=4, judged_images=0, devices=n), "l4") for n in (1, 4))
+    assert four.memory < one.memory
+    assert four.passes == one.passes
+    assert four.exchanged == 4 * sum(one.parameters.values())
+    assert four.to_dict()["devices"] == 4
+    assert "4, each with 8 HR + 8 LR images of a step" in str(four)
+    assert "without what the devices exchange: 0.00 GiB of gradients" in str(four)
+    assert "exchange" not in str(one)
+    with pytest.raises(ValueError, match=r"identities = 3"):
+        plan(tiny(devices=2), "l4")
+    assert plan(tiny(devices="auto"), "l4").devices == 1
 
 
 def test_fewer_labels_make_a_smaller_classifier() -> None:
@@ -269,7 +307,7 @@ def test_the_walkers_are_as_many_as_are_drawn(name: str) -> None:
 def test_mistakes_end_in_sentences() -> None:
     with pytest.raises(ValueError, match=r"no GPU 'rtx9' in the table. Choose one of: gtx1080"):
         plan(tiny(), "rtx9")
-    with pytest.raises(ValueError, match=r"Tesla T4 has no bfloat16: plan with --precision auto or fp32"):
+    with pytest.raises(ValueError, match=r"Tesla T4 has no bfloat16: plan with --precision 16-mixed or fp32"):
         plan(tiny(precision="bf16"), "t4")
     with pytest.raises(ValueError, match=r"own lies on your disk: say where with --root"):
         plan(tiny(dataset="own"), "t4")

@@ -14,15 +14,16 @@ from typing import Any
 import pytest
 import torch
 
-from cadnet_edu import runs
+from cadnet_edu import runs, versions
 from cadnet_edu.checkpoints import load_checkpoint, read_history
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.methods import METHODS, method
 from cadnet_edu.models.cadnet import CADNet
-from cadnet_edu.runs import code_version, folder_version, git_commit, load_run, provenance, run_key, train_or_load
+from cadnet_edu.runs import folder_version, git_commit, load_run, provenance, run_key, train_or_load
 from cadnet_edu.train import Trainer
+from cadnet_edu.versions import code_version
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,7 +99,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.read_bytes())
     code_version.cache_clear()
-    monkeypatch.setattr(runs, "__file__", str(copy / "runs.py"))
+    monkeypatch.setattr(versions, "__file__", str(copy / "versions.py"))
     return copy
 
 
@@ -117,7 +118,7 @@ def test_a_changed_constant_in_training_code_makes_earlier_runs_unfit(package: P
 
 
 def test_every_room_named_as_training_code_is_there(package: Path) -> None:
-    for room in runs.TRAINING_CODE:
+    for room in versions.TRAINING_CODE:
         before = code_version((room,))
         files = [package / room] if room.endswith(".py") else list((package / room).rglob("*.py"))
         assert files, room
@@ -207,7 +208,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import json
 from people import noise_split
-from cadnet_edu import runs
+from cadnet_edu import runs, versions
 from cadnet_edu.config import Config
 from cadnet_edu.train import Trainer
 

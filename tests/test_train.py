@@ -573,6 +573,59 @@ def test_a_checkpoint_of_other_people_is_refused(tiny_split: Split, tmp_path: Pa
         Trainer(tiny(), others, tmp_path).resume()
 
 
+def test_a_checkpoint_of_other_images_of_these_people_is_refused(tiny_split: Split, tmp_path: Path) -> None:
+    Trainer(tiny(), tiny_split, tmp_path).fit(until=2, bar=False)
+    n = len(tiny_split.train)
+    moved = (replace(tiny_split.train[0], camera=5), *tiny_split.train[1:])
+    for train, count in ((tiny_split.train[1:], n - 1), (tiny_split.train[::-1], n), (moved, n)):
+        other = Trainer(tiny(), replace(tiny_split, train=train), tmp_path)
+        with pytest.raises(ValueError, match=rf"other images of these identities: {n} images .* {count} images .* now"):
+            other.resume()
+    state = load_checkpoint(tmp_path / "checkpoint.pt")
+    del state["data"], state["codes"]  # as checkpoints were before they told
+    torch.save(state, tmp_path / "checkpoint.pt")
+    assert Trainer(tiny(), tiny_split, tmp_path).resume()
+
+
+def test_a_checkpoint_knows_the_code_of_all_its_steps(
+    tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def go_on(code: str, until: int) -> Trainer:
+        monkeypatch.setattr("cadnet_edu.train.code_version", lambda: code)
+        t = Trainer(tiny(), tiny_split, tmp_path)
+        t.resume()
+        t.estimate(1)
+        t.fit(until=until, bar=False)
+        return t
+
+    go_on("one", 2)
+    go_on("one", 3)
+    assert go_on("two", 4).codes == ["one", "two"]
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["codes"] == ["one", "two"]
+    assert go_on("one", 5).codes == ["two", "one"]
+
+
+def test_a_run_that_was_not_resumed_is_left_alone(tiny_split: Split, tmp_path: Path) -> None:
+    Trainer(tiny(), tiny_split, tmp_path).fit(until=2, bar=False)
+    kept = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    fresh = Trainer(tiny(), tiny_split, tmp_path)
+    fresh.step()
+    for begin in (fresh.save, fresh.fit):
+        with pytest.raises(ValueError, match=r"there is a run in this folder\. Call resume\(\) before fit\(\)"):
+            begin()
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == kept
+    assert fresh.resume()
+    assert [r["step"] for r in fresh.fit(bar=False)] == [r["step"] for r in read_history(tmp_path)]
+
+
+def test_what_a_run_without_a_checkpoint_left_is_cleared_away(tiny_split: Split, tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl").write_text('{"step": 1, "L": 5.0}\n')
+    t = Trainer(tiny(log_every=1), tiny_split, tmp_path)
+    t.fit(until=2, bar=False)
+    t.fit(until=3, bar=False)  # its own history goes on
+    assert [r["step"] for r in read_history(tmp_path)] == [1, 2, 3]
+
+
 class Evil:
     """An object whose unpickling runs code."""
 

@@ -10,6 +10,7 @@ import torch
 
 from cadnet_edu.config import Config
 from cadnet_edu.devices import choose_precision
+from cadnet_edu.distributed import divides
 from cadnet_edu.plan.gpus import GIB, GPUS, TERA, Gpu, known_gpu
 from cadnet_edu.plan.rehearsal import Memory, Rehearsed, Work, rehearse
 from cadnet_edu.plan.sizes import Size, training_size
@@ -49,13 +50,14 @@ class Plan:
     Args:
         config: the run.
         gpu: the processor it is planned for.
-        precision: ``fp32`` or ``bf16``, as it would be chosen there.
+        devices: how many such processors share a batch; memory and time are those of each.
+        precision: ``fp32``, ``bf16`` or ``fp16``, as it would be chosen there.
         size: of the training part.
         parameters: of each network.
         tensors: bytes of a step's tensors when there are most.
         memory: GiB needed: the tensors, what is lost between them, and the driver.
-        flops: operations of a step, a multiplication and an addition as two.
-        traffic: bytes that a step reads and writes.
+        flops: operations of each device in a step, a multiplication and an addition as two.
+        traffic: bytes that each reads and writes.
         seconds: between which a step is expected.
         bound: seconds of a step if the data sheet were kept to the digit.
         checkpoint: bytes on disk.
@@ -64,6 +66,7 @@ class Plan:
 
     config: Config
     gpu: Gpu
+    devices: int
     precision: str
     size: Size
     parameters: dict[str, int]
@@ -93,6 +96,11 @@ class Plan:
         return self.config.steps * self.config.batch_size / self.size.images
 
     @property
+    def exchanged(self) -> int:
+        """Bytes of gradients that each device hands to the others in a step."""
+        return 0 if self.devices == 1 else 4 * sum(self.parameters.values())
+
+    @property
     def pixels(self) -> int:
         """Bytes of the training images, which stay in main memory."""
         return self.size.images * 3 * self.config.height * self.config.width
@@ -102,6 +110,7 @@ class Plan:
         return {
             "config": self.config.to_dict(),
             "gpu": vars(self.gpu),
+            "devices": self.devices,
             "precision": self.precision,
             "images": self.size.images,
             "identities": self.size.identities,
@@ -111,6 +120,7 @@ class Plan:
             "fits": self.fits,
             "flops_per_step": self.flops,
             "bytes_per_step": self.traffic,
+            "gradient_bytes_exchanged": self.exchanged,
             "shares_of_data_sheet": SHARES,
             "seconds_per_step": self.seconds,
             "passes": self.passes,
@@ -140,20 +150,24 @@ def plan(config: Config, gpu: str = "t4", advise: bool = True) -> Plan:
         the ``Plan``; print it to read it.
 
     Raises:
-        ValueError: for a GPU that is not in the table, or a precision that it does not have.
+        ValueError: for a GPU that is not in the table, a precision that it does not have, or a batch that the devices
+            cannot share out evenly.
     """
     return _plan(config, known_gpu(gpu), gpu == "cpu", advise)
 
 
 def _plan(config: Config, gpu: Gpu, on_cpu: bool, advise: bool) -> Plan:
+    devices = 1 if config.devices == "auto" else config.devices
+    divides(config, devices)
     precision = precision_on(config, gpu, on_cpu)
     size = training_size(config)
     labelled = len(labelled_pids(range(size.identities), config.labelled, 0))
-    rehearsed = rehearse(for_rehearsal(config), labelled, precision, not on_cpu)
-    bound = seconds_of(rehearsed.work, gpu)
+    rehearsed = rehearse(for_rehearsal(config), labelled, precision, not on_cpu, devices)
+    bound = seconds_of(rehearsed.work, gpu, precision)
     made = Plan(
         config=config,
         gpu=gpu,
+        devices=devices,
         precision=precision,
         size=size,
         parameters={name: n for name, n in rehearsed.parameters if n},
@@ -174,7 +188,9 @@ def for_rehearsal(config: Config) -> Config:
     Args:
         config: all settings.
     """
-    return replace(config, steps=2, warmup=0, root=None, weights="none", device="cpu", precision="fp32", seed=0)
+    return replace(
+        config, steps=2, warmup=0, root=None, weights="none", device="cpu", devices=1, precision="fp32", seed=0
+    )
 
 
 def precision_on(config: Config, gpu: Gpu, on_cpu: bool) -> str:
@@ -191,16 +207,17 @@ def precision_on(config: Config, gpu: Gpu, on_cpu: bool) -> str:
     if on_cpu:
         return choose_precision(config.precision, torch.device("cpu"))
     if config.precision == "bf16" and not gpu.bf16:
-        raise ValueError(f"{gpu.name} has no bfloat16: plan with --precision auto or fp32, or for a newer GPU.")
+        raise ValueError(f"{gpu.name} has no bfloat16: plan with --precision 16-mixed or fp32, or for a newer GPU.")
     return config.precision if config.precision != "auto" else "bf16" if gpu.bf16 else "fp32"
 
 
-def seconds_of(work: Sequence[Work], gpu: Gpu) -> float:
+def seconds_of(work: Sequence[Work], gpu: Gpu, precision: str = "bf16") -> float:
     """Seconds of some operations if the data sheet were kept to the digit.
 
     Args:
         work: what each costs.
         gpu: where.
+        precision: what 16-bit numbers are, ``bf16`` or ``fp16``.
 
     >>> slow = Gpu("an example", memory=1, bandwidth=100, fp32=1, start=0)
     >>> seconds_of([Work(flops=10**12, bytes=0, half=False)], slow)  # a second of arithmetic
@@ -208,7 +225,8 @@ def seconds_of(work: Sequence[Work], gpu: Gpu) -> float:
     >>> seconds_of([Work(flops=10**12, bytes=2 * 10**11, half=False)], slow)  # two seconds of reading and writing
     2.0
     """
-    rate = {False: gpu.matrix_fp32 * TERA, True: (gpu.bf16 or gpu.matrix_fp32) * TERA}
+    half = gpu.fp16 if precision == "fp16" else gpu.bf16
+    rate = {False: gpu.matrix_fp32 * TERA, True: (half or gpu.matrix_fp32) * TERA}
     return sum(max(w.flops / rate[w.half], w.bytes / (gpu.bandwidth * 1e9), gpu.start) for w in work)
 
 
@@ -242,20 +260,22 @@ def candidates(made: Plan) -> list[tuple[str, str, Config]]:
     Args:
         made: the plan that does not fit.
     """
-    c = made.config
+    c, n = made.config, made.devices
     found: list[tuple[str, str, Config]] = []
 
     def add(what: str, why: str, **changes: Any) -> None:
         found.append((what, why, replace(c, **changes)))
 
     if made.precision == "fp32" and made.gpu.bf16:
-        add("--precision bf16", "some digits of the maps", precision="bf16")
+        add("--precision bf16-mixed", "some digits of the maps", precision="bf16")
+    if made.precision == "fp32" and not made.gpu.bf16 and made.gpu.fp16:
+        add("--precision 16-mixed", "some digits of the maps; losses are scaled", precision="fp16")
     for parts in (2, 4):
-        if c.accumulate == 1 and c.identities % parts == 0 and c.identities // parts >= 2:
+        if c.accumulate == 1 and c.identities % (parts * n) == 0 and c.identities // parts >= 2 * n:
             why = f"triplets and BatchNorm see parts of {c.batch_size // parts}"
             add(f"--accumulate {parts}", why, accumulate=parts)
     for parts in (2, 4):
-        if c.identities // parts >= 2:
+        if c.identities % (parts * n) == 0 and c.identities // parts >= 2 * n:
             fewer, more = c.identities // parts, c.steps * parts
             why = f"triplets and BatchNorm see batches of {fewer * c.images_per_identity}"
             add(f"--identities {fewer} --steps {more}", why, identities=fewer, steps=more)

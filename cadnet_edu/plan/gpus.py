@@ -25,7 +25,7 @@ class Gpu:
         tf32: the same for matrix products of float32 numbers cut to 19 bits, which convolutions use by themselves on
             Ampere and newer; 0 where there is none.
         bf16: the same in bfloat16; 0 where there is none.
-        fp16: the same in float16; 0 where it is no faster than float32. For the record: this package does not use it.
+        fp16: the same in float16; 0 where it is no faster than float32.
         start: seconds that PyTorch needs to start an operation, so that none takes less.
     """
 

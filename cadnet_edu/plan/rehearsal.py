@@ -7,7 +7,7 @@ gone through in seconds on any machine. A ledger watches: what every operation c
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,7 +21,8 @@ from torch.utils.flop_counter import flop_registry
 
 from cadnet_edu.config import Config
 from cadnet_edu.data.loading import Batch
-from cadnet_edu.distributed import ALONE
+from cadnet_edu.distributed import Ranks
+from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.train import Trainer, build_network
 
 aten = torch.ops.aten
@@ -174,25 +175,32 @@ def cost(func: Any, args: Any, kwargs: Any, out: Any) -> Work:
     return Work(flops, sum(t.numel() * t.element_size() for t in (*given, *made)), half)
 
 
+class Company(Ranks):
+    """Several processes of which one is there: what all hold is put together as it would be, and goes nowhere."""
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """The gradients are copied into one piece, which travels, and back."""
+        if self.world > 1 and tensors:
+            flat = torch.cat([t.flatten() for t in tensors])
+            for t, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+                t.copy_(mean.view_as(t))
+
+
 class Rehearsal(Trainer):
     """A trainer whose network and batch have no numbers: its ``step`` is the trainer's own.
 
     Args:
         config: all settings.
         net: the network, on the meta device.
-        precision: ``fp32`` or ``bf16``.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
         foreach: whether the optimisers go over all parameters at once, as they do on a GPU.
+        devices: how many share the batch; this is the first of them.
     """
 
-    def __init__(self, config: Config, net: nn.Module, precision: str, foreach: bool) -> None:
-        self.config, self.out, self.device, self.precision = config, None, torch.device("cpu"), precision
-        self.ranks, self.scaler_G = ALONE, torch.amp.GradScaler("cpu", enabled=False)
-        self.scaler_D = self.scaler_G
-        self.net = net._apply(_without_numbers)
-        self.opt_G = self._optimiser(self.net.generator_parameters(), config.lr)
-        judges = self.net.discriminator_parameters()
-        self.opt_D = self._optimiser(judges, config.lr_D) if judges else None
-        self.step_number = 0
+    def __init__(self, config: Config, net: CADNet, precision: str, foreach: bool, devices: int = 1) -> None:
+        self._equip(config, net._apply(_without_numbers), precision, Company(torch.device("cpu"), 0, devices))
+        # A scaler asks whether a gradient has overflowed, which only numbers can answer.
+        self.scaler_G = self.scaler_D = torch.amp.GradScaler("cpu", enabled=False)
         for optimiser in self.optimisers():
             for group in optimiser.param_groups:
                 group["foreach"] = foreach and not group.get("fused")
@@ -265,21 +273,24 @@ class Rehearsed:
 
 
 @lru_cache(maxsize=64)
-def rehearse(config: Config, identities: int, precision: str = "fp32", foreach: bool = True) -> Rehearsed:
+def rehearse(
+    config: Config, identities: int, precision: str = "fp32", foreach: bool = True, devices: int = 1
+) -> Rehearsed:
     """Go through two steps without numbers; the second, when momenta are there, is the one that counts.
 
     Args:
         config: all settings. The start weights do not matter and are never fetched.
         identities: to train on.
-        precision: ``fp32`` or ``bf16``.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
         foreach: whether the optimisers go over all parameters at once, as they do on a GPU.
+        devices: how many share the batch; the work and the memory are those of one.
     """
     with torch.device("meta"):
         net = build_network(replace(config, weights="none"), identities)
     net = net.to(memory_format=torch.channels_last)
     ledger = Ledger()
     with FakeTensorMode(), Watch(ledger):
-        trainer = Rehearsal(config, net, precision, foreach)
+        trainer = Rehearsal(config, net, precision, foreach, devices)
         batch = batch_without_numbers(config)
         trainer.step(batch)
         ledger.start()

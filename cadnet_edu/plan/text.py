@@ -35,9 +35,15 @@ def of_run(plan: Plan) -> list[tuple[str, str]]:
                 f"{c.batch_size} HR + {c.batch_size} LR images a step"),
         ("data", f"{data}; {plan.pixels / GIB:.2f} GiB as bytes in main memory"),
         ("networks", f"{total / 1e6:.2f} M parameters: {parts}"),
-        ("GPU", f"{gpu.name}: {gpu.memory:.1f} GiB, {gpu.bandwidth:.0f} GB/s, {rates(plan)}"),
+        ("GPU", f"{times(plan)}{gpu.name}: {gpu.memory:.1f} GiB, {gpu.bandwidth:.0f} GB/s, {rates(plan)}"),
         ("precision", of_precision(plan)),
     ]  # fmt: skip
+
+
+def times(plan: Plan) -> str:
+    """How many there are, when there are several."""
+    share = plan.config.batch_size // plan.devices
+    return "" if plan.devices == 1 else f"{plan.devices}, each with {share} HR + {share} LR images of a step, "
 
 
 def rates(plan: Plan) -> str:
@@ -52,9 +58,11 @@ def of_precision(plan: Plan) -> str:
     gpu = plan.gpu
     if plan.precision == "bf16":
         return "bf16: maps and matrix products in bfloat16, weights, losses and momenta in float32"
+    if plan.precision == "fp16":
+        return "fp16: maps and matrix products in float16, losses scaled; weights and momenta in float32"
     if gpu.bf16:
         return "fp32, as asked for" + ("; convolutions use tf32 by themselves" if gpu.tf32 else "")
-    unused = f"; its {gpu.fp16:g} TFLOP/s in fp16 are not used, which would need scaled losses" if gpu.fp16 else ""
+    unused = f"; its {gpu.fp16:g} TFLOP/s in fp16 are used with --precision 16-mixed" if gpu.fp16 else ""
     return f"fp32: this processor has no bfloat16{unused}"
 
 
@@ -79,11 +87,13 @@ def of_time(plan: Plan) -> list[tuple[str, str]]:
     from cadnet_edu.plan.estimate import SHARES
 
     c, (low, high) = plan.config, plan.seconds
+    alone = [("", f"without what the devices exchange: {plan.exchanged / GIB:.2f} GiB of gradients a step")]
     shares = " to ".join(f"{share:.0%}" for share in SHARES)
     return [
         ("a step", f"{plan.flops / TERA:.3g} x 10^12 operations, {plan.traffic / 1e9:.3g} GB read and written"),
         ("", f"{seconds(low)} to {seconds(high)}: {shares} of the speed on the data sheet, which would take "
              f"{seconds(plan.bound)}"),
+        *(alone if plan.devices > 1 else []),
         ("the run", f"{c.steps:,} steps = {plan.passes:,.0f} passes over the training images at each resolution"),
         ("", f"{span(plan.hours)}, without evaluation"),
     ]  # fmt: skip
