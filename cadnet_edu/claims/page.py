@@ -24,6 +24,9 @@ Experiments, bounds and the rules of "holds" and "holds in part" were written be
 was changed afterwards: "open here" was set apart from "does not hold here", for a claim that our seeds cannot decide is
 not a claim that they speak against. No claim came to hold by it.
 
+How a sentence becomes a test, how much of a ledger like this one is luck, and what a reader may conclude is the subject
+of {doc}`chapters/13_ledger_of_claims`.
+
 An interval is the 95 % interval of the mean over seeds (Student's t), of a difference taken seed by seed where two
 methods are compared. "All labels" and "few labels" are the two regimes: labels for all training people, or for a fifth
 of them while all their images are there.
