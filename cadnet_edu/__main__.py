@@ -278,7 +278,7 @@ def split_to_score(asked: Evaluate, config: Config) -> Split:
         raise ValueError("a manifest says all rates itself: give --manifest or --mlr, not both.")
     if config.root is None:
         raise ValueError(f"{asked.manifest}: say where its images are with --root FOLDER.")
-    split = read_manifest(asked.manifest, config.root, verify=True)
+    split = read_manifest(asked.manifest, config.root, verify=True, allow_withdrawn=config.allow_withdrawn)
     return split.check() if split.train else split
 
 

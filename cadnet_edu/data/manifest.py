@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cadnet_edu.data.folders.market import refuse_withdrawn
 from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.data.stored import H5Image
 from cadnet_edu.data.table import ROLES, Row, inside, read_table, role_of, whole_number
@@ -63,13 +64,16 @@ def write_manifest(split: Split, path: str | Path, root: str | Path | None = Non
     return write_atomically(path, lambda file: file.write(text.getvalue().encode()))
 
 
-def read_manifest(path: str | Path, root: str | Path, verify: bool = False) -> Split:
+def read_manifest(
+    path: str | Path, root: str | Path, verify: bool = False, allow_withdrawn: bool = False
+) -> Split:
     """The split that a manifest describes.
 
     Args:
         path: the CSV file.
         root: the folder that its paths are relative to, or the folder above that one.
         verify: read every image and compare its checksum.
+        allow_withdrawn: of DukeMTMC-reID: that you know that it was withdrawn and may use it nevertheless.
 
     Raises:
         ValueError: for a line that cannot be used, a path that leaves the folder, an image that is missing or, with
@@ -77,6 +81,8 @@ def read_manifest(path: str | Path, root: str | Path, verify: bool = False) -> S
     """
     path, root = Path(path), Path(root).expanduser()
     rows = read_table(path, COLUMNS[:5], COLUMNS[5:])
+    if not allow_withdrawn:
+        refuse_withdrawn(row["path"] for row in rows)
     base = base_folder(root, inside(root, file_part(rows[0]["path"]), f"{path}, line {rows[0]['line']}"))
     parts: dict[str, list[Sample]] = {role: [] for role in ROLES}
     listed: list[tuple[Sample, Row]] = []

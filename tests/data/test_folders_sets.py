@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cadnet_edu.data import DATASETS, load_split
-from cadnet_edu.data.folders import caviar, cuhk03, dukemtmc_reid, market1501, viper
+from cadnet_edu.data.folders import caviar, cuhk03, dukemtmc_reid, market1501, own_images, viper
+from cadnet_edu.data.manifest import read_manifest, write_manifest
 from cadnet_edu.data.samples import Sample, Split, load_images
 from cadnet_edu.data.stored import H5Image
 
@@ -103,6 +104,21 @@ def test_market_given_for_duke_is_noticed(tmp_path):
     root = WRITERS["market1501"](tmp_path)
     with pytest.raises(ValueError, match=r"0005_c2_f0046985.*another data set"):
         dukemtmc_reid(root, allow_withdrawn=True)
+
+
+def test_duke_called_something_else_is_noticed(tmp_path):
+    root = write_dukemtmc_reid(tmp_path)
+    split = dukemtmc_reid(root, allow_withdrawn=True)
+    table = write_manifest(split, tmp_path / "m.csv", root)
+    for attempt in (
+        lambda: market1501(root),
+        lambda: own_images(root / "bounding_box_train"),
+        lambda: own_images(root, "*/{pid}_{camera}_*"),
+        lambda: read_manifest(table, root),
+    ):
+        with pytest.raises(ValueError, match=r"_c\d_f\d{7}.jpg is a file name of DukeMTMC-reID.*25 April 2019"):
+            attempt()
+    assert read_manifest(table, root, allow_withdrawn=True).query
 
 
 def test_market_and_duke_side_by_side(tmp_path):

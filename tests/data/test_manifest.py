@@ -31,10 +31,10 @@ def test_there_and_back(name, tmp_path):
     root = WRITERS[name](tmp_path / "set")
     split = mlr(load_split(name, root, allow_withdrawn=True), rates=(2, 3, 2.7), seed=3)
     path = write_manifest(split, tmp_path / "out" / "mlr.csv", root)
-    assert facts(read_manifest(path, root, verify=True)) == facts(split)
-    assert facts(read_manifest(path, root.parent, verify=True)) == facts(split)  # a level too high
+    assert facts(read_manifest(path, root, True, True)) == facts(split)
+    assert facts(read_manifest(path, root.parent, True, True)) == facts(split)  # a level too high
     moved = Path(shutil.move(root, tmp_path / "elsewhere"))
-    assert len(read_manifest(path, moved, verify=True).query) == len(split.query)
+    assert len(read_manifest(path, moved, True, True).query) == len(split.query)
     assert os.listdir(path.parent) == ["mlr.csv"]
 
 

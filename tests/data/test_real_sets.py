@@ -91,6 +91,30 @@ def test_wrong_choices_are_sentences(viper_run: tuple[Path, Path], tmp_path: Pat
         assert said.out == ""
 
 
+def test_the_withdrawn_set_needs_its_flag_everywhere(viper_run: tuple[Path, Path], tmp_path: Path) -> None:
+    root = WRITERS["dukemtmc_reid"](tmp_path / "data")
+    table, run = tmp_path / "duke.csv", viper_run[1]
+    there = ("--root", root)
+    assert cli("data", "manifest", "dukemtmc_reid", *there, "--allow-withdrawn", "--out", table).code == 0
+    for command in (
+        ("train", *SMALL, "--dataset", "dukemtmc_reid", *there, "--out", tmp_path / "run"),
+        ("train", *SMALL, "--dataset", "market1501", *there, "--out", tmp_path / "run"),
+        ("train", *SMALL, "--dataset", "own", "--pattern", "*/{pid}_{camera}_*", *there, "--out", tmp_path / "run"),
+        ("evaluate", run, "--dataset", "dukemtmc_reid", *there),
+        ("evaluate", run, "--manifest", table, *there),
+        ("data", "check", "dukemtmc_reid", *there),
+        ("data", "manifest", "dukemtmc_reid", *there, "--out", tmp_path / "m.csv"),
+        ("plan", "--profile", "smoke", "--dataset", "dukemtmc_reid", *there),
+    ):
+        said = cli(*command)
+        assert said.code == 2, said
+        assert "25 April 2019" in said.err
+        assert said.out == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "duke.csv"]
+    said = cli("evaluate", run, "--manifest", table, *there, "--allow-withdrawn", "--json")
+    assert said.code == 0, said.err
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_check_by_itself(name: str, tmp_path: Path) -> None:
     root = WRITERS[name](tmp_path)

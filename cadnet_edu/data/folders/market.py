@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 from cadnet_edu.data.folders.finding import find_root, image_files
 from cadnet_edu.data.samples import Sample, Split
 
 MARKET_NAME = re.compile(r"^(?P<pid>-1|\d+)_c(?P<camera>\d+)")
 DUKE_NAME = re.compile(r"^(?P<pid>\d{4})_c(?P<camera>\d)_f\d+")
+DUKE_FILE = re.compile(r"^\d{4}_c\d_f\d{7}\b")  # nobody else's names are so
 PARTS = ("bounding_box_train", "query", "bounding_box_test")
 
 WITHDRAWN = (
@@ -31,11 +33,13 @@ def market1501(root: str | Path) -> Split:
         root: the folder that holds the three, or its parent.
 
     Raises:
-        ValueError: when a folder is missing or empty, or an image in it has another kind of name.
+        ValueError: when a folder is missing or empty, or an image in it has another kind of name or one of the
+            withdrawn DukeMTMC-reID.
     """
     root = find_root(root, PARTS[0], "Market-1501-v15.09.15")
     like = "It must begin like 0001_c1, identity 1 from camera 1."
     train, query, gallery = (tuple(named_images(root / p, MARKET_NAME, "Market-1501", like)) for p in PARTS)
+    refuse_withdrawn(s.name for s in (*train, *query, *gallery))
     return Split(train, query, gallery, name=root.name or "market1501")
 
 
@@ -59,6 +63,22 @@ def dukemtmc_reid(root: str | Path, allow_withdrawn: bool = False) -> Split:
     like = "It must begin like 0005_c2_f0046985, identity 5 from camera 2. Is this another data set?"
     train, query, gallery = (tuple(named_images(root / p, DUKE_NAME, "DukeMTMC-reID", like)) for p in PARTS)
     return Split(train, query, gallery, name=root.name or "DukeMTMC-reID")
+
+
+def refuse_withdrawn(names: Iterable[str]) -> None:
+    """Check that no file is one of DukeMTMC-reID, whatever data set somebody calls it.
+
+    Args:
+        names: of the files, with or without folders.
+
+    Raises:
+        ValueError: with the first one, and why.
+
+    >>> refuse_withdrawn(["0005_c2s1_000151_01.jpg", "query/0005_c2_0001.jpg", "0005_c2_f12.jpg"])
+    """
+    found = next((name for name in names if DUKE_FILE.match(PurePosixPath(name).name)), None)
+    if found is not None:
+        raise ValueError(f"{found} is a file name of DukeMTMC-reID, so ask for dukemtmc_reid. {WITHDRAWN}")
 
 
 def named_images(folder: Path, pattern: re.Pattern[str], layout: str, like: str) -> list[Sample]:

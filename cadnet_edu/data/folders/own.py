@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cadnet_edu.data.folders.finding import SUFFIXES
+from cadnet_edu.data.folders.market import refuse_withdrawn
 from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.data.table import ROLES, inside, read_table, role_of
 
@@ -49,7 +50,8 @@ def own_images(root: str | Path, pattern: str = PATTERN, seed: int = 0, test_sha
 
     Raises:
         ValueError: for a name that does not fit, a person with a single image, too few people, identities that look
-            like two spellings of one, a file listed twice, or images that lie in another folder level.
+            like two spellings of one, a file listed twice, images that lie in another folder level, or files of the
+            withdrawn DukeMTMC-reID.
 
     Choice:
         People are drawn at random for testing from those seen by two cameras or more. Of each, the images of one
@@ -61,6 +63,7 @@ def own_images(root: str | Path, pattern: str = PATTERN, seed: int = 0, test_sha
         raise ValueError(f"{root}: there is no such folder or table. Give the folder of your images.")
     entries = from_table(table) if table.is_file() else from_names(root, pattern)
     refuse_repeats(entries)
+    refuse_withdrawn(e.file.name for e in entries)
     pids, cameras = numbered({e.pid for e in entries}, "identity"), numbered({e.camera for e in entries}, "camera")
     samples = [Sample(e.file, pids[e.pid], cameras[e.camera]) for e in entries]
     name = (root.parent if root.is_file() else root).resolve().name
