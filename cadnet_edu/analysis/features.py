@@ -38,7 +38,7 @@ def resolution_probe(
     """How well a linear classifier tells from w at which rate an image was seen.
 
     Logistic regression on standardised features, cross-validated: in each fold it is tested on people whom it was not
-    trained on. If w were free of resolution it could only guess.
+    trained on. If w were free of resolution it could only guess. Built in chapter 12.
 
     Args:
         w: rate -> features ``(n, d)`` of the same n images at that rate.
@@ -96,6 +96,8 @@ def resolution_probe(
 
 def separation(w: Mapping[float, Array], pids: Ids, most: int = 400, seed: int = 0) -> dict[str, float]:
     """Silhouettes of w over all rates together: do the points group by person, or by resolution?
+
+    Built in chapter 12.
 
     Args:
         w: rate -> features ``(n, d)`` of the same n images.
