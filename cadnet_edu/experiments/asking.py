@@ -14,8 +14,9 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from cadnet_edu.config import Config
+from cadnet_edu.data.cache import cached_images
 from cadnet_edu.data.resolution import mlr
-from cadnet_edu.data.samples import Sample, Split, load_images
+from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.devices import autocast, choose_precision
 from cadnet_edu.evaluate import embed, ids, image_quality
 from cadnet_edu.metrics import Distances, lpips, retrieval
@@ -62,7 +63,7 @@ class Asked:
         self.size = (config.height, config.width)
         precision = choose_precision(config.precision, device, instead=True)
         self.options: dict[str, Any] = {"device": device, "precision": precision}
-        self.query, self.gallery = (load_images(part, *self.size) for part in (split.query, split.gallery))
+        self.query, self.gallery = (cached_images(part, *self.size) for part in (split.query, split.gallery))
 
     def vectors(self, samples: Sequence[Sample], r: float | Tensor = 1, images: Tensor | None = None) -> Vectors:
         """u and w of samples at a rate, or each at its own.
@@ -72,11 +73,10 @@ class Asked:
             r: one rate, or one a sample.
             images: their pixels, when loaded already.
         """
-        images = load_images(samples, *self.size) if images is None else images
+        images = cached_images(samples, *self.size) if images is None else images
         both = embed(u_and_w(self.net), images, r, **self.options).numpy()
         d = self.net.E.d
         return Vectors(both[:, :-d], both[:, -d:], *ids(samples))
-
 
     @torch.inference_mode()
     def recovered(self, x: Tensor) -> Tensor:

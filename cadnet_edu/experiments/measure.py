@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from cadnet_edu.config import Config
-from cadnet_edu.data.samples import load_images
+from cadnet_edu.data.cache import cached_images
 from cadnet_edu.devices import choose_device
 from cadnet_edu.evaluate import image_quality
 from cadnet_edu.experiments.analyses import analyses, rates_to_see
@@ -40,7 +40,7 @@ def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
     """
     config = row.config
     size = (config.height, config.width)
-    query = load_images(open_split(config).query, *size)
+    query = cached_images(open_split(config).query, *size)
     extra, missing = with_lpips(size)
     found = {}
     for r in RATES:
