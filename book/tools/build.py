@@ -4,7 +4,8 @@ In five steps, each a function below:
 
 1. refuse a Jupyter Book that cannot build this book;
 2. run each notebook whose key changed (see keys.py) and keep what it printed and drew under ``_build/executed``;
-3. lay out the sources beside the executed notebooks in ``_build/source``;
+3. lay out the sources beside the executed notebooks in ``_build/source``, with the pages that are made from the
+   package's own words (see reference.py);
 4. build the pages from a clean tree, every warning an error;
 5. read the pages as a reader would and refuse tracebacks, missing pages, pictures without words, dead links and
    anything that would be fetched from the net (see pages.py).
@@ -29,6 +30,7 @@ from typing import Any
 import keys
 import nbformat
 import pages
+import reference
 import yaml
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -187,9 +189,9 @@ def execute_all(notebooks: list[Path], folders: Folders, profile: str) -> dict[P
 
 
 def lay_out(folders: Folders, done: dict[Path, Path]) -> None:
-    """Fill ``source`` with the pages, the executed notebooks, the configuration, and MathJax from its wheel."""
+    """Fill ``source`` with the pages, written and generated, the executed notebooks, and MathJax from its wheel."""
     shutil.rmtree(folders.source, ignore_errors=True)
-    for name in ("_config.yml", "_toc.yml"):
+    for name in ("_config.yml", "_toc.yml", "CHANGELOG.md"):
         write(folders.source / name, (folders.root / name).read_text(encoding="utf-8"))
     book = folders.root / "book"
     skip = {book / "src", book / "chapters", book / "tools", book / "results", book / "yours"}
@@ -202,6 +204,7 @@ def lay_out(folders: Folders, done: dict[Path, Path]) -> None:
         target = folders.source / path.relative_to(folders.root)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(place, target)
+    reference.write_all(folders.root, folders.source)
     vendor_mathjax(folders.source / "book" / "_static" / "vendor" / "mathjax")
 
 

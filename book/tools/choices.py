@@ -1,0 +1,146 @@
+"""Collect what the paper leaves open and what was chosen: each ``Choice:`` of a docstring, each setting marked ours.
+
+The page ``book/choices.md`` includes what this writes, group by group; nothing of it is said twice.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from docstrings import Field, Link, Module, code, definitions, escaped, inline, markdown, parts
+
+GROUPS: dict[str, tuple[str, ...]] = {  # piece of the page: rooms of the package
+    "losses": ("losses",),
+    "networks": ("models",),
+    "training": ("train", "distributed", "methods"),
+    "data": ("data",),
+    "measuring": ("metrics", "image_metrics", "evaluate", "protocol"),
+}
+REST = "rest"  # the piece for every other room
+OURS = re.compile(r"\bours\b")
+MARK = re.compile(r"^ours\b[:;,]? *")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A ``Choice:`` of the package: where it stands, and its words."""
+
+    module: Module
+    name: str
+    lines: list[str]
+
+    @property
+    def group(self) -> str:
+        """The piece of the page that it belongs to."""
+        return next((group for group, rooms in GROUPS.items() if self.module.room in rooms), REST)
+
+
+def collect(modules: list[Module]) -> list[Choice]:
+    """Return every ``Choice:``, in the order of the source."""
+    found: list[Choice] = []
+    for module in modules:
+        docs = [("", module.doc), *((thing.name, thing.doc) for thing in module.every_thing())]
+        for name, doc in docs:
+            found += [Choice(module, name, part.lines) for part in parts(doc) if part.heading == "Choice"]
+    return found
+
+
+def ours(modules: list[Module]) -> dict[str, Field]:
+    """Return the settings that ``config.py`` marks as ours, by the name one gives them by."""
+    module = _config(modules)
+    found = {}
+    for thing in module.things:
+        if isinstance(thing.node, ast.ClassDef) and thing.name in ("LossWeights", "Config"):
+            prefix = "lam." if thing.name == "LossWeights" else ""
+            found |= {prefix + field.name: field for field in module.fields(thing.node) if OURS.search(field.words)}
+    return found
+
+
+def reasons(modules: list[Module]) -> dict[str, str]:
+    """Return the comment beside each setting that the small profiles change."""
+    module = _config(modules)
+    found = {}
+    for node in module.tree.body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "FROM_NOTHING":
+            assert isinstance(node.value, ast.Call)
+            for keyword in node.value.keywords:
+                line = keyword.value.end_lineno or 0
+                if keyword.arg and line in module.comments:
+                    found[keyword.arg] = module.comments[line]
+    return found
+
+
+def _config(modules: list[Module]) -> Module:
+    return next(module for module in modules if module.name == "cadnet_edu.config")
+
+
+def elsewhere(name: str, default: Any) -> dict[str, list[str]]:
+    """Return value -> profiles, for those profiles in which a setting has another value than by default."""
+    config = import_module("cadnet_edu.config")
+    found: dict[str, list[str]] = {}
+    for one in config.PROFILES:
+        value = value_of(config.profile(one), name)
+        if value != default:
+            found.setdefault(repr(value), []).append(one)
+    return found
+
+
+def value_of(config: Any, name: str) -> Any:
+    """Return a setting by its name, dots followed."""
+    for part in name.split("."):
+        config = getattr(config, part)
+    return config
+
+
+def setting(name: str, field: Field, reason: str, link: Link) -> tuple[str, str]:
+    """Return a setting for the list: its name and default, and the words that go with it."""
+    default = value_of(import_module("cadnet_edu.config").Config(), name)
+    words = inline(MARK.sub("", field.words), link).strip() or "as the one before"
+    text = (words[:1].upper() + words[1:] if words[1].isalpha() else words).rstrip(".") + "."
+    other = elsewhere(name, default)
+    if other:
+        said = "; ".join(f"{code(value)} in {_and([code(one) for one in where])}" for value, where in other.items())
+        text += f" Instead {said}" + (f": {escaped(reason)}." if reason else ".")
+    return code(f"{name} = {default!r}"), text.strip()
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def settings(modules: list[Module], link: Link) -> str:
+    """The settings marked ours, as a list for each group of ``Config``."""
+    why = reasons(modules)
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, field in ours(modules).items():
+        group = "Losses" if name.startswith("lam.") else field.group
+        groups.setdefault(group, []).append(setting(name, field, why.get(name, ""), link))
+    return "\n\n".join(f"**{escaped(group)}**\n\n{definitions(pairs)}" for group, pairs in groups.items())
+
+
+def pieces(modules: list[Module], link: Callable[[Module, str], Link]) -> dict[str, str]:
+    """Return name -> text of what the page of choices includes.
+
+    Args:
+        modules: those of the package.
+        link: for a module and a name in it, what turns code into links.
+    """
+    found = {"settings": settings(modules, link(_config(modules), "Config"))}
+    for group in (*GROUPS, REST):
+        pairs = []
+        for choice in collect(modules):
+            if choice.group == group:
+                dotted = f"{choice.module.name}.{choice.name}".rstrip(".")
+                shown = choice.name or choice.module.name.partition(".")[2]
+                public = not any(part.startswith("_") for part in shown.split("."))
+                role = "py:obj" if choice.name else "py:mod"
+                term = f"{{{role}}}`{shown} <{dotted}>`" if public else code(shown)
+                words = markdown(choice.lines, link(choice.module, choice.name))
+                pairs.append((term, words.replace("\n", "\n  ")))
+        found[group] = definitions(pairs)
+    return found

@@ -1,0 +1,296 @@
+"""Write the pages that come from the package's own words: the reference, and the lists of choices.
+
+The docstrings and the comments in ``config.py`` are the one place where such things are said. Here they are laid out:
+
+* ``book/api/NAME.md`` for each group of ``PAGES``: every public module, class and function;
+* ``book/generated/NAME.md``, pieces that the pages ``book/api/index.md`` and ``book/choices.md`` include.
+
+Nothing of it is committed. ``build.py`` calls ``write_all`` when it lays out the sources.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import choices
+from docstrings import (
+    Definition,
+    Link,
+    Module,
+    Thing,
+    code,
+    definitions,
+    escaped,
+    first_sentence,
+    inline,
+    modules,
+    page_text,
+    rubric,
+)
+from keys import Package
+from notebooks import write
+
+PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {  # name: title, what it is about, rooms of the package
+    "settings": ("Settings", "Every number of a run in one place.", ("config", "notebook")),
+    "data": ("Data", "From folders, or from nothing, to batches.", ("data",)),
+    "networks": ("Networks", "E, G, F, C and the two judges.", ("models",)),
+    "losses": ("Losses", "Equations (1) to (6), one function each.", ("losses",)),
+    "training": (
+        "Training and runs",
+        "The step, the loop, the methods that are compared, and finished runs.",
+        ("train", "methods", "runs", "checkpoints", "pretrained", "recover"),
+    ),
+    "measuring": (
+        "Measuring",
+        "Retrieval, image quality, and what may be said from a few seeds.",
+        ("metrics", "image_metrics", "evaluate", "protocol", "distances", "embeddings", "intervals", "lpips_weights"),
+    ),
+    "evidence": (
+        "Experiments and claims",
+        "The paper's tables and figures again, the analyses beside them, and the ledger of claims.",
+        ("experiments", "analysis", "claims", "records"),
+    ),
+    "figures": ("Figures and players", "Arrays in, a figure or a player out.", ("figures", "widgets")),
+    "exercises": (
+        "Checks",
+        "What corrects the exercises, and what compares your code with ours.",
+        ("check", "exercises"),
+    ),
+    "machinery": (
+        "Machines and commands",
+        "Devices, several processes, plans for GPUs, and the command line.",
+        ("devices", "distributed", "plan", "files", "terminal", "__main__"),
+    ),
+}
+REST = "machinery"  # where a room goes that no page names yet
+BUILT = re.compile(r"\bBuilt in\s+chapter\s+(\d\d)\.")
+SIGNATURE = {"property", "cached_property"}
+
+
+def page_of(module: Module) -> str:
+    """Return the page that a module stands on; ``cadnet_edu`` itself has the overview."""
+    if not module.room:
+        return "index"
+    return next((name for name, (_, _, rooms) in PAGES.items() if module.room in rooms), REST)
+
+
+def chapter_pages(root: Path) -> dict[str, str]:
+    """Return number -> page of the chapters that the table of contents has."""
+    toc = (root / "_toc.yml").read_text(encoding="utf-8")
+    return {number: page for page, number in re.findall(r"file: (book/chapters/(\d\d)_\w+)", toc)}
+
+
+class Reference:
+    """The package's modules and how to point to what they define.
+
+    Args:
+        root: the project.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.chapters = chapter_pages(root)
+        self.modules = modules(root / "cadnet_edu")
+        self.package = Package(root / "cadnet_edu")
+        self.known = {thing.dotted for module in self.modules for thing in module.every_thing() if thing.public}
+        self.known_modules = {module.name for module in self.modules}
+
+    def link(self, module: Module, me: str = "") -> Link:
+        """Return what turns code in a module's docstrings into links; to itself a thing does not point."""
+
+        def linked(shown: str) -> str | None:
+            name = shown.removesuffix("()")
+            for dotted in (f"{module.name}.{name}", f"{module.name}.{me.partition('.')[0]}.{name}", name):
+                if dotted in self.known and dotted != f"{module.name}.{me}":
+                    return f"{{py:obj}}`{shown.rpartition('.')[2]} <{dotted}>`"
+                if dotted in self.known_modules and dotted != module.name:
+                    return f"{{py:mod}}`{shown} <{dotted}>`"
+            return None
+
+        return linked
+
+    def resolved(self, name: str) -> str:
+        """Return where a name that ``cadnet_edu/__init__.py`` offers is defined."""
+        return self.package.exports["cadnet_edu"][name]
+
+    # The pages of the reference -----------------------------------------------------------------------------------
+
+    def pages(self) -> dict[str, str]:
+        """Return name -> text of each page."""
+        return {name: self.page(name) for name in PAGES}
+
+    def page(self, name: str) -> str:
+        title, about, _ = PAGES[name]
+        here = [module for module in self.modules if page_of(module) == name]
+        order = {room: place for place, room in enumerate(PAGES[name][2])}
+        here.sort(key=lambda module: (order.get(module.room, len(order)), module.name))
+        return "\n\n".join([f"# {title}", about, *(self.module(module) for module in here)]) + "\n"
+
+    def module(self, module: Module) -> str:
+        """Return a module's section."""
+        written = [f"## {escaped(module.name)}", f"```{{py:module}} {module.name}\n```"]
+        written.append(page_text(module.doc, self.link(module), self.chapters))
+        written += [self.thing(module, thing) for thing in module.things if thing.public]
+        return "\n\n".join(text for text in written if text)
+
+    def thing(self, module: Module, thing: Thing) -> str:
+        """Return a function, a class with its methods, or a method."""
+        inner = [self.thing(module, one) for one in thing.inner if one.public and one.doc]
+        words = [
+            page_text(thing.doc, self.link(module, thing.name), self.chapters),
+            *self._fields(module, thing),
+            *inner,
+        ]
+        fence = ":" * (3 if "." in thing.name else 4)
+        written = signature(thing, self.classes(module))
+        head = [f"{fence}{{py:{_kind(thing)}}} {thing.name}{written}", f":module: {module.name}"]
+        head += [f":{name}:" for name in ("classmethod", "staticmethod") if name in thing.decorators]
+        return "\n".join(head) + "\n\n" + "\n\n".join(word for word in words if word) + f"\n{fence}"
+
+    def classes(self, module: Module) -> dict[str, str]:
+        """Return name -> dotted name of the package's classes that a module's signatures may mean."""
+        own = {thing.name: thing.dotted for thing in module.things}
+        imported = {}
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                imported |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        return {name: dotted for name, dotted in (imported | own).items() if dotted in self.known}
+
+    def _fields(self, module: Module, thing: Thing) -> list[str]:
+        """Return the list of a class's fields, where its docstring has none."""
+        if not _has_fields(thing.node) or "\nArgs:" in thing.doc or "\nAttributes:" in thing.doc:
+            return []
+        assert isinstance(thing.node, ast.ClassDef)
+        written: list[str] = []
+        pairs: list[tuple[str, str]] = []
+        group = ""
+        link = self.link(module, thing.name)
+        for one in module.fields(thing.node):
+            if one.group != group and pairs:
+                written, pairs = [*written, _grouped(group, pairs)], []
+            group = one.group
+            default = f" = {one.default}" if one.default and not one.default.startswith("field(") else ""
+            pairs.append((code(f"{one.name}: {one.type}{default}"), inline(one.words, link, self.chapters)))
+        return [*written, _grouped(group, pairs)]
+
+    # Pieces that other pages include ------------------------------------------------------------------------------
+
+    def pieces(self) -> dict[str, str]:
+        """Return name -> text of the pieces under ``book/generated``."""
+        found = {"public_names": self.public_names(), "rooms": self.rooms(), "built": self.built()}
+        return found | {f"choices_{name}": text for name, text in choices.pieces(self.modules, self.link).items()}
+
+    def public_names(self) -> str:
+        """What ``import cadnet_edu`` offers."""
+        tree = next(module for module in self.modules if module.name == "cadnet_edu").tree
+        listed = next(n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "__all__")
+        docs = {thing.dotted: thing.doc for module in self.modules for thing in module.things}
+        pairs = []
+        for name in sorted(ast.literal_eval(listed.value), key=str.lower):
+            where = self.resolved(name)
+            home = where.rpartition(".")[0]
+            told = first_sentence(docs[where]) if where in docs else f"see {{py:mod}}`{home}`"
+            shown = f"{{py:obj}}`{name} <{where}>`" if where in docs else code(name)
+            pairs.append((shown, told if where not in docs else _sentence(told)))
+        return definitions(pairs)
+
+    def rooms(self) -> str:
+        """The pages of the reference, with the modules on each."""
+        written = []
+        for name, (title, about, _) in PAGES.items():
+            here = [module for module in self.modules if page_of(module) == name and module.name.count(".") == 1]
+            listed = ", ".join(f"{{py:mod}}`{module.room} <{module.name}>`" for module in here)
+            written.append((f"{{doc}}`{title} </book/api/{name}>`", f"{about} {listed}"))
+        return definitions(written)
+
+    def built(self) -> str:
+        """What each chapter builds, from the docstrings that say so."""
+        by_chapter: dict[str, list[str]] = {}
+        for module in self.modules:
+            for thing in module.every_thing():
+                for number in BUILT.findall(thing.doc) if thing.public else []:
+                    by_chapter.setdefault(number, []).append(f"{{py:obj}}`{thing.name} <{thing.dotted}>`")
+        return definitions(
+            [
+                (
+                    f"{{doc}}`/{self.chapters[number]}`" if number in self.chapters else f"Chapter {number}",
+                    ", ".join(names),
+                )
+                for number, names in sorted(by_chapter.items())
+            ]
+        )
+
+
+def _sentence(words: str) -> str:
+    return inline(words, lambda _: None) + "."
+
+
+def _grouped(group: str, pairs: Iterable[tuple[str, str]]) -> str:
+    return f"{rubric(escaped(group or 'Fields'))}\n\n{definitions(list(pairs))}"
+
+
+def _has_fields(node: Definition) -> bool:
+    if not isinstance(node, ast.ClassDef):
+        return False
+    marks = [ast.unparse(each) for each in (*node.decorator_list, *node.bases)]
+    return any(mark.startswith("dataclass") or mark == "NamedTuple" for mark in marks)
+
+
+def _kind(thing: Thing) -> str:
+    if isinstance(thing.node, ast.ClassDef):
+        bases = {ast.unparse(base) for base in thing.node.bases}
+        return "exception" if bases & {"Exception", "ValueError", "RuntimeError"} else "class"
+    if "." not in thing.name:
+        return "function"
+    return "property" if thing.decorators & SIGNATURE else "method"
+
+
+class _Dotted(ast.NodeTransformer):
+    """Write the package's classes with their whole names, so that each annotation links to the right one."""
+
+    def __init__(self, classes: dict[str, str]) -> None:
+        self.classes = classes
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self.classes.get(node.id, node.id))
+
+
+def signature(thing: Thing, classes: dict[str, str]) -> str:
+    """Return the parameters as they are written in the source; those of making an object for a class.
+
+    Args:
+        thing: a function, method or class.
+        classes: name -> dotted name of classes that annotations may mean.
+    """
+    node: ast.AST | None = thing.node
+    if isinstance(node, ast.ClassDef):
+        node = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+    if not isinstance(node, ast.FunctionDef) or thing.decorators & SIGNATURE:
+        return ""
+    copy = ast.parse(ast.unparse(node)).body[0]
+    assert isinstance(copy, ast.FunctionDef)
+    for argument in ast.walk(copy.args):
+        if isinstance(argument, ast.arg) and argument.annotation:
+            argument.annotation = _Dotted(classes).visit(argument.annotation)
+    if ("." in thing.name or isinstance(thing.node, ast.ClassDef)) and "staticmethod" not in thing.decorators:
+        copy.args.args = copy.args.args[1:]
+    returns = ""
+    if copy.returns and isinstance(thing.node, ast.FunctionDef):
+        returns = f" -> {ast.unparse(_Dotted(classes).visit(copy.returns))}"
+    return f"({ast.unparse(copy.args)}){returns}"
+
+
+def write_all(root: Path, source: Path) -> None:
+    """Write the pages and the pieces beside the book's other pages.
+
+    Args:
+        root: the project.
+        source: the folder in which the build lays out its sources.
+    """
+    reference = Reference(root)
+    for name, text in reference.pages().items():
+        write(source / "book" / "api" / f"{name}.md", text)
+    for name, text in reference.pieces().items():
+        write(source / "book" / "generated" / f"{name}.md", text)
