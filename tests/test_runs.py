@@ -99,7 +99,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.read_bytes())
     code_version.cache_clear()
-    monkeypatch.setattr(versions, "__file__", str(copy / "versions.py"))
+    for module in (runs, versions):
+        monkeypatch.setattr(module, "__file__", str(copy / Path(str(module.__file__)).name))
     return copy
 
 
