@@ -59,7 +59,7 @@ def figure3(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Pa
         "people": {n: f.record["picture"] for n, f in shown.items()},
         "all_queries": {
             row.name: {r: {m: as_list(mean_of(row, records, ("scores", r, m), seeds), 1) for m in names}
-                       for r in ("1", "2", "4", "8")}
+                       for r in ("1", "2", "3", "4", "8")}
             for row in rows
         },
         "provenance": sources(rows, records, seeds),
