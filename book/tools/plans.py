@@ -19,7 +19,8 @@ from notebooks import write
 
 from cadnet_edu.config import Config, profile
 from cadnet_edu.plan import GPUS, Plan, plan
-from cadnet_edu.runs import code_version, git_commit
+from cadnet_edu.runs import git_commit
+from cadnet_edu.versions import code_version
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "plan_full.json"
 CHANGED_ON = "t4"  # the GPU that Colab lends, on which the run as it is does not fit
@@ -38,6 +39,7 @@ def changes(config: Config) -> dict[str, tuple[str, Config]]:
     """What can be changed when the run does not fit: the option -> what it costs, and the settings."""
     half = config.identities // 2
     return {
+        "--precision 16-mixed": ("some digits of the maps; losses are scaled", replace(config, precision="fp16")),
         "--accumulate 2": ("BatchNorm and triplets see halves", replace(config, accumulate=2)),
         "--accumulate 4": ("BatchNorm and triplets see quarters", replace(config, accumulate=4)),
         f"--identities {half} --steps {2 * config.steps}": (
