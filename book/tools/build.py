@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import keys
+import mend
 import nbformat
 import pages
 import reference
@@ -242,6 +243,7 @@ def build_pages(folders: Folders) -> None:
         marks = ("WARNING", "ERROR", "CRITICAL")
         words = [line for line in log.read_text(encoding="utf-8").splitlines() if any(mark in line for mark in marks)]
         raise BuildError("\n".join([f"the pages could not be built; all of Jupyter Book's words are in {log}", *words]))
+    mend.mend(work / "_build" / "html")
     os.replace(work / "_build" / "html", folders.html)
     shutil.rmtree(work)
 

@@ -1,26 +1,32 @@
 """The built site: complete, linked, in need of nothing from the net; then the same in a real browser.
 
-All tests of the site are in this file, so that one worker builds it while the others go on.
+Every test looks at every page of the table of contents. A page is opened once in each of four ways (``tour``), and the
+tests read what was seen.
 """
 
 from __future__ import annotations
 
-import functools
-import http.server
+import re
 import subprocess
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import build
 import pages
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
+from visits import Scheme, Seen, Visit, tour
 
 ROOT = Path(__file__).resolve().parents[2]
 WANTED = build.pages_of(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")))
+MORE = ["index", "search", "genindex"]  # pages that no table of contents names
+WAYS: dict[str, tuple[str, int, Scheme]] = {
+    "http": ("http", 1200, "light"),
+    "file": ("file", 1200, "light"),
+    "phone": ("file", 390, "light"),
+    "dark": ("file", 1200, "dark"),
+}
 
 
 def in_git() -> set[str]:
@@ -76,140 +82,147 @@ def test_no_chapter_warns(site: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
+def seen(browser: Browser, site: Path, server: str) -> Callable[[str], dict[str, Seen]]:
+    """What every page looks like in a way of looking at it; asked once, then remembered."""
+    known: dict[str, dict[str, Seen]] = {}
+
+    def look(way: str) -> dict[str, Seen]:
+        if way not in known:
+            over, width, scheme = WAYS[way]
+            base = server if over == "http" else site.as_uri()
+            known[way] = tour(browser, base, [*MORE, *WANTED], width, scheme)
+        return known[way]
+
+    return look
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+@pytest.mark.parametrize("way", WAYS)
+def test_pages_ask_the_net_for_nothing_and_complain_about_nothing(seen: Callable, way: str) -> None:
+    found = seen(way)
+    assert {name: page.outside for name, page in found.items() if page.outside} == {}
+    assert {name: page.complaints for name, page in found.items() if page.complaints} == {}
+    assert found.keys() >= set(WANTED)
 
 
-@pytest.fixture(scope="module")
-def server(site: Path) -> Iterator[str]:
-    """The address of a server of the site on this machine."""
-    handler = functools.partial(_Quiet, directory=str(site))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{running.server_address[1]}"
-        running.shutdown()
+def test_mathematics_is_set(seen: Callable) -> None:
+    found = seen("file")
+    assert found["book/notation"].facts["formulas"] > 30
+    assert {name: page.facts["misread"] for name, page in found.items() if page.facts["misread"]} == {}
 
 
-class Visit:
-    """A page being visited, with all that it asked for and all that it complained about."""
-
-    def __init__(self, browser: Browser, width: int = 1200, scheme: Literal["light", "dark"] = "light") -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.page: Page = self.context.new_page()
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", self._failed)
-
-    def _failed(self, request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # a request that was dropped because the page moved on
-            self.complaints.append(f"{request.url}: {request.failure}")
-
-    def open(self, url: str) -> Page:
-        self.page.goto(url, wait_until="load")
-        return self.page
-
-    def __enter__(self) -> Visit:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
+def test_phone_needs_no_sideways_scrolling(seen: Callable) -> None:
+    wide = {name: page.facts["width"] for name, page in seen("phone").items() if page.facts["width"] > 390}
+    assert wide == {}, "wider than a phone, which has 390 pixels"
 
 
-def settle(page: Page) -> None:
-    """Wait until the mathematics of a page is set."""
-    page.evaluate("() => window.MathJax && MathJax.startup && MathJax.startup.promise")
+def test_pictures_keep_their_tones_at_night(seen: Callable) -> None:
+    found = seen("dark")
+    assert {page.facts["theme"] for name, page in found.items() if name in WANTED} == {"dark"}
+    filters = {name: set(found[name].facts["filters"]) for name in WANTED}
+    assert {name: kinds for name, kinds in filters.items() if kinds - {"none"}} == {}
+    assert any(filters.values())
 
 
-@pytest.mark.parametrize("over", ["http", "file"])
-def test_pages_ask_the_net_for_nothing_and_complain_about_nothing(
-    browser: Browser, site: Path, server: str, over: str
-) -> None:
-    base = server if over == "http" else site.as_uri()
-    for name in ["index", *WANTED, "search", "genindex"]:
-        with Visit(browser) as visit:
-            page = visit.open(f"{base}/{name}.html")
-            if name == "index":
-                page.wait_for_url("**/book/index.html")
-            settle(page)
-            outside = [url for url in visit.asked if not url.startswith((base, "data:", "blob:"))]
-            assert outside == [], name
-            assert visit.complaints == [], name
-
-
-def test_mathematics_is_set(browser: Browser, site: Path) -> None:
-    with Visit(browser) as visit:
-        page = visit.open((site / "book/notation.html").as_uri())
-        settle(page)
-        assert page.locator("mjx-container").count() > 30
-        assert page.locator("mjx-merror").count() == 0
-
-
-def test_phone_needs_no_sideways_scrolling(browser: Browser, site: Path) -> None:
-    for name in WANTED:
-        with Visit(browser, width=390) as visit:
-            page = visit.open((site / f"{name}.html").as_uri())
-            settle(page)
-            width = page.evaluate("document.documentElement.scrollWidth")
-            assert width <= 390, f"{name} is {width} pixels wide on a phone"
-
-
-def test_pictures_keep_their_tones_at_night(browser: Browser, site: Path) -> None:
-    seen = 0
-    for name in WANTED:
-        with Visit(browser, scheme="dark") as visit:
-            page = visit.open((site / f"{name}.html").as_uri())
-            assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-            filters = page.eval_on_selector_all("article img", "all => all.map(i => getComputedStyle(i).filter)")
-            assert set(filters) <= {"none"}, name
-            seen += len(filters)
-    assert seen > 0
+@pytest.mark.parametrize("way", ["file", "http"])
+def test_pictures_are_there(seen: Callable, way: str) -> None:
+    assert {name: page.facts["broken"] for name, page in seen(way).items() if page.facts["broken"]} == {}
 
 
 @pytest.mark.parametrize("over", ["http", "file"])
 def test_search_finds_a_word(browser: Browser, site: Path, server: str, over: str) -> None:
     base = server if over == "http" else site.as_uri()
     with Visit(browser) as visit:
-        page = visit.open(f"{base}/search.html?q=discriminator")
-        page.wait_for_selector("#search-results li a", timeout=20_000)
-        found = page.eval_on_selector_all("#search-results li a", "all => all.map(a => a.getAttribute('href'))")
-        assert any("book/notation.html" in link for link in found)
-        assert [url for url in visit.asked if not url.startswith((base, "data:"))] == []
+        assert "book/notation" in search(visit.page, base, "discriminator", "book/notation")
+        assert visit.outside(base) == []
 
 
-def test_players_move_by_keyboard(browser: Browser, site: Path) -> None:
-    """Every slider of every page: an arrow key moves it, and what it says aloud changes with it."""
-    moved = 0
+def test_search_finds_every_page_by_its_title(browser: Browser, site: Path) -> None:
+    base = site.as_uri()
+    with Visit(browser) as visit:
+        for name in WANTED:
+            heading = pages.parsed(site / f"{name}.html").select_one("article h1")
+            assert heading, name
+            words = re.findall(r"[^\W\d_]{3,}", heading.get_text())
+            assert name in search(visit.page, base, "+".join(words), name), words
+        assert visit.outside(base) == []
+
+
+def search(page: Page, base: str, words: str, wanted: str) -> set[str]:
+    """Ask the site's search; return the pages that it names, waiting for the one wanted."""
+    page.goto(f"{base}/search.html?q={words}")
+    page.wait_for_selector(f'#search-results li a[href*="{wanted}.html"]', timeout=20_000)
+    links = page.eval_on_selector_all("#search-results li a", "all => all.map(a => a.getAttribute('href'))")
+    return {link.partition(".html")[0].removeprefix("./") for link in links}
+
+
+# ------------------------------------------------------------------------------------------------- players, by keyboard
+def said(widget: Locator) -> str:
+    """All that a player tells somebody who does not see it: texts of pictures in sight, words, and its slider's."""
+    return widget.evaluate("""(root) => {
+      const shown = [...root.querySelectorAll("img")].filter((i) => getComputedStyle(i).visibility !== "hidden");
+      const sliders = [...root.querySelectorAll("input[type=range]")];
+      const words = [...root.querySelectorAll("[aria-live], .cw-value")].map((e) => e.textContent);
+      return [...shown.map((i) => i.alt), ...words, ...sliders.map((s) => s.getAttribute("aria-valuetext"))].join("|");
+    }""")
+
+
+def slide(page: Page, widget: Locator) -> None:
+    for slider in widget.locator("input[type=range]:visible").all():
+        slider.focus()
+        before = said(widget), slider.input_value()
+        page.keyboard.press("ArrowRight")
+        assert slider.get_attribute("aria-label")
+        assert said(widget) != before[0]
+        assert slider.input_value() != before[1]
+
+
+def choose(page: Page, widget: Locator) -> None:
+    label = "one => one.parentNode.textContent"
+    for group in widget.locator("fieldset:visible").all():
+        if group.locator("input").count() < 2:
+            continue
+        chosen = group.locator("input:checked")
+        chosen.focus()
+        before, was = said(widget), chosen.evaluate(label)
+        page.keyboard.press("ArrowRight")
+        assert group.locator("input:checked").evaluate(label) != was
+        assert said(widget) != before
+    for menu in widget.locator("select:visible").all():
+        if menu.locator("option").count() < 2:
+            continue
+        menu.focus()
+        before, was = said(widget), menu.input_value()
+        page.keyboard.press("ArrowDown")
+        assert menu.input_value() != was
+        assert said(widget) != before
+
+
+def answer(page: Page, widget: Locator) -> None:
+    outcomes = set()
+    for button in widget.locator(".cw-answers button:visible").all():
+        button.focus()
+        page.keyboard.press("Enter")
+        outcomes.add(widget.locator("[aria-live]").inner_text()[0])
+    assert outcomes == {"✓", "✗"}, "one answer is right, the others are not"
+
+
+PLAYED = {"player": slide, "compare": slide, "explorer": choose, "chooser": choose, "shelf": choose, "quiz": answer}
+
+
+def test_everything_to_play_with_works_by_keyboard(browser: Browser, site: Path) -> None:
+    """Each player, choice and quiz of each page: keys change it, and what it tells changes with it."""
+    played = dict.fromkeys(PLAYED, 0)
     for name in WANTED:
+        if "cadnet-widget" not in (site / f"{name}.html").read_text(encoding="utf-8"):
+            continue
         with Visit(browser) as visit:
             page = visit.open((site / f"{name}.html").as_uri())
-            for slider in page.locator("article input[type=range]:visible").all():
-                slider.focus()
-                before = slider.input_value(), slider.get_attribute("aria-valuetext")
-                page.keyboard.press("ArrowRight")
-                after = slider.input_value(), slider.get_attribute("aria-valuetext")
-                assert slider.get_attribute("aria-label"), name
-                assert before[0] != after[0], name
-                assert before[1] != after[1], name
-                moved += 1
+            for details in page.locator("article details").all():
+                details.evaluate("one => { one.open = true }")
+            for widget in page.locator("article .cadnet-widget").all():
+                kind = widget.get_attribute("data-kind") or ""
+                assert widget.get_attribute("aria-label"), name
+                PLAYED[kind](page, widget)
+                played[kind] += 1
             assert visit.complaints == [], name
-    assert moved > 0 or not any("chapters/" in name for name in WANTED), "no chapter has a player"
-
-
-def test_pictures_are_there(browser: Browser, site: Path) -> None:
-    for name in WANTED:
-        with Visit(browser) as visit:
-            page = visit.open((site / f"{name}.html").as_uri())
-            images = page.locator("article img").all()
-            broken = [image.get_attribute("alt") for image in images if not image.evaluate("i => i.naturalWidth")]
-            assert broken == [], name
+    assert all(played[kind] for kind in ("player", "explorer", "chooser", "quiz")), played

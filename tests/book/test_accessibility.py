@@ -1,0 +1,105 @@
+"""Accessibility, as axe-core sees it: our pages add nothing to what a bare page of the same theme is guilty of."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import build
+import pytest
+import yaml
+from playwright.sync_api import Browser
+from visits import Scheme, Visit
+
+ROOT = Path(__file__).resolve().parents[2]
+WANTED = build.pages_of(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8")))
+AXE = "axe-core@4.14.1"
+ASK = """async () => {
+  const found = await axe.run(document, {resultTypes: ["violations"], preload: false});
+  return found.violations.map((v) => [v.id, v.nodes.slice(0, 3).map((n) => n.target.join(" "))]);
+}"""
+BARE = """\
+# A bare page
+
+A paragraph with a [link](https://example.org), `code`, and mathematics: $x$.
+
+## A heading
+
+- a list
+
+| a | table |
+|---|---|
+| 1 | 2 |
+
+```python
+print(1)
+```
+"""
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, from its registry."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm on this machine, which brings axe-core: install it (apt-get install npm)")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "pack", AXE, "--silent", "--pack-destination", str(folder), "--cache", str(folder / "cache")]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    with tarfile.open(next(folder.glob("axe-core-*.tgz"))) as archive:
+        source = archive.extractfile("package/axe.min.js")
+        assert source is not None
+        return source.read().decode()
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with the book's settings and no more than a bare page."""
+    folders = build.Folders(ROOT, tmp_path_factory.mktemp("bare"), ROOT / "_build" / "executed")
+    (folders.source / "book").mkdir(parents=True)
+    shutil.copyfile(ROOT / "_config.yml", folders.source / "_config.yml")
+    shutil.copytree(ROOT / "book" / "_static", folders.source / "book" / "_static")
+    shutil.copyfile(ROOT / "book" / "references.bib", folders.source / "book" / "references.bib")
+    build.vendor_mathjax(folders.source / "book" / "_static" / "vendor" / "mathjax")
+    (folders.source / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: book/bare\n")
+    (folders.source / "book" / "bare.md").write_text(BARE)
+    (folders.source / "book" / "index.md").write_text("# A site\n\nWith {doc}`one page <bare>`.\n")
+    build.build_pages(folders)
+    return folders.html
+
+
+def findings(browser: Browser, axe: str, url: str, scheme: Scheme) -> dict[str, Any]:
+    """The rules that a page breaks, and up to three places of each."""
+    with Visit(browser, scheme=scheme) as visit:
+        page = visit.open(url)
+        page.evaluate(axe)
+        return dict(page.evaluate(ASK))
+
+
+def test_axe_sees_a_fault(browser: Browser, axe: str, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<html lang='en'><title>t</title><main><h1>t</h1><img src='data:,'></main>")
+    assert "image-alt" in findings(browser, axe, (tmp_path / "page.html").as_uri(), "light")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_adds_to_what_the_theme_is_guilty_of(
+    browser: Browser, axe: str, bare: Path, site: Path, scheme: Scheme
+) -> None:
+    theme = {
+        rule
+        for name in ("index", "bare")
+        for rule in findings(browser, axe, (bare / f"book/{name}.html").as_uri(), scheme)
+    }
+    added = {}
+    for name in WANTED:
+        found = findings(browser, axe, (site / f"{name}.html").as_uri(), scheme)
+        more = {rule: places for rule, places in found.items() if rule not in theme}
+        if more:
+            added[name] = more
+    assert added == {}, f"the theme itself: {sorted(theme)}"

@@ -1,0 +1,59 @@
+"""Faults of the page builder are mended, and nothing else of a page is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mend
+import pytest
+
+SIGNATURE = """<dl>
+<dd><em class="sig-param"><span>z</span></em>,</dd>
+<dd><em class="sig-param"><span>form</span></em>,</dd>
+</dl>"""
+LINES = """<div class="sig-params">
+<div><em class="sig-param"><span>z</span></em>,</div>
+<div><em class="sig-param"><span>form</span></em>,</div>
+</div>"""
+
+
+@pytest.mark.parametrize(
+    ("page", "better"),
+    [
+        ("<th></th><th>r</th>", "<td></td><th>r</th>"),
+        ('<th class="head"><p></p></th>', '<td class="head"><p></p></td>'),
+        ('<th class="text-left head"><p> </p>\n</th>', '<td class="text-left head"><p> </p>\n</td>'),
+        (SIGNATURE, LINES),
+        ('<div class="citation" id="id1" role="doc-biblioentry">', '<div class="citation" id="id1">'),
+        ('<div role="list" class="citation-list">', '<div class="citation-list">'),
+        ('<div class="citation-list" role="list">', '<div class="citation-list">'),
+    ],
+)
+def test_a_fault_is_mended(page: str, better: str) -> None:
+    assert mend.mended(f"<p>before</p>{page}<p>after</p>") == f"<p>before</p>{better}<p>after</p>"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<thead><tr><th>r</th></tr></thead>",
+        '<th class="head"><p>r</p></th>',
+        "<dl><dt>a term</dt><dd>words</dd></dl>",
+        '<ul role="list"><li>x</li></ul>',
+    ],
+)
+def test_what_is_right_stays(page: str) -> None:
+    assert mend.mended(page) == page
+
+
+def test_every_page_of_a_site_is_mended(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for name in ("x.html", "a/y.html"):
+        (tmp_path / name).write_text("<th></th>")
+    (tmp_path / "z.js").write_text("<th></th>")
+    mend.mend(tmp_path)
+    assert [(tmp_path / name).read_text() for name in ("x.html", "a/y.html", "z.js")] == [
+        "<td></td>",
+        "<td></td>",
+        "<th></th>",
+    ]
