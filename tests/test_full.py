@@ -64,7 +64,9 @@ def test_a_step_of_the_papers_run(weights: Path, tmp_path: Path) -> None:
     assert out.u.shape == (4, 4096)
     assert out.logits.shape == (4, IDENTITIES)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"\n{counts}\n4 + 4 images in {trainer.precision}: {seconds:.1f} processor seconds, {peak:.1f} GiB at most")
+    shapes = {name: tuple(value.shape) for name, value in out._asdict().items() if isinstance(value, torch.Tensor)}
+    print(f"\n{counts}\n{shapes}")
+    print(f"4 + 4 images in {trainer.precision}: {seconds:.1f} processor seconds, {peak:.1f} GiB at most")
 
     trainer.save()
     trainer.step()
