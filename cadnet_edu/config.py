@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from numbers import Integral, Real
@@ -267,7 +267,8 @@ def profile(name: str | None = None, **changes: Any) -> Config:
     Args:
         name: ``smoke``, ``quick``, ``reduced`` or ``full``; without it the environment variable
             ``CADNET_EDU_PROFILE`` decides, and ``quick`` when that is unset.
-        changes: any field of ``Config``.
+        changes: any field of ``Config``. Where they tell no ``dataset`` and no ``root``, the environment variables
+            ``CADNET_EDU_DATASET`` and ``CADNET_EDU_ROOT`` do, so that a notebook runs on another set as it is.
 
     Raises:
         ValueError: for an unknown profile or field.
@@ -280,7 +281,23 @@ def profile(name: str | None = None, **changes: Any) -> Config:
     name = name or os.environ.get("CADNET_EDU_PROFILE") or "quick"
     if name not in PROFILES:
         raise ValueError(f"there is no profile {name!r}. Choose one of: {', '.join(PROFILES)}.")
-    return Config.from_dict({"profile": name, **PROFILES[name], **changes})
+    return Config.from_dict({"profile": name, **PROFILES[name], **data_named(PROFILES[name], changes), **changes})
+
+
+def data_named(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The data set and its folder that the environment names, where nobody else does; the embedded set has no folder.
+
+    Args:
+        settings: of the profile.
+        changes: what a caller asked for.
+    """
+    found = {}
+    if "dataset" not in changes and os.environ.get("CADNET_EDU_DATASET"):
+        found["dataset"] = os.environ["CADNET_EDU_DATASET"]
+    dataset = {"dataset": Config.dataset, **settings, **found, **changes}["dataset"]
+    if "root" not in changes and dataset != "walkers" and os.environ.get("CADNET_EDU_ROOT"):
+        found["root"] = os.environ["CADNET_EDU_ROOT"]
+    return found
 
 
 def cache_dir() -> Path:

@@ -84,6 +84,16 @@ def test_changes_come_last():
     assert c.backbone == "slim"
 
 
+def test_the_environment_names_the_data_where_nobody_else_does(monkeypatch):
+    monkeypatch.setenv("CADNET_EDU_ROOT", "somewhere")
+    assert profile("full").root == Path("somewhere")
+    assert profile("full", root="elsewhere").root == Path("elsewhere")
+    assert profile("quick").root is profile("full", dataset="walkers").root is None  # drawn: there is no folder
+    monkeypatch.setenv("CADNET_EDU_DATASET", "viper")
+    assert (profile("smoke").dataset, profile("smoke").root) == ("viper", Path("somewhere"))
+    assert profile("smoke", dataset="market1501").dataset == "market1501"
+
+
 def test_the_environment_chooses_the_profile(monkeypatch):
     monkeypatch.delenv("CADNET_EDU_PROFILE", raising=False)
     assert profile().profile == "quick"

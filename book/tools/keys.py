@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import sys
 from functools import cached_property
 from importlib import metadata
@@ -238,17 +239,20 @@ def key(path: Path, package: Package, profile: str, results: Path, constraints: 
         path: the notebook.
         package: the teaching package.
         profile: the profile it runs at.
-        results: the folder of committed numbers; its files count for a notebook that says ``results`` in its code.
+        results: the folder of committed numbers; its files count for a notebook that says ``results`` or ``published``
+            in its code.
         constraints: the pinned versions of the book's tools.
     """
     text = path.read_text(encoding="utf-8")
     notebook = json.loads(text)
     code = "\n".join("".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code")
-    stored = {p for p in results.rglob("*") if p.is_file()} if "results" in code else set()
+    asks = "results" in code or "published" in code
+    stored = {p for p in results.rglob("*") if p.is_file()} if asks else set()
     parts = {
         "notebook": text,
         "package": package.digest(needed(notebook, package)),
         "profile": profile,
+        "data": [os.environ.get(name) for name in ("CADNET_EDU_DATASET", "CADNET_EDU_ROOT")],
         "results": _digest(stored, results),
         "constraints": constraints.read_text(encoding="utf-8"),
         "python": sys.version,

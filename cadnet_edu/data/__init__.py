@@ -45,7 +45,10 @@ def load_split(
     if dataset not in DATASETS:
         raise ValueError(f"there is no data set {dataset!r}. Choose one of: {', '.join(DATASETS)}.")
     if root is None:
-        raise ValueError(f"{dataset} lies on your disk: say where with --root FOLDER, or train on --dataset walkers.")
+        raise ValueError(
+            f"{dataset} lies on your disk: say where with --root FOLDER (in a notebook: set "
+            "CADNET_EDU_ROOT before you start), or train on --dataset walkers."
+        )
     if dataset == "dukemtmc_reid":
         split = folders.dukemtmc_reid(root, allow_withdrawn)
     elif dataset == "cuhk03":

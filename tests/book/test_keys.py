@@ -120,6 +120,17 @@ def test_key_changes_with_profile_cells_and_data_files(toy: Path, tmp_path: Path
     reads = key_of("open('results/table_1.json')")
     (tmp_path / "results" / "table_1.json").write_text("[]")
     assert key_of("open('results/table_1.json')") != reads
+    asks = key_of("published('table_1')")
+    (tmp_path / "results" / "table_1.json").write_text("{}")
+    assert key_of("published('table_1')") != asks
+
+
+def test_key_changes_with_the_data_that_the_environment_names(key_of, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key_of()
+    monkeypatch.setenv("CADNET_EDU_DATASET", "market1501")
+    named = key_of()
+    monkeypatch.setenv("CADNET_EDU_ROOT", "somewhere")
+    assert len({before, named, key_of()}) == 3
 
 
 def test_changed_constant_changes_its_page_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
