@@ -21,6 +21,7 @@ GROUPS: dict[str, tuple[str, ...]] = {  # piece of the page: rooms of the packag
     "data": ("data",),
     "measuring": ("metrics", "image_metrics", "evaluate", "protocol"),
 }
+RUNNING = {"profile", "log_every", "checkpoint_every"}  # settings that decide nothing about the result
 REST = "rest"  # the piece for every other room
 OURS = re.compile(r"\bours\b")
 MARK = re.compile(r"^ours\b[:;,]? *")
@@ -50,15 +51,29 @@ def collect(modules: list[Module]) -> list[Choice]:
     return found
 
 
-def ours(modules: list[Module]) -> dict[str, Field]:
-    """Return the settings that ``config.py`` marks as ours, by the name one gives them by."""
+def fields(modules: list[Module]) -> dict[str, Field]:
+    """Return all settings, by the name one gives them by."""
     module = _config(modules)
     found = {}
     for thing in module.things:
         if isinstance(thing.node, ast.ClassDef) and thing.name in ("LossWeights", "Config"):
             prefix = "lam." if thing.name == "LossWeights" else ""
-            found |= {prefix + field.name: field for field in module.fields(thing.node) if OURS.search(field.words)}
-    return found
+            found |= {prefix + field.name: field for field in module.fields(thing.node)}
+    return {name: field for name, field in found.items() if name != "lam"}
+
+
+def ours(modules: list[Module]) -> dict[str, Field]:
+    """Return the settings that ``config.py`` marks as ours."""
+    return {name: field for name, field in fields(modules).items() if OURS.search(field.words)}
+
+
+def changed(modules: list[Module]) -> dict[str, Field]:
+    """Return the settings that a small profile takes away from the value that the paper gives."""
+    default = import_module("cadnet_edu.config").Config()
+    paper = {name: field for name, field in fields(modules).items() if not OURS.search(field.words)}
+    return {
+        name: field for name, field in paper.items() if name not in RUNNING and elsewhere(name, value_of(default, name))
+    }
 
 
 def reasons(modules: list[Module]) -> dict[str, str]:
@@ -99,9 +114,14 @@ def value_of(config: Any, name: str) -> Any:
 
 def setting(name: str, field: Field, reason: str, link: Link) -> tuple[str, str]:
     """Return a setting for the list: its name and default, and the words that go with it."""
-    default = value_of(import_module("cadnet_edu.config").Config(), name)
+    config = import_module("cadnet_edu.config")
+    default = value_of(config.Config(), name)
     words = inline(MARK.sub("", field.words), link).strip() or "as the one before"
-    text = (words[:1].upper() + words[1:] if words[1].isalpha() else words).rstrip(".") + "."
+    text = (
+        words[:1].upper() + words[1:] if words.split()[0].strip(":").isalpha() and len(words.split()[0]) > 1 else words
+    ).rstrip(".") + "."
+    offered = [code(repr(value)) for value in config.choices().get(name, ()) if value != default]
+    text += f" Also offered: {_and(offered)}." if offered else ""
     other = elsewhere(name, default)
     if other:
         said = "; ".join(f"{code(value)} in {_and([code(one) for one in where])}" for value, where in other.items())
@@ -113,13 +133,21 @@ def _and(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def settings(modules: list[Module], link: Link) -> str:
-    """The settings marked ours, as a list for each group of ``Config``."""
+def settings(modules: list[Module], which: dict[str, Field], link: Link) -> str:
+    """Some settings as a list for each group of ``Config``.
+
+    Args:
+        modules: those of the package.
+        which: by name.
+        link: what turns code into links.
+    """
     why = reasons(modules)
     groups: dict[str, list[tuple[str, str]]] = {}
-    for name, field in ours(modules).items():
+    for name, field in which.items():
         group = "Losses" if name.startswith("lam.") else field.group
-        groups.setdefault(group, []).append(setting(name, field, why.get(name, ""), link))
+        top, _, part = name.partition(".")
+        reason = why.get(top, "") if f"L_{part}" in why.get(top, "") or not part else ""
+        groups.setdefault(group, []).append(setting(name, field, reason, link))
     return "\n\n".join(f"**{escaped(group)}**\n\n{definitions(pairs)}" for group, pairs in groups.items())
 
 
@@ -130,7 +158,11 @@ def pieces(modules: list[Module], link: Callable[[Module, str], Link]) -> dict[s
         modules: those of the package.
         link: for a module and a name in it, what turns code into links.
     """
-    found = {"settings": settings(modules, link(_config(modules), "Config"))}
+    of_config = link(_config(modules), "Config")
+    found = {
+        "settings": settings(modules, ours(modules), of_config),
+        "profiles": settings(modules, changed(modules), of_config),
+    }
     for group in (*GROUPS, REST):
         pairs = []
         for choice in collect(modules):

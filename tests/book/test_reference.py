@@ -176,6 +176,22 @@ def test_a_setting_tells_its_values_and_the_reason() -> None:
     assert told
     assert f"Instead `{profile('quick').backflow!r}` in `smoke`, `quick` and `reduced`: " in told[1]
     assert "D\\_F" in told[1]
+    assert "Also offered: `'batch_all'`." in text
+
+
+def test_what_the_profiles_change_stands_on_the_page_once() -> None:
+    """A value that is not ``Config()``'s is told, among ours or among the paper's."""
+    both = {name: pieces()[f"choices_{name}"] for name in ("settings", "profiles")}
+    default = Config().to_dict()
+    for one in ("smoke", "quick", "reduced"):
+        given = profile(one).to_dict()
+        names = [name for name in given if given[name] != default[name] and name != "lam"]
+        names += [f"lam.{name}" for name in given["lam"] if given["lam"][name] != default["lam"][name]]
+        assert len(names) > 20
+        for name in (name for name in names if name not in choices.RUNNING):
+            found = [re.search(rf"^`{re.escape(name)} = .*`\n: (.*)", text, re.MULTILINE) for text in both.values()]
+            (entry,) = [match for match in found if match]
+            assert f"`{one}`" in entry[1], name
 
 
 def included(text: str) -> list[str]:
