@@ -54,7 +54,7 @@ def collect(modules: list[Module]) -> list[Choice]:
 def fields(modules: list[Module]) -> dict[str, Field]:
     """Return all settings, by the name one gives them by."""
     module = _config(modules)
-    found = {}
+    found: dict[str, Field] = {}
     for thing in module.things:
         if isinstance(thing.node, ast.ClassDef) and thing.name in ("LossWeights", "Config"):
             prefix = "lam." if thing.name == "LossWeights" else ""
