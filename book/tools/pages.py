@@ -80,9 +80,13 @@ def _words(path: Path) -> list[str]:
 
 
 def _pictures(path: Path) -> list[str]:
-    """Find pictures of the text without an ``alt``, or with a file name for one."""
+    """Find pictures of the text without an ``alt``, or with a file name for one, and figures without a caption."""
     found = []
     for image in _article(path).select("img"):
+        if image.find_parent(class_="cell_output") and not image.find_parent(class_="cadnet-widget"):
+            figure = image.find_parent("figure")
+            if figure is None or figure.find("figcaption") is None:
+                found.append(f"the picture that shows {str(image.get('alt'))[:60]!r} has no caption")
         alt = str(image.get("alt") or "").strip()
         source = str(image.get("src", ""))[:60]
         if not alt:

@@ -10,6 +10,8 @@ import pytest
 GOOD = """<html><head><link rel="canonical" href="https://a.org/x"><link rel="stylesheet" href="s.css"></head><body>
 <article><h1 id="top">A</h1><p>Words <a href="#top">up</a> <a href="b.html">b</a> <a href="https://c.org">c</a></p>
 <div class="cell_input">Traceback (most recent call last)</div><img src="a.png" alt="A red line.">
+<div class="cell_output"><figure><img src="a.png" alt="A line."><figcaption>A line.</figcaption></figure></div>
+<div class="cell_output"><div class="cadnet-widget"><img src="a.png" alt="A frame."></div></div>
 </article></body></html>"""
 
 
@@ -24,6 +26,7 @@ GOOD = """<html><head><link rel="canonical" href="https://a.org/x"><link rel="st
         ('alt="A red line."', "", "has no alternative text"),
         ("A red line.", "../_images/abc123.png", "file name for its alternative text"),
         ("A red line.", "line.png", "file name for its alternative text"),
+        ("</article>", "<div class='cell_output'><img src='a.png' alt='A line.'></div></article>", "'A line.' has no"),
         ('href="b.html"', 'href="z.html"', "the link z.html leads nowhere"),
         ('href="b.html"', 'href="../../x"', "leads nowhere"),
         ('href="#top"', 'href="#bottom"', "has no such place"),
