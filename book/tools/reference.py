@@ -132,8 +132,14 @@ class Reference:
         """Return a module's section."""
         written = [f"## {escaped(module.name)}", f"```{{py:module}} {module.name}\n```"]
         written.append(page_text(module.doc, self.link(module), self.chapters))
-        written += [self.thing(module, thing) for thing in module.things if thing.public]
+        things = sorted((t for t in module.things if t.public), key=lambda t: not self.prominent(t))
+        written += [self.thing(module, thing) for thing in things]
         return "\n\n".join(text for text in written if text)
+
+    def prominent(self, thing: Thing) -> bool:
+        """Whether somebody will look for it: the package offers it by its short name, or a chapter builds it."""
+        built = any(BUILT.search(one.doc) for one in (thing, *thing.inner))
+        return built or thing.dotted in self.package.exports["cadnet_edu"].values()
 
     def thing(self, module: Module, thing: Thing) -> str:
         """Return a function, a class with its methods, or a method."""

@@ -88,6 +88,13 @@ def test_a_signature_is_that_of_the_source() -> None:
     assert "`x_hat: Tensor | None`\n: recovered HR image" in text
 
 
+def test_what_is_looked_for_comes_first() -> None:
+    entries = re.findall(r"^:{4}\{py:\w+\} (\w+)", page("losses"), re.MULTILINE)
+    assert entries[0].startswith("L_")
+    assert entries[-1] == "known"
+    assert re.search(r"\{py:class\} LossWeights\n[\s\S]*\{py:function\} number\(", page("settings"))
+
+
 def test_links_lead_to_what_is_documented() -> None:
     known = made().known | made().known_modules
     texts = {**made().pages(), **pieces()}
