@@ -71,7 +71,7 @@ test: lint
 lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	cd book/tools && ../../$(PY) -m mypy --config-file ../../pyproject.toml -m notebooks -m keys -m pages -m build -m teach
+	cd book/tools && ../../$(PY) -m mypy --config-file ../../pyproject.toml -m notebooks -m keys -m pages -m docstrings -m choices -m reference -m build -m teach
 
 .PHONY: bench
 bench: $(STAMP)

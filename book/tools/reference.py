@@ -158,7 +158,7 @@ class Reference:
     def classes(self, module: Module) -> dict[str, str]:
         """Return name -> dotted name of the package's classes that a module's signatures may mean."""
         own = {thing.name: thing.dotted for thing in module.things}
-        imported = {}
+        imported: dict[str, str] = {}
         for node in ast.walk(module.tree):
             if isinstance(node, ast.ImportFrom) and node.module:
                 imported |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
