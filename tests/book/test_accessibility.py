@@ -11,6 +11,7 @@ from typing import Any
 import build
 import pytest
 import yaml
+from bare import bare_site
 from playwright.sync_api import Browser
 from visits import Scheme, Visit
 
@@ -61,15 +62,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site with the book's settings and no more than a bare page."""
-    folders = build.Folders(ROOT, tmp_path_factory.mktemp("bare"), ROOT / "_build" / "executed")
-    (folders.source / "book").mkdir(parents=True)
-    shutil.copyfile(ROOT / "_config.yml", folders.source / "_config.yml")
-    shutil.copytree(ROOT / "book" / "_static", folders.source / "book" / "_static")
-    shutil.copyfile(ROOT / "book" / "references.bib", folders.source / "book" / "references.bib")
-    build.vendor_mathjax(folders.source / "book" / "_static" / "vendor" / "mathjax")
-    (folders.source / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: book/bare\n")
-    (folders.source / "book" / "bare.md").write_text(BARE)
-    (folders.source / "book" / "index.md").write_text("# A site\n\nWith {doc}`one page <bare>`.\n")
+    folders = bare_site(tmp_path_factory.mktemp("bare"), BARE)
     build.build_pages(folders)
     return folders.html
 

@@ -75,6 +75,11 @@ def test_bootstrap_cell_is_the_same_everywhere(path: Path) -> None:
     assert ["".join(cell["source"]) for cell in tagged] == [notebooks.BOOTSTRAP]
 
 
+def test_bootstrap_cell_installs_what_the_launch_buttons_open() -> None:
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert f'git+{settings["repository"]["url"]}"' in notebooks.BOOTSTRAP
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_alternative_texts_are_sentences(path: Path) -> None:
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import build
 import nbformat
 import pytest
+from bare import bare_site
 from nbformat.v4 import new_code_cell, new_notebook
 
 
@@ -34,6 +35,29 @@ def test_book_stops_at_a_broken_cell(tmp_path: Path) -> None:
     path = notebook(tmp_path / "broken.ipynb", "x = 1", "raise RuntimeError('no such luck')")
     with pytest.raises(build.BuildError, match=r"broken.ipynb stopped:[\s\S]*no such luck"):
         build.execute(path)
+
+
+def test_a_broken_cell_fails_make_book_before_any_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the command to the exit status, in a project of one chapter."""
+    (tmp_path / "book").mkdir()
+    (tmp_path / "cadnet_edu").mkdir()
+    (tmp_path / "book" / "constraints.txt").write_text("")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/broken\n")
+    notebook(tmp_path / "book" / "broken.ipynb", "x = 1", "raise RuntimeError('no such luck')")
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setenv("CADNET_EDU_PROFILE", "smoke")
+    assert build.main(["--profile", "smoke", "--build", str(tmp_path / "_build")]) == 1
+    assert "no such luck" in capsys.readouterr().err
+    assert not (tmp_path / "_build" / "html").exists()
+
+
+def test_a_warning_of_the_page_builder_is_an_error(tmp_path: Path) -> None:
+    folders = bare_site(tmp_path, "# A page\n\nIt names {doc}`another one <nowhere>`.\n")
+    with pytest.raises(build.BuildError, match=r"could not be built[\s\S]*bare\.md:3: WARNING: unknown document"):
+        build.build_pages(folders)
+    assert not folders.html.exists()
 
 
 def test_book_stops_at_a_cell_without_end(tmp_path: Path) -> None:

@@ -30,8 +30,7 @@ WAYS: dict[str, tuple[str, int, Scheme]] = {
 
 
 def in_git() -> set[str]:
-    command = ["git", "ls-files", "-co", "--exclude-standard"]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    run = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(run.stdout.splitlines())
 
 
