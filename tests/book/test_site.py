@@ -122,6 +122,11 @@ def test_pictures_keep_their_tones_at_night(seen: Callable) -> None:
     assert any(filters.values())
 
 
+def test_controls_on_a_white_plate_are_light_at_night(seen: Callable) -> None:
+    schemes = {name: set(page.facts["controls"]) for name, page in seen("dark").items()}
+    assert set().union(*schemes.values()) == {"light"}, schemes
+
+
 @pytest.mark.parametrize("way", ["file", "http"])
 def test_pictures_are_there(seen: Callable, way: str) -> None:
     assert {name: page.facts["broken"] for name, page in seen(way).items() if page.facts["broken"]} == {}

@@ -57,6 +57,8 @@ FACTS = """() => ({
   theme: document.documentElement.dataset.theme,
   filters: [...document.querySelectorAll("article img")].map((i) => getComputedStyle(i).filter),
   broken: [...document.querySelectorAll("article img")].filter((i) => !i.naturalWidth).map((i) => i.alt),
+  controls: [...document.querySelectorAll(".text_html:has(img) .cadnet-widget")].map(
+    (w) => getComputedStyle(w).colorScheme),
   formulas: document.querySelectorAll("mjx-container").length,
   misread: [...document.querySelectorAll("mjx-merror")].map((e) => e.textContent),
 })"""
