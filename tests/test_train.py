@@ -75,7 +75,7 @@ def timeless(history: list[dict[str, float]]) -> list[dict[str, float]]:
 def assert_same_run(a: Trainer, b: Trainer) -> None:
     """Two trainers stand at the same point: weights, optimisers, draws to come, random numbers, history."""
     state_a, state_b = a.state_dict(), b.state_dict()
-    for name in set(state_a) - {"seconds"}:
+    for name in set(state_a) - {"seconds", "codes"}:  # somebody may edit the code while another process is tested
         assert same(state_a[name], state_b[name]), name
     assert timeless(a.history) == timeless(b.history)
 
