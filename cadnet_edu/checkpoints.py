@@ -20,13 +20,15 @@ RUNNING_ONLY = ("device", "devices", "precision", "log_every", "checkpoint_every
 def refuse_other(theirs: dict[str, Any], ours: Config) -> None:
     """Stop when a checkpoint was made with other settings than those at hand.
 
+    A setting that is younger than the checkpoint had its default, the paper's, when the checkpoint was made.
+
     Raises:
         ValueError: which names the settings that differ and both their values.
     """
-    was, now = flat(theirs), flat(ours.to_dict())
-    differ = [name for name in now if name not in RUNNING_ONLY and was.get(name) != now[name]]
+    was, now = {**flat(Config().to_dict()), **flat(theirs)}, flat(ours.to_dict())
+    differ = [name for name in now if name not in RUNNING_ONLY and was[name] != now[name]]
     if differ:
-        what = "; ".join(f"{name} was {was.get(name)!r}, now {now[name]!r}" for name in differ[:4])
+        what = "; ".join(f"{name} was {was[name]!r}, now {now[name]!r}" for name in differ[:4])
         more = f"; and {len(differ) - 4} more" if len(differ) > 4 else ""
         raise ValueError(
             f"the checkpoint belongs to another configuration: {what}{more}. Use the settings it was made with, or "

@@ -17,7 +17,7 @@ from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.experiments.analyses import NAMES
 from cadnet_edu.experiments.asking import lpips_missing
 from cadnet_edu.experiments.measure import measure, measure_floor
-from cadnet_edu.experiments.rows import HEADLINE, Row
+from cadnet_edu.experiments.rows import Row
 from cadnet_edu.files import append_line, read_json, write_json
 from cadnet_edu.records import Found, Records, RunRecord, config_of, record_name, settings_key, write_record
 from cadnet_edu.runs import Run, code_version, is_finished, load_run, run_key, train_or_load
@@ -49,13 +49,13 @@ def tasks(rows: Iterable[Row], seeds: Iterable[int], headline: Iterable[int] = (
     Args:
         rows: to be run.
         seeds: of every row.
-        headline: further seeds, of the rows in ``HEADLINE`` only.
+        headline: further seeds, of headline rows only.
     """
     rows, seeds = list(rows), list(seeds)
     found: dict[tuple[str, int], Task] = {}
     for seed in dict.fromkeys((*seeds, *headline)):
         for row in rows:
-            for config in row.runs([seed] if seed in seeds or row.name in HEADLINE else []):
+            for config in row.runs([seed] if seed in seeds or row.headline else []):
                 found.setdefault((settings_key(config), config.seed), Task(row, config))
     return list(found.values())
 

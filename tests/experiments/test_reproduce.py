@@ -135,6 +135,8 @@ def test_only_the_headline_has_further_seeds() -> None:
         "bilinear", "g_only, seed 0", "cadnet, seed 0", "g_only, seed 1", "cadnet, seed 1", "cadnet, seed 2",
         "cadnet, seed 3",
     ]  # fmt: skip
+    few = rows(["cadnet"], profile("smoke"), ["few", "few_long"])
+    assert [t.row.regime for t in tasks(few, range(1), range(3))] == ["few", "few_long", "few", "few"]
     alone = rows(["g_only"], profile("smoke"))
     assert tasks(alone, range(2), range(4)) == tasks(alone, range(2))
 
