@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import notebooks
@@ -164,3 +165,11 @@ def test_work_of_a_reader_is_kept(tmp_path: Path) -> None:
         "notes.ipynb": "mine",
         "notes-2.ipynb": "mine",
     }
+
+
+def test_a_name_of_a_figure_is_given_once() -> None:
+    """Sphinx knows figures by name in the whole book, and refuses to build one that has two of a name."""
+    texts = [path.read_text(encoding="utf-8") for path in (*SRC.glob("*.md"), *(ROOT / "book").glob("*.md"))]
+    names = [name for text in texts for name in re.findall(r"^\s*:?name: (fig-[\w-]+)$", text, re.MULTILINE)]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+    assert len(names) > 30
