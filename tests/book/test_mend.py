@@ -11,6 +11,7 @@ SIGNATURE = """<dl>
 <dd><em class="sig-param"><span>z</span></em>,</dd>
 <dd><em class="sig-param"><span>form</span></em>,</dd>
 </dl>"""
+FORMULA = '<div class="math notranslate nohighlight" id="equation-a">x</div>'
 LINES = """<div class="sig-params">
 <div><em class="sig-param"><span>z</span></em>,</div>
 <div><em class="sig-param"><span>form</span></em>,</div>
@@ -24,6 +25,7 @@ LINES = """<div class="sig-params">
         ('<th class="head"><p></p></th>', '<td class="head"><p></p></td>'),
         ('<th class="text-left head"><p> </p>\n</th>', '<td class="text-left head"><p> </p>\n</td>'),
         (SIGNATURE, LINES),
+        (FORMULA, FORMULA.replace(" id=", ' tabindex="0" id=')),
         ('<div class="citation" id="id1" role="doc-biblioentry">', '<div class="citation" id="id1">'),
         ('<div role="list" class="citation-list">', '<div class="citation-list">'),
         ('<div class="citation-list" role="list">', '<div class="citation-list">'),
