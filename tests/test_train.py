@@ -545,6 +545,14 @@ def test_device_precision_and_logging_may_change_on_the_way(tiny_split: Split, t
     assert other.step_number == 4
 
 
+def test_a_setting_younger_than_a_checkpoint_had_its_default() -> None:
+    theirs = tiny().to_dict()
+    del theirs["accumulate"]
+    refuse_other(theirs, tiny())
+    with pytest.raises(ValueError, match="accumulate was 1, now 2"):
+        refuse_other(theirs, tiny(accumulate=2))
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -554,14 +562,6 @@ def test_device_precision_and_logging_may_change_on_the_way(tiny_split: Split, t
         (dict(lr=1, lr_D=1, phi=1, crop=1, seed=9), "and 1 more"),
     ],
 )
-def test_a_setting_younger_than_a_checkpoint_had_its_default() -> None:
-    theirs = tiny().to_dict()
-    del theirs["accumulate"]
-    refuse_other(theirs, tiny())
-    with pytest.raises(ValueError, match="accumulate was 1, now 2"):
-        refuse_other(theirs, tiny(accumulate=2))
-
-
 def test_a_checkpoint_of_another_configuration_is_refused_by_name(
     tiny_split: Split, tmp_path: Path, changes: dict[str, Any], named: str
 ) -> None:

@@ -118,7 +118,7 @@ def write(
     asked: Reproduce, base: Config, lines: list[Row], records: Records, seeds: list[int]
 ) -> dict[str, Any]:
     """Make the table or figure from the records, write it, and show it."""
-    data, text = shown(asked.what, base, lines, records, seeds, asked.out)
+    data, text = shown(asked, base, lines, records, seeds)
     write_record(asked.out / f"{asked.what}.json", data, LEVELS)
     write_atomically(asked.out / f"{asked.what}.md", lambda file: file.write(text.encode()))
     print(text)
@@ -126,26 +126,37 @@ def write(
     return data
 
 
+def command(asked: Reproduce, base: Config) -> str:
+    """The command that gives the same numbers elsewhere.
+
+    Args:
+        asked: the command line.
+        base: the profile's settings.
+    """
+    more = f" --headline-seeds {asked.headline_seeds}" if asked.headline_seeds else ""
+    return f"cadnet-edu reproduce {asked.what} --profile {base.profile} --seeds {asked.seeds}{more}"
+
+
 def shown(
-    what: str, base: Config, lines: list[Row], records: Records, seeds: list[int], out: Path
+    asked: Reproduce, base: Config, lines: list[Row], records: Records, seeds: list[int]
 ) -> tuple[dict[str, Any], str]:
     """What was asked for, as data and as text; its figures are written.
 
     Args:
-        what: the table or figure.
+        asked: the command line.
         base: the profile's settings.
-        lines: its rows.
+        lines: the rows.
         records: where the numbers are.
         seeds: which repetitions count.
-        out: folder of the figures.
     """
+    what, out = asked.what, asked.out
     labels = {row.name: row.label for row in lines}
     if what in ("figure3", "figure4"):
         draw, tell = (figure3, figure3_text) if what == "figure3" else (figure4, figure4_text)
         data = draw([row for row in lines if row.regime == lines[0].regime], records, seeds, out)
         return data, tell(data, labels)
     if what == "claims":
-        data = claims(base, lines, records, seeds)
+        data = claims(base, lines, records, seeds) | {"command": command(asked, base)}
         return data, page(data)
     if what == "beyond":
         data = beyond(lines, records, seeds, out)
