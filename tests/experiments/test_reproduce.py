@@ -23,6 +23,7 @@ from cadnet_edu import records as records_module
 from cadnet_edu import runs
 from cadnet_edu.__main__ import main
 from cadnet_edu.config import cache_dir, profile
+from cadnet_edu.data.cache import cached_images
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluate import evaluate
@@ -199,12 +200,12 @@ def test_the_picture_of_the_first_seed_shows_what_was_recovered(tmp_path: Path, 
     assert smoke(tmp_path, "--rows", "cadnet", "bilinear", "--seeds", 2) == 0
     pictures = sorted((tmp_path / "runs").glob("*.webp"))
     assert [p.name.split("-")[0] for p in pictures] == ["bilinear", "cadnet"]
-    truth = [tiny_split.query[i].load(32, 16) for i in chosen(asking.load_images(tiny_split.query, 32, 16))]
+    truth = [tiny_split.query[i].load(32, 16) for i in chosen(cached_images(tiny_split.query, 32, 16))]
     shown = read_strip(pictures[0], (32, 16))
     assert list(shown) == ["1", "2", "4", "8"]
     assert np.abs(shown["1"].astype(int) - np.stack(truth)).mean() < 6  # at r = 1 the floor is the image itself
     told = read_json(pictures[1].with_suffix(".json"))["picture"]
-    assert told["queries"] == chosen(asking.load_images(tiny_split.query, 32, 16)).tolist()
+    assert told["queries"] == chosen(cached_images(tiny_split.query, 32, 16)).tolist()
     assert {len(numbers) for numbers in told["psnr"].values()} == {len(truth)}
     with pytest.raises(ValueError, match="pixels, not rows of 30 x 16"):
         read_strip(pictures[0], (30, 16))
