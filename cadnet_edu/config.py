@@ -72,7 +72,7 @@ class Config:
     width: int = 128  # Sec. 4.1
     rates: tuple[float, ...] = (2, 3, 4)  # Sec. 4.4; (1,) trains on HR images alone
     identities: int = 8  # ours: the paper's batch of 32 is 8 identities x 4 images, for each resolution
-    images_per_identity: int = 4  # ours
+    images_per_identity: int = 4  # ours: the fewest that give each anchor of eq. (5) three positives to choose from
     flip: bool = True  # ours: random left-right flips
     labelled: float = 1.0  # ours: share of the training identities that have labels
     unlabelled_images: int = 0  # ours: images without a label that join each batch, for each resolution

@@ -549,7 +549,7 @@ def test_a_setting_younger_than_a_checkpoint_had_its_default() -> None:
     theirs = tiny().to_dict()
     del theirs["accumulate"]
     refuse_other(theirs, tiny())
-    with pytest.raises(ValueError, match="configuration: .*accumulate was 1, now 2"):
+    with pytest.raises(ValueError, match=r"configuration: .*accumulate was 1, now 2"):
         refuse_other(theirs, tiny(identities=4, accumulate=2))
 
 

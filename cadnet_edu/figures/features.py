@@ -18,7 +18,7 @@ def tsne(w: Any, seed: int = 0, perplexity: float | None = None) -> np.ndarray:
 
     Args:
         w: features ``(n, d)``, at least 5 of them.
-        seed: of the random start.
+        seed: of scikit-learn's random numbers; the start is by PCA, so another seed hardly changes the map.
         perplexity: how many neighbours count, roughly; by default 30, or a third of the points when they are few.
 
     Returns:
