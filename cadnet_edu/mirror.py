@@ -11,6 +11,9 @@ import shutil
 import threading
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from cadnet_edu.checkpoints import load_checkpoint
 from cadnet_edu.files import write_atomically
 
 LAST = ("checkpoint.pt", "history.jsonl", "run.json")  # copied in this order, after everything else
@@ -37,15 +40,34 @@ class Mirror:
         self._thread = threading.Thread(target=self._watch, name="mirror of runs", daemon=True)
 
     def fetch(self) -> list[str]:
-        """Copy the runs that are only there, and return their names. A run that is here already is left alone."""
-        found = [folder for folder in sorted(self.there.glob("*")) if folder.is_dir()]
-        missing = [folder for folder in found if not (self.here / folder.name).exists()]
-        for folder in missing:
-            part = self.here / f".{folder.name}.part"
-            shutil.rmtree(part, ignore_errors=True)
-            shutil.copytree(folder, part)
-            part.rename(self.here / folder.name)
-        return [folder.name for folder in missing]
+        """Copy the runs that are only there, or trained further there, and return their names.
+
+        A run that is here as far, or is being trained at this moment, is left alone.
+        """
+        found = [folder for folder in sorted(self.there.glob("[!.]*")) if folder.is_dir()]
+        return [folder.name for folder in found if self._fetch(folder, self.here / folder.name)]
+
+    def _fetch(self, there: Path, here: Path) -> bool:
+        if not here.exists():
+            self._part(there).rename(here)
+            return True
+        try:
+            with FileLock(here / ".lock", timeout=0):  # as whoever trains it holds
+                if (here / "run.json").exists() or _steps(there) <= _steps(here):
+                    return False
+                part = self._part(there)
+                for file in sorted(filter(_wanted, part.iterdir()), key=_order):
+                    file.replace(here / file.name)
+                shutil.rmtree(part)
+        except Timeout:
+            return False
+        return True
+
+    def _part(self, there: Path) -> Path:
+        """A copy of a run beside those that count."""
+        part = self.here / f".{there.name}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        return Path(shutil.copytree(there, part, ignore=shutil.ignore_patterns(".*")))
 
     def push(self) -> int:
         """Copy every file that changed since the last time, and return how many there were.
@@ -98,6 +120,14 @@ class Mirror:
                 self.trouble = str(error)
             else:
                 self.trouble = ""
+
+
+def _steps(folder: Path) -> int:
+    """After how many steps the checkpoint in a folder was taken; -1 when there is none that can be read."""
+    try:
+        return int(load_checkpoint(folder / "checkpoint.pt")["step"])
+    except ValueError:
+        return -1
 
 
 def _wanted(file: Path) -> bool:

@@ -15,10 +15,10 @@ PACKAGE = ROOT / "cadnet_edu"
 
 FLOORS: list[list[str]] = [
     ["config", "files", "devices", "distances", "versions"],
-    ["checkpoints", "mirror", "distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models",
+    ["checkpoints", "distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models",
      "figures", "exercises"],
-    ["image_metrics", "embeddings", "check", "widgets", "notebook"],
-    ["metrics"],
+    ["image_metrics", "embeddings", "check", "widgets", "mirror"],
+    ["metrics", "notebook"],
     ["evaluate", "train", "analysis"],
     ["recover", "runs", "methods", "records", "pretrained"],
     ["claims", "plan"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -96,9 +96,9 @@ def reproduce(arguments: Sequence[str]) -> int:
 
 def base_config(asked: Reproduce) -> Config:
     """The profile's settings with what the command line changes."""
-    base = profile(asked.profile, device=asked.device, precision=asked.precision)
-    changes = {name: getattr(asked, name) for name in ("steps", "dataset", "root")}
-    return replace(base, **{name: value for name, value in changes.items() if value is not None})
+    named = {name: getattr(asked, name) for name in ("steps", "dataset", "root")}
+    changes = {name: value for name, value in named.items() if value is not None}
+    return profile(asked.profile, device=asked.device, precision=asked.precision, **changes)
 
 
 def rows_asked(asked: Reproduce, base: Config) -> list[Row]:

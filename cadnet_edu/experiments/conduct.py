@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -234,7 +235,9 @@ def done(task: Task, path: Path, fresh: bool = False, any_code: bool = False) ->
     if fresh and folder.is_dir():
         with FileLock(folder / ".lock"):
             for left in folder.iterdir():
-                if left.name != ".lock":
+                if left.is_dir():
+                    shutil.rmtree(left)
+                elif left.name != ".lock":
                     left.unlink()
     kept = kept_network(task.config, any_code and not fresh)
     return measure(task.row, trained(task.config, folder) if kept is None else load_run(kept), path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,10 +72,11 @@ def publish(what: str, data: dict[str, Any], todo: Sequence[Task], records: Reco
     for task in todo:
         found = records.find(task.config)
         if found is not None and found.path.parent != folder:
-            write_record(folder / found.path.name, found.record)
             picture = found.path.with_suffix(ENDING)
             if found.record["picture"] and picture.exists():
-                shutil.copyfile(picture, folder / picture.name)
+                seen = picture.read_bytes()
+                write_atomically(folder / picture.name, lambda file, seen=seen: file.write(seen))  # type: ignore[misc]
+            write_record(folder / found.path.name, found.record)  # last: what has a record is not copied again
     if what == "claims":
         write_atomically(results.parent / "claims.md", lambda file: file.write(page(data).encode()))
     return write_record(results / f"{what}.json", data, LEVELS)

@@ -264,7 +264,10 @@ def candidates(made: Plan) -> list[tuple[str, str, Config]]:
     found: list[tuple[str, str, Config]] = []
 
     def add(what: str, why: str, **changes: Any) -> None:
-        found.append((what, why, replace(c, **changes)))
+        with suppress(ValueError):  # a batch that cannot be shared out any more is no advice
+            smaller = replace(c, **changes)
+            divides(smaller, n)
+            found.append((what, why, smaller))
 
     if made.precision == "fp32" and made.gpu.bf16:
         add("--precision bf16-mixed", "some digits of the maps", precision="bf16")
