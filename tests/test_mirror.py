@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from cadnet_edu import method, profile, train_or_load
+from cadnet_edu.checkpoints import load_checkpoint
 from cadnet_edu.mirror import Mirror
+
+
+class SessionEnds(Exception):
+    """What Colab does after some hours."""
 
 
 @pytest.fixture
@@ -56,6 +63,36 @@ def test_what_is_only_there_is_fetched_and_what_is_here_is_left_alone(folders: t
     assert (here / "a run" / "checkpoint.pt").read_text() == "checkpoint.pt"
 
 
+def test_a_run_that_is_further_there_is_fetched_and_never_overwritten(tmp_path: Path) -> None:
+    """Whoever trains first and asks for the copies afterwards must not lose what lies there."""
+    config = replace(method("baseline_mlr", profile("smoke")), steps=6, log_every=1, checkpoint_every=2)
+    first, second, drive = tmp_path / "first", tmp_path / "second", tmp_path / "drive"
+
+    def ends_at(step: int) -> Callable[[dict[str, float]], None]:
+        def end(record: dict[str, float]) -> None:
+            if record["step"] == step:
+                raise SessionEnds
+
+        return end
+
+    for folder, step in ((first, 5), (second, 3)):
+        with pytest.raises(SessionEnds):
+            train_or_load(config, callback=ends_at(step), folder=folder / "run")
+    Mirror(first, drive).push()
+    with FileLock(second / "run" / ".lock"):
+        assert Mirror(second, drive).fetch() == [], "somebody trains it at this moment"
+    mirror = Mirror(second, drive)
+    assert mirror.fetch() == ["run"]
+    assert mirror.fetch() == []
+    mirror.push()
+    for place in (second, drive):
+        assert load_checkpoint(place / "run" / "checkpoint.pt")["step"] == 4
+    assert not list(second.glob(".*.part"))
+    assert Mirror(first, second).fetch() == [], "as far is not further"
+    (second / "run" / "checkpoint.pt").unlink()  # nothing but a history yet
+    assert Mirror(second, drive).fetch() == ["run"]
+
+
 def test_a_drive_that_fails_costs_the_copy_only(
     folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,10 +121,6 @@ def test_a_drive_that_fails_costs_the_copy_only(
     mirror.stop()
     assert (there / "a run" / "history.jsonl").read_text() == "more"
     assert mirror.trouble == ""
-
-
-class SessionEnds(Exception):
-    """What Colab does after some hours."""
 
 
 def test_training_goes_on_from_the_copy_as_if_nothing_had_happened(tmp_path: Path) -> None:
