@@ -23,7 +23,7 @@ from cadnet_edu.data.walkers import SIZES
 from cadnet_edu.methods import METHODS, method
 from cadnet_edu.models.backbone import resnet
 from cadnet_edu.plan import GPUS, plan
-from cadnet_edu.plan.estimate import SHARES, larger_gpus, seconds_of
+from cadnet_edu.plan.estimate import SHARES, advice, larger_gpus, seconds_of
 from cadnet_edu.plan.gpus import GIB, Gpu, known_gpu
 from cadnet_edu.plan.rehearsal import Ledger, Watch, Work, rehearse
 from cadnet_edu.plan.sizes import training_size
@@ -271,6 +271,14 @@ def test_several_devices() -> None:
     with pytest.raises(ValueError, match=r"identities = 3"):
         plan(tiny(devices=2), "l4")
     assert plan(tiny(devices="auto"), "l4").devices == 1
+
+
+def test_advice_leaves_out_what_cannot_be_shared_out() -> None:
+    """Such a batch is refused by name when somebody asks for it; here nobody did."""
+    odd = plan(tiny(identities=8, judged_images=6), "l4")
+    assert [c.what for c in advice(odd, False) if "accumulate" in c.what] == ["--accumulate 2"]
+    parts = plan(tiny(identities=8, judged_images=0, accumulate=4), "l4")
+    assert not [c.what for c in advice(parts, False) if "identities" in c.what]
 
 
 def test_fewer_labels_make_a_smaller_classifier() -> None:

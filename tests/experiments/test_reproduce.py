@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from cadnet_edu import records as records_module
 from cadnet_edu import runs
 from cadnet_edu.__main__ import main
-from cadnet_edu.config import cache_dir, profile
+from cadnet_edu.config import Config, cache_dir, profile
 from cadnet_edu.data.cache import cached_images
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Split
@@ -31,6 +31,7 @@ from cadnet_edu.experiments import asking, conduct
 from cadnet_edu.experiments import publish as publish_module
 from cadnet_edu.experiments.analyses import NAMES
 from cadnet_edu.experiments.asking import Asked, mixed_split, rate_name, retrieval_scores
+from cadnet_edu.experiments.commands import Reproduce, base_config
 from cadnet_edu.experiments.conduct import Task, tasks
 from cadnet_edu.experiments.measure import cpu_seconds
 from cadnet_edu.experiments.pictures import chosen, read_strip
@@ -67,7 +68,11 @@ def _own_world(tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("cadnet_edu.experiments.measure.open_split", lambda config: tiny_split)
     for module in (records_module, publish_module):
         monkeypatch.setattr(module, "COMMITTED", tmp_path / "committed")
-    monkeypatch.setattr("cadnet_edu.experiments.commands.profile", lambda name, **_: profile(name, **TINY))
+
+    def tiny(name: str | None, device: str, precision: str, **asked: Any) -> Config:
+        return profile(name, **{**TINY, **asked})
+
+    monkeypatch.setattr("cadnet_edu.experiments.commands.profile", tiny)
     missing = asking.lpips_missing
     missing.cache_clear()
     yield
@@ -262,9 +267,23 @@ def test_plan_shows_what_is_done_and_trains_nothing(tmp_path: Path, fits: list[s
 def test_fresh_does_everything_again(tmp_path: Path, fits: list[str]) -> None:
     assert smoke(tmp_path, "--rows", "cadnet") == 0
     first = numbers(tmp_path)
+    (kept,) = (cache_dir() / "runs").glob("cadnet-smoke-*")
+    (kept / "embeddings" / "version").mkdir(parents=True)  # as somebody's evaluation leaves it
     assert smoke(tmp_path, "--rows", "cadnet", "--fresh") == 0
+    assert not (kept / "embeddings").exists()
     assert fits == ["cadnet 0", "cadnet 0"]
     assert numbers(tmp_path) == first
+
+
+def test_a_data_set_named_on_the_command_line_comes_without_the_folder_of_another(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CADNET_EDU_DATASET", "market1501")
+    monkeypatch.setenv("CADNET_EDU_ROOT", str(tmp_path))
+    asked = Reproduce("table1", profile="smoke")
+    assert (base_config(asked).dataset, base_config(asked).root) == ("market1501", tmp_path)
+    asked = Reproduce("table1", profile="smoke", dataset="walkers")
+    assert (base_config(asked).dataset, base_config(asked).root) == ("walkers", None)
 
 
 def test_networks_of_earlier_code_are_taken_when_asked_for(
