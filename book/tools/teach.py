@@ -10,7 +10,8 @@ submission what it *defines* (imports, functions, classes, constants), runs noth
 own checks: a check line that somebody changed makes no difference. Each submission is graded in a process of its own,
 each exercise for a limited time; one that fails or never ends costs the others nothing.
 
-A submission is a program. Grade with an account, or in a container, in which it can do no harm.
+A submission is a program. Grade with an account, or in a container, in which it can do no harm. One that sets out to
+deceive its own grader may succeed: what looks too good deserves a look.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -71,11 +73,20 @@ def cells(notebook: Path, kind: str = "code") -> list[tuple[str, str]]:
     return [(c.get("id", ""), "".join(c["source"])) for c in found if c["cell_type"] == kind]
 
 
+def readable(notebook: Path) -> bool:
+    """Whether a file is a notebook at all."""
+    try:
+        cells(notebook)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return True
+
+
 def parsed(code: str) -> list[ast.stmt]:
     """The statements of a cell, magics turned into Python; none when it is not Python (half an answer, say)."""
     try:
         return ast.parse(TransformerManager().transform_cell(code)).body
-    except SyntaxError:
+    except (SyntaxError, ValueError):  # the latter for a zero byte
         return []
 
 
@@ -137,14 +148,30 @@ def definitions(chapter: Path, submission: Path, exercise: Exercise) -> dict[str
     return names
 
 
-def grade_one(chapter: Path, submission: Path, exercise: Exercise) -> Grade:
-    """Grade one exercise, in this process."""
+def judges(every: Sequence[Exercise]) -> dict[str, Callable[..., Any]]:
+    """The package's checks by name, to be taken before any submission can put others in their place."""
+    module = import_module("cadnet_edu.check")
+    return {one.check: getattr(module, one.check) for one in every}
+
+
+def grade_one(
+    chapter: Path, submission: Path, exercise: Exercise, checks: dict[str, Callable[..., Any]] | None = None
+) -> Grade:
+    """Grade one exercise, in this process.
+
+    Args:
+        chapter: the notebook as it was handed out, or as it is in the book.
+        submission: the notebook that came back.
+        exercise: which.
+        checks: by name, see ``judges``.
+    """
+    checks = checks or judges([exercise])
     with contextlib.redirect_stdout(io.StringIO()):
         names = definitions(chapter, submission, exercise)
         if exercise.function not in names:
             passed, message = False, f"there is no function {exercise.function} that Python can read."
         else:
-            report = getattr(import_module("cadnet_edu.check"), exercise.check)(names[exercise.function])
+            report = checks[exercise.check](names[exercise.function])
             passed, message = bool(report), report.message
     return Grade(submission.stem, exercise.number, exercise.function, passed, message)
 
@@ -158,25 +185,34 @@ def grade(chapter: Path, submission: Path, seconds: float = SECONDS) -> Iterator
         seconds: how long an exercise may take.
     """
     every = exercises(chapter)
+    if not readable(submission):
+        why = "the file is no notebook."
+        yield from (Grade(submission.stem, one.number, one.function, False, why) for one in every)
+        return
     done = 0
     while done < len(every):
         with tempfile.TemporaryDirectory() as folder:
             told = Path(folder) / "grades.jsonl"
             command = [sys.executable, __file__, "_work", str(chapter), str(submission), str(told), str(done)]
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            seen, goes_on, latest = 0, True, time.monotonic() + START  # lines; the first says that it is ready
-            while goes_on:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(seconds if seen else 1)
-                lines = told.read_text(encoding="utf-8").splitlines() if told.exists() else []
-                starting = not lines and time.monotonic() < latest
-                goes_on = process.poll() is None and (len(lines) > seen or starting)
-                yield from (Grade(**json.loads(line)) for line in lines[max(seen, 1) :])
-                done += max(len(lines), 1) - max(seen, 1)
-                seen = len(lines)
-            ended = process.poll() is not None
-            process.kill()
-            process.wait()
+            nothing = subprocess.DEVNULL  # a submission that waits for input gets none
+            process = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
+            latest = time.monotonic() + START
+            seen, goes_on, ended = 0, True, False  # lines; the first says that it is ready
+            try:
+                while goes_on:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(seconds if seen else 1)
+                    ended = process.poll() is not None  # asked first: what it wrote until then is read
+                    text = told.read_text(encoding="utf-8") if told.exists() else ""
+                    lines = text.split("\n")[:-1]  # whole ones only
+                    starting = not lines and time.monotonic() < latest
+                    goes_on = not ended and (len(lines) > seen or starting)
+                    yield from (Grade(**json.loads(line)) for line in lines[max(seen, 1) :])
+                    done += max(len(lines), 1) - max(seen, 1)
+                    seen = len(lines)
+            finally:  # also when somebody stops the grading
+                process.kill()
+                process.wait()
         if done < len(every):
             why = "it ended the process." if ended else f"no answer within {seconds:g} seconds."
             yield Grade(submission.stem, every[done].number, every[done].function, False, why)
@@ -185,13 +221,14 @@ def grade(chapter: Path, submission: Path, seconds: float = SECONDS) -> Iterator
 
 def _work(chapter: Path, submission: Path, told: Path, first: int) -> None:
     """Grade from one exercise on, and write down each grade as soon as it is known."""
-    import_module("cadnet_edu.check")
-    definitions(chapter, chapter, exercises(chapter)[first])  # imports take their time once, before the clock runs
+    every = exercises(chapter)
+    checks = judges(every)
+    definitions(chapter, chapter, every[first])  # imports take their time once, before the clock runs
     with told.open("w", encoding="utf-8") as file:
         file.write("ready\n")
         file.flush()
-        for exercise in exercises(chapter)[first:]:
-            file.write(json.dumps(asdict(grade_one(chapter, submission, exercise))) + "\n")
+        for exercise in every[first:]:
+            file.write(json.dumps(asdict(grade_one(chapter, submission, exercise, checks))) + "\n")
             file.flush()
 
 
@@ -246,13 +283,15 @@ def main(argv: list[str] | None = None) -> int:
         missing = [str(path) for path in args.submissions if not path.is_file()]
         if missing:
             raise ValueError(f"there is no file {missing[0]}. Give the notebooks that came back.")
-        grades = []
+        grades: list[Grade] = []
+        stems = Counter(path.stem for path in args.submissions)
         for path in args.submissions:
-            mine = list(grade(chapter, path, args.seconds))
-            print(f"{path.stem}: {sum(one.passed for one in mine)} of {len(mine)}", flush=True)
+            name = path.stem if stems[path.stem] == 1 else path.with_suffix("").as_posix()  # a folder for each student
+            mine = [replace(one, student=name) for one in grade(chapter, path, args.seconds)]
+            print(f"{name}: {sum(one.passed for one in mine)} of {len(mine)}", flush=True)
             grades += mine
-        write(args.out, table(grades))
-    except ValueError as error:
+            write(args.out, table(grades))  # at once: who stops it keeps what is graded
+    except (ValueError, OSError) as error:
         print(f"teach: {error}", file=sys.stderr)
         return 1
     print(f"{args.out}: a line for each exercise of each submission")

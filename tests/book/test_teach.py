@@ -12,6 +12,8 @@ import nbformat
 import pytest
 import teach
 
+from cadnet_edu import check
+
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = [path for path in sorted((ROOT / "book" / "chapters").glob("*.ipynb")) if teach.exercises(path)]
 
@@ -107,6 +109,57 @@ def test_new_cell_ids_make_no_difference(tmp_path: Path) -> None:
     path.write_text(json.dumps(notebook), encoding="utf-8")
     one = next(one for one in teach.exercises(FIRST) if one.function == "nyquist")
     assert teach.grade_one(FIRST, path, one).passed
+
+
+def test_a_check_that_a_submission_replaces_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by what is run when a function is defined, and not for the exercises after it."""
+    for one in teach.exercises(FIRST):
+        monkeypatch.setattr(check, one.check, getattr(check, one.check))  # put back afterwards
+    gift = "from cadnet_edu import check\n\n\nclass Gift:\n"
+    for one in teach.exercises(FIRST):
+        gift += f"    check.{one.check} = lambda function: Report(True, 'bought')\n"
+    path = answered(FIRST, {}, tmp_path / "a.ipynb", "from cadnet_edu.exercises.report import Report\n" + gift)
+    teach._work(FIRST, path, tmp_path / "told", 0)
+    assert "bought" in check.check_degrade(None).message, "the attack itself works"
+    told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()[1:]]
+    assert len(told) == len(teach.exercises(FIRST))
+    assert not any(one["passed"] or "bought" in one["message"] for one in told)
+
+
+def test_a_file_that_is_no_notebook_is_told_and_costs_the_others_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {"cut": '{"cells": [', "other": "[1, 2]", "empty": "", "strange": '{"cells": [1]}'}
+    for name, text in files.items():
+        (tmp_path / f"{name}.ipynb").write_text(text)
+    out = tmp_path / "grades.csv"
+    assert teach.main(["grade", FIRST.stem, *(str(tmp_path / f"{n}.ipynb") for n in files), "--out", str(out)]) == 0
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == len(files) * len(teach.exercises(FIRST))
+    assert {row["message"] for row in rows} == {"the file is no notebook."}
+
+
+def test_students_whose_files_have_one_name_are_told_apart_and_none_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ann", "bob"):
+        Path(name).mkdir()
+        answered(FIRST, {}, Path(name) / "work.ipynb")
+
+    def graded(chapter: Path, submission: Path, seconds: float) -> list[teach.Grade]:
+        if submission.parent.name == "bob":
+            raise KeyboardInterrupt
+        return [teach.Grade(submission.stem, "1.1", "degrade", True, "right")]
+
+    monkeypatch.setattr(teach, "grade", graded)
+    with pytest.raises(KeyboardInterrupt):
+        teach.main(["grade", FIRST.stem, "ann/work.ipynb", "bob/work.ipynb"])
+    rows = list(csv.DictReader(Path("grades.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["student"] for row in rows] == ["ann/work"]
+    monkeypatch.setattr(teach, "grade", lambda *_: [])
+    assert teach.main(["grade", FIRST.stem, "ann/work.ipynb", "--out", "ann/work.ipynb/grades.csv"]) == 1
+    assert "teach: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
