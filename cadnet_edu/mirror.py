@@ -97,6 +97,8 @@ class Mirror:
         """Fetch what is there, and copy from now on, until ``stop`` or until Python ends."""
         self.here.mkdir(parents=True, exist_ok=True)
         self.there.mkdir(parents=True, exist_ok=True)
+        for half in self.there.glob("*/.*.part"):  # of a machine that stopped while it copied
+            half.unlink(missing_ok=True)
         self.fetch()
         self._thread.start()
         atexit.register(self.stop)

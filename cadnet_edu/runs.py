@@ -170,6 +170,7 @@ def run_key(config: Config) -> str:
 
 def folder_version(root: Path | None) -> str | None:
     """A hash of a data set's files: names, sizes and times of change. None for the embedded set, which is code."""
+    root = None if root is None else root.expanduser()  # as the readers of data sets understand it
     if root is None or not root.exists():
         return None
     paths = [Path(folder) / name for folder, _, names in os.walk(root, followlinks=True) for name in names] or [root]

@@ -135,11 +135,14 @@ def test_training_goes_on_from_the_copy_as_if_nothing_had_happened(tmp_path: Pat
     with pytest.raises(SessionEnds):
         train_or_load(config, callback=end, folder=first / "run")
     mirror.stop()
+    half = drive / "run" / ".checkpoint.pt.0.part"
+    half.write_bytes(b"as far as it came")
 
     steps: list[float] = []
     mirror = Mirror(second, drive, every=1000).start()
     again = train_or_load(config, callback=lambda record: steps.append(record["step"]), folder=second / "run")
     mirror.stop()
+    assert not half.exists()
     assert steps == [5, 6], "the copy was taken at step 4"
     assert [record["step"] for record in again.history] == [1, 2, 3, 4, 5, 6]
 

@@ -128,6 +128,13 @@ def test_every_room_named_as_training_code_is_there(package: Path) -> None:
         assert code_version((room,)) != before
 
 
+def test_a_folder_below_ones_home_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.jpg").write_bytes(b"123")
+    assert folder_version(Path("~/set")) == folder_version(tmp_path / "set")
+
+
 def test_other_files_in_a_data_set_on_disk_are_another_run(tmp_path: Path) -> None:
     root = tmp_path / "set"
     assert folder_version(None) is None
