@@ -186,12 +186,15 @@ def _plan(config: Config, gpu: Gpu, on_cpu: bool, advise: bool) -> Plan:
 def for_rehearsal(config: Config) -> Config:
     """The settings without those that change no step, so that one rehearsal serves many plans.
 
+    First steps that train for recovery alone are cheaper; the steps after them decide whether a run fits.
+
     Args:
         config: all settings.
     """
     return replace(
-        config, steps=2, warmup=0, root=None, weights="none", device="cpu", devices=1, precision="fp32", seed=0
-    )
+        config, steps=2, warmup=0, recover_first=0, root=None, weights="none", device="cpu", devices=1,
+        precision="fp32", seed=0,
+    )  # fmt: skip
 
 
 def precision_on(config: Config, gpu: Gpu, on_cpu: bool) -> str:
