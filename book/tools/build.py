@@ -125,7 +125,7 @@ def execute(path: Path, timeout: int = CELL_TIMEOUT) -> tuple[nbformat.NotebookN
         resources={"metadata": {"path": str(path.parent)}},
     )
     try:
-        client.execute()
+        client.execute(cleanup_kc=True)  # or the kernel would live as long as this process
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise BuildError(f"{path.name} stopped:\n{error}") from error
     return notebook, _clean_outputs(notebook)

@@ -61,9 +61,12 @@ def test_a_warning_of_the_page_builder_is_an_error(tmp_path: Path) -> None:
 
 
 def test_book_stops_at_a_cell_without_end(tmp_path: Path) -> None:
-    path = notebook(tmp_path / "endless.ipynb", "while True: pass")
+    leave = "import os; open('pid', 'w').write(str(os.getpid()))"
+    path = notebook(tmp_path / "endless.ipynb", leave, "while True: pass")
     with pytest.raises(build.BuildError, match=r"endless\.ipynb stopped"):
         build.execute(path, timeout=2)
+    with pytest.raises(ProcessLookupError):  # its kernel is gone, too
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_book_runs_in_this_python_and_keeps_what_a_page_can_show(tmp_path: Path) -> None:
