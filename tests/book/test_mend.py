@@ -29,6 +29,10 @@ LINES = """<div class="sig-params">
         ('<div class="citation" id="id1" role="doc-biblioentry">', '<div class="citation" id="id1">'),
         ('<div role="list" class="citation-list">', '<div class="citation-list">'),
         ('<div class="citation-list" role="list">', '<div class="citation-list">'),
+        (
+            '<summary><span class="toctree-toggle"></span></summary>',
+            '<summary aria-label="the pages below this one"><span class="toctree-toggle"></span></summary>',
+        ),
     ],
 )
 def test_a_fault_is_mended(page: str, better: str) -> None:
