@@ -11,28 +11,64 @@ import torch
 from torch import nn
 
 from cadnet_edu.config import Config
+from cadnet_edu.data.fingerprint import file_digest
 
 Record = dict[str, float]
-# Settings that may differ on resuming.
-RUNNING_ONLY = ("device", "devices", "precision", "log_every", "checkpoint_every")
+# Settings that say how or where a run is computed, not what: they may differ on resuming.
+RUNNING_ONLY = ("device", "devices", "precision", "log_every", "checkpoint_every", "root")
 
 
-def refuse_other(theirs: dict[str, Any], ours: Config) -> None:
+def identity(config: Config) -> dict[str, Any]:
+    """The settings that tell runs apart: without those of ``RUNNING_ONLY``, and a weights file by its content.
+
+    The data of a run have a fingerprint of their own, see ``cadnet_edu.data.fingerprint``.
+    """
+    settings = {k: v for k, v in config.to_dict().items() if k not in RUNNING_ONLY}
+    weights = Path(config.weights).expanduser()
+    if weights.is_file():
+        settings["weights"] = f"file of SHA-256 {file_digest(weights)[:24]}"
+    return settings
+
+
+def refuse_other(state: dict[str, Any], ours: Config) -> None:
     """Stop when a checkpoint was made with other settings than those at hand.
 
     A setting that is younger than the checkpoint had its default, the paper's, when the checkpoint was made.
 
+    Args:
+        state: the checkpoint.
+        ours: the settings at hand.
+
     Raises:
         ValueError: which names the settings that differ and both their values.
     """
-    was, now = {**flat(Config().to_dict()), **flat(theirs)}, flat(ours.to_dict())
-    differ = [name for name in now if name not in RUNNING_ONLY and was[name] != now[name]]
+    theirs = json.loads(state.get("identity", state["config"]))
+    was, now = {**flat(Config().to_dict()), **flat(theirs)}, flat(identity(ours))
+    differ = [name for name in now if was[name] != now[name]]
     if differ:
         what = "; ".join(f"{name} was {was[name]!r}, now {now[name]!r}" for name in differ[:4])
         more = f"; and {len(differ) - 4} more" if len(differ) > 4 else ""
         raise ValueError(
             f"the checkpoint belongs to another configuration: {what}{more}. Use the settings it was made with, or "
             "another folder."
+        )
+
+
+def refuse_other_data(state: dict[str, Any], data: str) -> None:
+    """Stop when a checkpoint was trained on other images than those at hand; early checkpoints do not tell.
+
+    Args:
+        state: the checkpoint.
+        data: number and fingerprint of the training images.
+
+    Raises:
+        ValueError: when they differ.
+    """
+    then = state.get("fingerprint", data)
+    if then != data:
+        raise ValueError(
+            f"the checkpoint was trained on other images: {then} then, {data} now. Put the data back as they were, or "
+            "choose another folder for this run."
         )
 
 

@@ -305,8 +305,31 @@ def cache_dir() -> Path:
 
     The environment variable ``CADNET_EDU_CACHE`` decides; without it ``~/.cache/cadnet_edu`` (or
     ``$XDG_CACHE_HOME/cadnet_edu``). The folder need not exist.
+
+    Raises:
+        ValueError: when neither is set and there is no home folder.
     """
     given = os.environ.get("CADNET_EDU_CACHE")
-    if given:
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cadnet_edu"
+    try:
+        if given:
+            return Path(given).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cadnet_edu"
+    except RuntimeError:  # a container's user without a home
+        raise ValueError(
+            "there is no home folder in which drawn images and trained runs could be kept: set the variable "
+            "CADNET_EDU_CACHE to a folder that can be written."
+        ) from None
+
+
+def make_cache_folder(folder: Path) -> Path:
+    """Make a folder below ``cache_dir()``.
+
+    Raises:
+        OSError: when it cannot be made; the message names the variable that points to another place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = f"{folder} cannot be made ({error.strerror}). The variable CADNET_EDU_CACHE names another place"
+        raise OSError(error.errno, why) from None
+    return folder

@@ -5,6 +5,28 @@ from __future__ import annotations
 import torch
 
 
+def check_torch_settings(training: bool = True) -> None:
+    """Refuse to compute under global settings of PyTorch that somebody has changed and that would spoil the result.
+
+    Args:
+        training: whether gradients are needed.
+
+    Raises:
+        ValueError: which names the setting and how to set it back.
+    """
+    if torch.get_default_dtype() != torch.float32:
+        raise ValueError(
+            f"torch's default dtype is {torch.get_default_dtype()}: the networks compute in float32. Set it back with "
+            "torch.set_default_dtype(torch.float32)."
+        )
+    if training and torch.is_inference_mode_enabled():
+        raise ValueError("training inside torch.inference_mode() learns nothing: leave that block first.")
+    if training and not torch.is_grad_enabled():
+        raise ValueError(
+            "gradients are switched off: leave the torch.no_grad() block, or call torch.set_grad_enabled(True)."
+        )
+
+
 def choose_device(name: str = "auto") -> torch.device:
     """The device asked for; ``auto`` takes a CUDA GPU, else Apple's, else the CPU.
 

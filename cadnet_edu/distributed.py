@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What tells a process its place among others; only torchrun and this module may have set it.
+LEFT_OVER = ("LOCAL_RANK", "RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+STARTED_BY = "CADNET_EDU_STARTED_BY"  # the process that started the others
+
 
 class _Gather(torch.autograd.Function):
     """``(b, ...)`` on each rank -> ``(world, b, ...)``, the same on all."""
@@ -112,6 +116,13 @@ class Ranks:
     def from_first(self, value: T) -> T:
         """The first rank's value, on every rank."""
         return value if self.fabric is None else self.fabric.broadcast(value)
+
+    def any(self, condition: bool) -> bool:
+        """Whether a condition holds on one rank at least; all must ask."""
+        if self.fabric is None:
+            return condition
+        total = self.fabric.all_reduce(torch.tensor(float(condition), device=self.device), reduce_op="sum")
+        return bool(cast(Tensor, total) > 0)
 
     def share(self, n: int) -> slice:
         """Which of n rows this rank works on: every ``world``-th one. With fewer rows than ranks some do the last one.
@@ -205,7 +216,8 @@ def join(device: str = "auto", devices: int | str = 1) -> Ranks:
     """Take a place among the processes that work together, starting the others when nobody has.
 
     Under ``torchrun`` the processes are there. Otherwise Fabric starts this program again with the same arguments, once
-    for each further device, and each copy arrives here as well.
+    for each further device, and each copy arrives here as well. What a cluster or a notebook left in the environment
+    (``WORLD_SIZE``, ``LOCAL_RANK``, ``SLURM_NTASKS`` ...) does not count: a process would wait for others without end.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda``, ...
@@ -219,17 +231,26 @@ def join(device: str = "auto", devices: int | str = 1) -> Ranks:
     if here * machines == 1:
         return Ranks(chosen)
     _refuse(chosen, here)
+    _forget_left_overs()
     from lightning_fabric import Fabric  # takes over a second to import, and one device does without it
+    from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # importing it has made it talkative
-    fabric = Fabric(accelerator=chosen.type, devices=here, num_nodes=machines, strategy="ddp")
+    environment = TorchElasticEnvironment() if _torchrun() else LightningEnvironment()
+    fabric = Fabric(
+        accelerator=chosen.type, devices=here, num_nodes=machines, strategy="ddp", plugins=[environment]
+    )
     fabric.launch()
     return Ranks(fabric.device, fabric.global_rank, fabric.world_size, fabric)
 
 
+def _torchrun() -> bool:
+    return dist.is_available() and dist.is_torchelastic_launched()
+
+
 def _processes(device: torch.device, devices: int | str) -> tuple[int, int]:
     """How many processes there are to be on this machine, and how many machines."""
-    if dist.is_available() and dist.is_torchelastic_launched():
+    if _torchrun():
         here, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
         if devices not in ("auto", 1, here):
             raise ValueError(
@@ -243,7 +264,7 @@ def _processes(device: torch.device, devices: int | str) -> tuple[int, int]:
 
 
 def _refuse(device: torch.device, here: int) -> None:
-    """Stop before processes are started that cannot work."""
+    """Stop before processes are started that cannot work, or would wait for others that nobody starts."""
     there = torch.cuda.device_count() if device.type == "cuda" else here if device.type == "cpu" else 1
     if here > there:
         raise ValueError(f"devices = {here}, but this machine has {there} of type {device.type}: ask for {there}.")
@@ -254,6 +275,31 @@ def _refuse(device: torch.device, here: int) -> None:
             f"devices = {here}: a notebook cannot start other processes. Use one device here, or run "
             f"!cadnet-edu train --devices {here} ... in a cell."
         )
+    if _started():
+        return
+    if int(os.environ.get("SLURM_PROCID") or 0):
+        raise ValueError(
+            f"devices = {here}, and srun has started this program several times. Start it once on each machine: with "
+            f"srun --ntasks-per-node 1 and --devices {here}, or with torchrun."
+        )
+    if getattr(sys.modules["__main__"], "__spec__", None) is None and not os.path.isfile(sys.argv[0]):
+        raise ValueError(
+            f"devices = {here}: the other processes start this program again, and what was given to `python -c` or to "
+            f"standard input cannot be started again. Put it into a file, or use: cadnet-edu train --devices {here}"
+        )
+
+
+def _started() -> bool:
+    """Whether torchrun, or an earlier call in this process or in the one that started it, brought ranks together."""
+    return _torchrun() or os.environ.get(STARTED_BY) in (str(os.getpid()), str(os.getppid()))
+
+
+def _forget_left_overs() -> None:
+    """Take out of the environment what would make this process wait for others that nobody starts."""
+    if not _started():
+        for name in LEFT_OVER:
+            os.environ.pop(name, None)
+        os.environ[STARTED_BY] = str(os.getpid())
 
 
 def together(device: str = "auto", devices: int | str = 1) -> int:

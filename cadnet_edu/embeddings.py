@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cadnet_edu.data.cache import fingerprint
+from cadnet_edu.data.fingerprint import fingerprint
 from cadnet_edu.data.samples import Sample
 from cadnet_edu.files import write_atomically
 

@@ -1,7 +1,7 @@
 """What a finished run leaves behind: one small JSON record, from which all tables and figures are made.
 
-A record belongs to a row of a table by its *settings*: the configuration without what only says how to run it. The
-code it came from is told in the record and is no part of that.
+A record belongs to a row of a table by its *settings*, the configuration without what only says how to run it, and by
+the fingerprint of its data. The code it came from is told in the record and is no part of that.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cadnet_edu.checkpoints import RUNNING_ONLY
+from cadnet_edu.checkpoints import identity
 from cadnet_edu.config import Config
 from cadnet_edu.files import read_json, write_atomically
 
 RunRecord = dict[str, Any]
 # Where records that come with the source lie, a folder a profile. A package installed without the book has none.
 COMMITTED = Path(__file__).resolve().parents[1] / "book" / "results" / "runs"
-NOT_COMPARED = (*RUNNING_ONLY, "seed", "root")  # a seed is a repetition; a root is a place on somebody's disk
 
 
 def settings(config: Config) -> dict[str, Any]:
@@ -32,22 +31,32 @@ def settings(config: Config) -> dict[str, Any]:
     {'steps': 9}
     """
     paper = Config().to_dict()
-    return {k: v for k, v in config.to_dict().items() if k not in NOT_COMPARED and v != paper[k]}
+    return {k: v for k, v in identity(config).items() if k != "seed" and v != paper[k]}  # a seed is a repetition
 
 
-def settings_key(config: Config) -> str:
-    """A short hash of ``settings``."""
-    text = json.dumps(settings(config), sort_keys=True)
+def settings_key(config: Config, data: str | None = None) -> str:
+    """A short hash of ``settings`` and of the data.
+
+    Args:
+        config: all settings.
+        data: the fingerprint of a data set on disk; None for the embedded one.
+    """
+    text = json.dumps(settings(config) | ({"data": data} if data else {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def record_name(row: str, config: Config) -> str:
+def record_name(row: str, config: Config, data: str | None = None) -> str:
     """The file name of a record, without ending.
+
+    Args:
+        row: the line of the table.
+        config: all settings.
+        data: see ``settings_key``.
 
     >>> record_name("cadnet", Config(seed=4)).split("-")[::3]
     ['cadnet', 'seed4']
     """
-    return f"{row}-{config.profile}-{settings_key(config)}-seed{config.seed}"
+    return f"{row}-{config.profile}-{settings_key(config, data)}-seed{config.seed}"
 
 
 def config_of(record: RunRecord) -> Config | None:
@@ -73,12 +82,14 @@ class Records:
     Args:
         here: folder of the records made here; they win over committed ones.
         committed: folders of committed records.
+        data: the fingerprint of the data set on disk that is looked for; None for the embedded one.
 
     Raises:
         ValueError: when a file is damaged.
     """
 
-    def __init__(self, here: Path | None = None, committed: Iterable[Path] = ()) -> None:
+    def __init__(self, here: Path | None = None, committed: Iterable[Path] = (), data: str | None = None) -> None:
+        self.data = data
         self.found: dict[tuple[str, int], Found] = {}
         for folder, is_committed in [*((c, True) for c in committed), *([(here, False)] if here else [])]:
             for path in record_files(folder):
@@ -88,11 +99,12 @@ class Records:
         """Take in one record; a later one with the same settings and seed replaces it."""
         config = config_of(record)
         if config is not None:
-            self.found[settings_key(config), config.seed] = Found(record, path, committed)
+            data = record.get("provenance", {}).get("data")
+            self.found[settings_key(config, data), config.seed] = Found(record, path, committed)
 
     def find(self, config: Config) -> Found | None:
-        """The record of this configuration and seed."""
-        return self.found.get((settings_key(config), config.seed))
+        """The record of this configuration and seed, on these data."""
+        return self.found.get((settings_key(config, self.data), config.seed))
 
     def by_seed(self, config: Config, seeds: Iterable[int]) -> dict[int, RunRecord]:
         """seed -> record, for those of the seeds that there are."""

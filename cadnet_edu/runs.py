@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import platform
 import subprocess
 import time
@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
-from cadnet_edu.checkpoints import RUNNING_ONLY, Record, load_checkpoint, read_history, refuse_other
-from cadnet_edu.config import Config, cache_dir
-from cadnet_edu.data import load_split
+from cadnet_edu.checkpoints import Record, identity, load_checkpoint, read_history, refuse_other, refuse_other_data
+from cadnet_edu.config import Config, cache_dir, make_cache_folder
+from cadnet_edu.data import open_split
+from cadnet_edu.data.fingerprint import data_fingerprint, describe, split_fingerprint
 from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import choose_device, choose_precision
 from cadnet_edu.distributed import join
 from cadnet_edu.embeddings import Embeddings
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.files import read_json, write_json
+from cadnet_edu.locks import locked
 from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.train import Trainer, load_network
 from cadnet_edu.versions import code_version
@@ -50,14 +51,16 @@ class Run:
         device = next(self.net.parameters()).device
         precision = choose_precision(self.config.precision, device, instead=True)
         asked = [list(rates), sorted((k, _named(v)) for k, v in more.items())]
-        state = [weights_version(self.net), folder_version(self.config.root), precision, code_version(None)]
+        split = self.split()
+        data = None if self.config.dataset == "walkers" else split_fingerprint(split)
+        state = [weights_version(self.net), data, precision, code_version(None)]
         path = self.folder / f"evaluation-{hashlib.sha256(json.dumps([asked, state]).encode()).hexdigest()[:8]}.json"
         keep = "<own>" not in str(asked)
         if keep and path.exists():
             return read_json(path)
         results = evaluate(
             self.net.embed,
-            self.split(),
+            split,
             rates,
             self.net.recover if self.net.G is not None else None,
             (self.config.height, self.config.width),
@@ -96,17 +99,12 @@ def weights_version(net: torch.nn.Module) -> str:
     return digest.hexdigest()[:12]
 
 
-def open_split(config: Config) -> Split:
-    """The data set that a configuration names."""
-    c = config
-    return load_split(
-        c.dataset, c.root, c.size, c.height, c.width, c.data_seed,
-        boxes=c.boxes, pattern=c.pattern, allow_withdrawn=c.allow_withdrawn,
-    )  # fmt: skip
-
-
 def provenance(
-    config: Config, seconds: float | None = None, devices: int = 1, codes: Sequence[str] = ()
+    config: Config,
+    seconds: float | None = None,
+    devices: int = 1,
+    codes: Sequence[str] = (),
+    data: str | None = None,
 ) -> dict[str, Any]:
     """Where a number comes from: settings, seed, code, libraries, hardware, time. Ready for JSON.
 
@@ -115,6 +113,7 @@ def provenance(
         seconds: that training took.
         devices: how many shared the batches.
         codes: the versions of the training code that took part, in their order; without them the one at hand.
+        data: the fingerprint of the data set on disk; None for the embedded one.
     """
     try:
         package = version("cadnet-edu")
@@ -124,6 +123,7 @@ def provenance(
     return {
         "config": config.to_dict(),
         "seed": config.seed,
+        "data": data,
         "package": package,
         "code": ", then ".join(codes) or code_version(),
         "commit": git_commit(),
@@ -157,29 +157,25 @@ def processor() -> str:
     return f"{name}, {info.get('num_physical_cores') or '?'} cores"
 
 
-def run_key(config: Config) -> str:
-    """The name under which a run is kept: its method, its profile, and a hash of settings, data and training code."""
-    settings: dict[str, Any] = {k: v for k, v in config.to_dict().items() if k not in RUNNING_ONLY}
+def run_key(config: Config, data: str | None = None) -> str:
+    """The name under which a run is kept: its method, its profile, and a hash of settings, data and training code.
+
+    Args:
+        config: all settings.
+        data: the fingerprint of its data; without it, it is found out.
+    """
+    settings = identity(config)
     if config.precision != "auto":  # asked for by name, it is part of the question
         settings["precision"] = config.precision
-    weights = Path(str(config.weights))
-    start = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
-    text = json.dumps([settings, code_version(), folder_version(config.root), start], sort_keys=True)
+    text = json.dumps([settings, code_version(), data or data_fingerprint(config)], sort_keys=True)
     return f"{config.method}-{config.profile}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def folder_version(root: Path | None) -> str | None:
-    """A hash of a data set's files: names, sizes and times of change. None for the embedded set, which is code."""
-    root = None if root is None else root.expanduser()  # as the readers of data sets understand it
-    if root is None or not root.exists():
-        return None
-    paths = [Path(folder) / name for folder, _, names in os.walk(root, followlinks=True) for name in names] or [root]
-    files = sorted((f.relative_to(root.parent).as_posix(), f.stat().st_size, f.stat().st_mtime_ns) for f in paths)
-    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
-
-
 def train_or_load(
-    config: Config, callback: Callable[[Record], None] | None = None, bar: bool = False, folder: Path | None = None
+    config: Config,
+    callback: Callable[[Record], None] | None = None,
+    bar: bool = False,
+    folder: Path | str | None = None,
 ) -> Run:
     """Train a configuration, or load it when it has been trained before with the same settings, data and code.
 
@@ -195,23 +191,23 @@ def train_or_load(
         the finished ``Run``.
 
     Raises:
-        ValueError: when the folder given holds a run of another configuration.
+        ValueError: when the folder given holds a run of another configuration, or of other data.
     """
-    folder = folder or cache_dir() / "runs" / run_key(config)
+    own = folder is not None  # a folder of the caller's; one named by run_key holds no other data
+    folder = Path(folder).expanduser() if folder else cache_dir() / "runs" / run_key(config)
     ranks = join(config.device, config.devices)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    ranks.on_first(lock.acquire)  # one process locks for all that train together
-    try:
+    ranks.on_first(lambda: make_cache_folder(folder) if not own else folder.mkdir(parents=True, exist_ok=True))
+    with contextlib.ExitStack() as held:  # one process locks for all that train together
+        ranks.on_first(lambda: held.enter_context(locked(folder / ".lock", "trains this run")))
         if not ranks.from_first(is_finished(folder, config)):
             trainer = Trainer(config, open_split(config), folder, ranks)
             trainer.resume()
             trainer.fit(callback=callback, bar=bar)
-            about = provenance(config, trainer.seconds, ranks.world, trainer.codes)
+            about = provenance(config, trainer.seconds, ranks.world, trainer.codes, data_fingerprint(config))
             ranks.on_first(lambda: write_json(folder / "run.json", about))
-    finally:
-        lock.release()
-    return load_run(folder)
+        elif own and config.dataset != "walkers":
+            refuse_other_data(load_checkpoint(folder / "checkpoint.pt"), describe(open_split(config).train))
+    return load_run(folder, config.root)
 
 
 def is_finished(folder: Path, config: Config) -> bool:
@@ -222,17 +218,22 @@ def is_finished(folder: Path, config: Config) -> bool:
     """
     if not (folder / "run.json").exists() or not (folder / "checkpoint.pt").exists():
         return False
-    refuse_other(read_json(folder / "run.json").get("config", {}), config)
-    return load_checkpoint(folder / "checkpoint.pt")["step"] >= config.steps
+    state = load_checkpoint(folder / "checkpoint.pt")
+    refuse_other(state, config)
+    return state["step"] >= config.steps
 
 
-def load_run(folder: Path | str) -> Run:
+def load_run(folder: Path | str, root: Path | None = None) -> Run:
     """Load the run in a folder.
+
+    Args:
+        folder: of the run.
+        root: where its data lie now; without it, where they lay when it was trained.
 
     Raises:
         ValueError: when there is none, or its checkpoint is damaged.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise ValueError(f"{folder}: there is no such folder. Give the --out folder of a training run.")
     device = choose_device("auto")  # and not the device it was trained on, which this machine may lack
@@ -243,4 +244,4 @@ def load_run(folder: Path | str) -> Run:
     else:  # still going on, or stopped: where and when it was trained is not known here
         unknown = ("code", "commit", "torch", "python", "device", "devices", "threads", "precision", "date")
         about = provenance(replace(config, device=str(device))) | dict.fromkeys(unknown)
-    return Run(folder, config, net, read_history(folder), about)
+    return Run(folder, replace(config, root=root or config.root), net, read_history(folder), about)

@@ -16,16 +16,26 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from cadnet_edu.checkpoints import Record, load_checkpoint, load_weights_of, read_history, refuse_other
+from cadnet_edu.checkpoints import (
+    Record,
+    identity,
+    load_checkpoint,
+    load_weights_of,
+    read_history,
+    refuse_other,
+    refuse_other_data,
+)
 from cadnet_edu.config import Config
 from cadnet_edu.data.cache import cached_images
-from cadnet_edu.data.loading import Batch, Batches, listing, parts
+from cadnet_edu.data.fingerprint import describe
+from cadnet_edu.data.loading import Batch, Batches, parts
 from cadnet_edu.data.samples import Split
-from cadnet_edu.devices import autocast, choose_precision
+from cadnet_edu.devices import autocast, check_torch_settings, choose_precision
 from cadnet_edu.distributed import Ranks, divides, join, together
 from cadnet_edu.files import append_line, write_atomically, write_json
 from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
 from cadnet_edu.models.cadnet import CADNet, Output
+from cadnet_edu.signals import StopSignals
 from cadnet_edu.versions import code_version
 
 
@@ -149,7 +159,8 @@ class Trainer:
     def __init__(
         self, config: Config, split: Split, out: Path | str | None = None, ranks: Ranks | None = None
     ) -> None:
-        self.out = None if out is None else Path(out)
+        check_torch_settings()
+        self.out = None if out is None else Path(out).expanduser()
         divides(config, ranks.world if ranks else together(config.device, config.devices))
         ranks = ranks or join(config.device, config.devices)
         precision = choose_precision(config.precision, ranks.device)
@@ -171,7 +182,8 @@ class Trainer:
         ranks.join_batchnorm(net)
         net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._equip(config, net, precision, ranks)
-        self.data, self.codes = listing(split.train), [code_version()]
+        self.data = describe(split.train)
+        self.identity, self.codes = identity(config), [code_version()]
         self.seconds = 0.0
         self.history: list[Record] = []
         self._sums: dict[str, Tensor] = {}
@@ -378,6 +390,8 @@ class Trainer:
     ) -> list[Record]:
         """Train up to the configured number of steps, or up to step ``until``.
 
+        Ctrl-C and SIGTERM let the step at hand come to its end, and save a checkpoint; a second Ctrl-C ends at once.
+
         Args:
             until: stop after this step, as a killed run would; the schedule is still that of all steps.
             callback: called with each logged record.
@@ -388,15 +402,21 @@ class Trainer:
 
         Raises:
             TrainingStopped: when a loss is no longer a number. The last good checkpoint is kept.
-            ValueError: when ``out`` holds a run that was not resumed.
+            ValueError: when ``out`` holds a run that was not resumed, or gradients are switched off.
+            KeyboardInterrupt: after Ctrl-C.
+            SystemExit: after SIGTERM.
         """
+        check_torch_settings()
         end = self.config.steps if until is None else min(until, self.config.steps)
         self._begin()
         started, before = time.perf_counter(), self.seconds
         quiet = not (bar and self.ranks.first)
-        with tqdm(
-            total=self.config.steps, initial=self.step_number, disable=quiet, unit="step", mininterval=1
-        ) as progress:
+        with (
+            StopSignals() as stop,
+            tqdm(
+                total=self.config.steps, initial=self.step_number, disable=quiet, unit="step", mininterval=1
+            ) as progress,
+        ):
             while self.step_number < end:
                 self._add(self.step())
                 progress.update()
@@ -406,10 +426,19 @@ class Trainer:
                     progress.set_postfix(L=f"{record['L']:.3g}", acc=f"{record.get('accuracy', 0):.2f}")
                     if callback is not None:
                         callback(record)
-                if self.step_number % self.config.checkpoint_every == 0 or self.step_number == end:
+                stopped = self._stopped(stop)
+                if stopped or self.step_number % self.config.checkpoint_every == 0 or self.step_number == end:
                     self._stop_unless_finite()  # a bad checkpoint must never replace a good one
                     self.save()
+                if stopped:
+                    stop.leave()
         return self.history
+
+    def _stopped(self, stop: StopSignals) -> bool:
+        """Whether a signal has come, on whichever rank; several ranks must stop at one step, and look now and then."""
+        if self.ranks.world == 1:
+            return stop.number is not None
+        return self.step_number % 10 == 0 and self.ranks.any(stop.number is not None)
 
     def _begin(self) -> None:
         """Take possession of ``out``: what a run without a checkpoint left is cleared away, another run is not touched.
@@ -486,8 +515,9 @@ class Trainer:
         """Everything that the rest of the run depends on, as tensors, numbers and strings."""
         return {
             "config": json.dumps(self.config.to_dict()),
+            "identity": json.dumps(self.identity),
             "pids": list(self.pids),
-            "data": self.data,
+            "fingerprint": self.data,
             "codes": list(self.codes),
             "step": self.step_number,
             "seconds": self.seconds,
@@ -524,15 +554,10 @@ class Trainer:
         self.codes = [*(code for code in state.get("codes", []) if code != now), now]
 
     def _compare(self, state: dict[str, Any]) -> None:
-        refuse_other(json.loads(state["config"]), self.config)
+        refuse_other(state, self.config)
         if state["pids"] != list(self.pids):
             raise ValueError("the checkpoint was trained on other identities than those of this data set.")
-        data = state.get("data", self.data)  # earlier versions did not tell
-        if data != self.data:
-            raise ValueError(
-                f"the checkpoint was trained on other images of these identities: {data} then, {self.data} now. Put "
-                "the data back as they were, or choose another folder."
-            )
+        refuse_other_data(state, self.data)
 
     def save(self) -> None:
         """Write ``checkpoint.pt`` and ``config.json``, each completely or not at all.

@@ -1,6 +1,7 @@
 """What several tests share: one thread, a cache of their own, and a small synthetic data set.
 
-``commands.py`` beside this file runs commands: ``from commands import cli``.
+``commands.py`` beside this file runs commands: ``from commands import cli``; ``data/fixtures.py`` writes data sets in
+every published layout: ``from fixtures import write_viper``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 from cadnet_edu.data.samples import Split
 
 torch.set_num_threads(1)
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "data")]
 from people import noise_split  # noqa: E402 - only now it can be found
 
 

@@ -18,7 +18,7 @@ import torch
 from people import noise_split
 from torch import Tensor, nn
 
-from cadnet_edu import distributed
+from cadnet_edu import distributed, train
 from cadnet_edu.checkpoints import read_history
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data.loading import Batch, Batches, parts
@@ -48,7 +48,8 @@ IN_PARTS = dict(steps=3, accumulate=2, optimiser="sgd", judged_images=0)
 @contextmanager
 def in_double_precision() -> Iterator[None]:
     """Everything that would be computed in float32 is computed in float64."""
-    as_it_was = torch.Tensor.float
+    as_it_was, check = torch.Tensor.float, train.check_torch_settings
+    train.check_torch_settings = lambda: None  # which would refuse it
     torch.set_default_dtype(torch.float64)
     torch.Tensor.float = torch.Tensor.double  # type: ignore[method-assign, assignment]
     try:
@@ -56,6 +57,7 @@ def in_double_precision() -> Iterator[None]:
     finally:
         torch.set_default_dtype(torch.float32)
         torch.Tensor.float = as_it_was  # type: ignore[method-assign]
+        train.check_torch_settings = check
 
 
 def trainer(config: Config, split: Split, *more: Any) -> Trainer:
@@ -462,6 +464,41 @@ def test_a_notebook_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
     with pytest.raises(ValueError, match=r"a notebook cannot start other processes.*!cadnet-edu train --devices 2"):
         join("cpu", 2)
+
+
+def test_a_program_that_cannot_be_started_again_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    code = "from cadnet_edu.distributed import join; join('cpu', 2)"
+    for given in (dict(args=[sys.executable, "-c", code]), dict(args=[sys.executable], input=code)):
+        run = subprocess.run(**given, capture_output=True, text=True, env=environment(), timeout=100, check=False)
+        assert "cannot be started again. Put it into a file, or use: cadnet-edu train --devices 2" in run.stderr
+
+
+def test_tasks_of_srun_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    with pytest.raises(ValueError, match=r"srun has started this program several times.*--ntasks-per-node 1"):
+        join("cpu", 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "left",
+    [
+        dict(LOCAL_RANK="0"),
+        dict(LOCAL_RANK="1", WORLD_SIZE="4", RANK="3", NODE_RANK="1", MASTER_ADDR="10.255.255.1", MASTER_PORT="9"),
+        dict(SLURM_JOB_ID="1", SLURM_JOB_NAME="train", SLURM_NTASKS="4", SLURM_PROCID="0", SLURM_LOCALID="0",
+             SLURM_NODEID="0", SLURM_NODELIST="localhost"),
+    ],
+    ids=["a rank", "a world", "SLURM"],
+)
+def test_what_a_cluster_left_in_the_environment_makes_nobody_wait(tmp_path: Path, left: dict[str, str]) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("from cadnet_edu.distributed import join\nr = join('cpu', 2)\nprint(r.rank, r.world)\n")
+    command = [sys.executable, str(script)]
+    run = subprocess.run(
+        command, capture_output=True, text=True, env=environment() | left, timeout=200, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert sorted(run.stdout.split("\n")) == ["", "0 2", "1 2"]
 
 
 def test_torchrun_s_numbers_count(monkeypatch: pytest.MonkeyPatch) -> None:

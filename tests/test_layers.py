@@ -14,10 +14,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cadnet_edu"
 
 FLOORS: list[list[str]] = [
-    ["config", "files", "devices", "distances", "versions"],
-    ["checkpoints", "distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models",
+    ["config", "files", "locks", "signals", "devices", "distances", "versions"],
+    ["distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models",
      "figures", "exercises"],
-    ["image_metrics", "embeddings", "check", "widgets", "mirror"],
+    ["checkpoints", "image_metrics", "embeddings", "check", "widgets", "mirror"],
     ["metrics", "notebook"],
     ["evaluate", "train", "analysis"],
     ["recover", "runs", "methods", "records", "pretrained"],

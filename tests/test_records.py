@@ -42,6 +42,22 @@ def test_how_and_where_it_ran_is_none(changes: dict) -> None:
     assert settings_key(replace(SMOKE, **changes)) == settings_key(SMOKE)
 
 
+def test_records_of_other_data_are_not_found(tmp_path: Path) -> None:
+    config = replace(SMOKE, dataset="market1501", root=Path("here"))
+    for data in ("aa", "bb"):
+        write_json(
+            tmp_path / f"{record_name('row', config, data)}.json",
+            {"config": config.to_dict(), "provenance": {"data": data}},
+        )
+    assert len(Records(tmp_path)) == 2
+    for data in ("aa", "bb"):
+        found = Records(tmp_path, data=data).find(replace(config, root=Path("there")))
+        assert found is not None
+        assert found.record["provenance"]["data"] == data
+    assert Records(tmp_path, data="cc").find(config) is None
+    assert Records(tmp_path).find(config) is None
+
+
 def test_the_papers_settings_are_no_difference() -> None:
     assert settings(Config()) == {}
     assert settings(Config(phi=1.0, seed=4)) == {"phi": 1.0}

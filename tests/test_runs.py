@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,15 +14,18 @@ from typing import Any
 
 import pytest
 import torch
+from fixtures import write_viper
+from PIL import Image
 
 from cadnet_edu import runs, versions
 from cadnet_edu.checkpoints import load_checkpoint, read_history
 from cadnet_edu.config import Config, profile
+from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.methods import METHODS, method
 from cadnet_edu.models.cadnet import CADNet
-from cadnet_edu.runs import folder_version, git_commit, load_run, provenance, run_key, train_or_load
+from cadnet_edu.runs import git_commit, load_run, provenance, run_key, train_or_load
 from cadnet_edu.train import Trainer
 from cadnet_edu.versions import code_version
 
@@ -30,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 
 def tiny(**changes: Any) -> Config:
     """The smallest network that has every part, and four steps of it."""
-    small = dict(height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4, identities=3,
+    small = dict(height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3,
                  images_per_identity=2, steps=4, log_every=1, checkpoint_every=2, device="cpu", precision="fp32")
     return profile("smoke", **{**small, **changes})
 
@@ -128,24 +132,87 @@ def test_every_room_named_as_training_code_is_there(package: Path) -> None:
         assert code_version((room,)) != before
 
 
-def test_a_folder_below_ones_home_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "a.jpg").write_bytes(b"123")
-    assert folder_version(Path("~/set")) == folder_version(tmp_path / "set")
+def test_the_content_of_a_weights_file_is_part_of_the_key_and_its_place_is_not(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(b"1")
+    (tmp_path / "b.pth").write_bytes(b"1")
+    (tmp_path / "c.pth").write_bytes(b"2")
+    keys = [run_key(tiny(weights=str(tmp_path / name))) for name in ("a.pth", "b.pth", "c.pth")]
+    assert keys[0] == keys[1] != keys[2]
 
 
-def test_other_files_in_a_data_set_on_disk_are_another_run(tmp_path: Path) -> None:
-    root = tmp_path / "set"
-    assert folder_version(None) is None
-    assert folder_version(root) is None
-    root.mkdir()
-    (root / "a.jpg").write_bytes(b"123")
-    first = run_key(tiny(root=root))
-    (root / "b.jpg").write_bytes(b"1")
-    assert run_key(tiny(root=root)) != first
-    (root / "b.jpg").unlink()
-    assert run_key(tiny(root=root)) == first
+# ------------------------------------------------------------------------------------------------ data on disk
+
+
+@pytest.fixture
+def viper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small data set on disk, and configurations that are read as they are written."""
+    monkeypatch.undo()
+    monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
+    return write_viper(tmp_path / "set")
+
+
+def on_disk(root: Path, **changes: Any) -> Config:
+    return tiny(dataset="viper", root=root, identities=2, **changes)
+
+
+def one_pixel_more(root: Path) -> None:
+    """Change one image of the set."""
+    path = sorted((root / "cam_a").iterdir())[0]
+    picture = Image.open(path).convert("RGB")
+    picture.putpixel((0, 0), (1, 2, 3) if picture.getpixel((0, 0)) != (1, 2, 3) else (3, 2, 1))
+    picture.save(path)
+
+
+def test_a_run_is_found_again_when_its_data_were_copied_or_junk_lies_beside_them(
+    viper: Path, tmp_path: Path, fits: list[int]
+) -> None:
+    first = train_or_load(on_disk(viper))
+    moved = tmp_path / "elsewhere" / "set"
+    shutil.copytree(viper, moved)  # with other times of change
+    (moved / "cam_a" / ".DS_Store").write_bytes(b"x")
+    (moved / "notes.txt").write_text("mine")
+    (moved / "link.dvc").symlink_to("/nowhere/at/all")
+    shutil.rmtree(viper)
+    again = train_or_load(on_disk(moved))
+    assert fits == [0]
+    assert again.folder == first.folder
+    assert again.config.root == moved
+    assert again.evaluate(rates=(1,))["1"]["rank1"] >= 0  # the data are read where they lie now
+
+
+def test_one_changed_image_is_another_run(viper: Path, fits: list[int]) -> None:
+    first = train_or_load(on_disk(viper))
+    one_pixel_more(viper)
+    assert train_or_load(on_disk(viper)).folder != first.folder
+    assert fits == [0, 0]
+
+
+def test_a_run_goes_on_when_its_data_have_moved_and_not_when_they_have_changed(
+    viper: Path, tmp_path: Path, fits: list[int]
+) -> None:
+    out = tmp_path / "run"
+    Trainer(on_disk(viper), runs.open_split(on_disk(viper)), out).fit(until=2, bar=False)
+    moved = tmp_path / "moved"
+    viper.rename(moved)
+    for path in moved.rglob("*"):  # somebody unpacked it once more
+        os.utime(path)
+    train_or_load(on_disk(moved), folder=out)
+    assert fits == [0, 2]
+    one_pixel_more(moved)
+    with pytest.raises(ValueError, match=r"trained on other images: \d+ images \(\w+\) then, \d+ images \(\w+\) now"):
+        train_or_load(on_disk(moved), folder=out)
+
+
+def test_a_finished_folder_of_other_data_is_not_taken_for_ones_own(viper: Path, tmp_path: Path) -> None:
+    train_or_load(on_disk(viper), folder=tmp_path / "run")
+    one_pixel_more(viper)
+    with pytest.raises(ValueError, match="trained on other images"):
+        train_or_load(on_disk(viper), folder=tmp_path / "run")
+
+
+def test_a_run_tells_the_fingerprint_of_its_data(viper: Path) -> None:
+    assert train_or_load(on_disk(viper)).provenance["data"] == data_fingerprint(on_disk(viper))
+    assert data_fingerprint(tiny()) is None  # the embedded set is code
 
 
 # ------------------------------------------------------------------------------------------------ trained once

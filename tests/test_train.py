@@ -28,6 +28,8 @@ from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import choose_device, choose_precision
 from cadnet_edu.losses import triplet
 from cadnet_edu.methods import method
+from cadnet_edu.models.backbone import resnet
+from cadnet_edu.signals import StopSignals
 from cadnet_edu.train import Trainer, TrainingStopped, frozen, load_network, lr_factor, not_finite
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +39,7 @@ def tiny(**changes: Any) -> Config:
     """The smallest network that has every part, and ten steps of it."""
     small = dict(lam=LossWeights(), branch_heads=False, neck=False, skips="encoder", lr=1e-3, lr_D=1e-4, warmup=0,
                  subpixel=1, smooth=0, judged_images=0, encoder_passes=2, recover_first=0,
-                 weight_decay=5e-4, height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4,
+                 weight_decay=5e-4, height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8,
                  identities=3, images_per_identity=2, steps=10, log_every=2, checkpoint_every=5, device="cpu",
                  precision="fp32")
     return profile("smoke", **{**small, **changes})
@@ -548,9 +550,21 @@ def test_device_precision_and_logging_may_change_on_the_way(tiny_split: Split, t
 def test_a_setting_younger_than_a_checkpoint_had_its_default() -> None:
     theirs = tiny().to_dict()
     del theirs["accumulate"]
-    refuse_other(theirs, tiny())
-    with pytest.raises(ValueError, match=r"configuration: .*accumulate was 1, now 2"):
-        refuse_other(theirs, tiny(identities=4, accumulate=2))
+    for state in ({"config": json.dumps(theirs)}, {"config": "{}", "identity": json.dumps(theirs)}):
+        refuse_other(state, tiny())
+        with pytest.raises(ValueError, match=r"configuration: .*accumulate was 1, now 2"):
+            refuse_other(state, tiny(identities=4, accumulate=2))
+
+
+def test_a_weights_file_may_move_on_the_way_and_not_change(tiny_split: Split, tmp_path: Path) -> None:
+    first, second = tmp_path / "start.pth", tmp_path / "moved.pth"
+    torch.save(resnet("slim", 8).state_dict(), first)
+    Trainer(tiny(weights=str(first)), tiny_split, tmp_path / "run").fit(until=2, bar=False)
+    first.rename(second)
+    assert Trainer(tiny(weights=str(second)), tiny_split, tmp_path / "run").resume()
+    torch.save(resnet("slim", 8).state_dict(), second)  # drawn anew
+    with pytest.raises(ValueError, match=r"weights was 'file of SHA-256 .*, now 'file of SHA-256"):
+        Trainer(tiny(weights=str(second)), tiny_split, tmp_path / "run").resume()
 
 
 @pytest.mark.parametrize(
@@ -587,10 +601,10 @@ def test_a_checkpoint_of_other_images_of_these_people_is_refused(tiny_split: Spl
     moved = (replace(tiny_split.train[0], camera=5), *tiny_split.train[1:])
     for train, count in ((tiny_split.train[1:], n - 1), (tiny_split.train[::-1], n), (moved, n)):
         other = Trainer(tiny(), replace(tiny_split, train=train), tmp_path)
-        with pytest.raises(ValueError, match=rf"other images of these identities: {n} images .* {count} images .* now"):
+        with pytest.raises(ValueError, match=rf"other images: {n} images .* {count} images .* now"):
             other.resume()
     state = load_checkpoint(tmp_path / "checkpoint.pt")
-    del state["data"], state["codes"]  # as checkpoints were before they told
+    del state["fingerprint"], state["identity"], state["codes"]  # as checkpoints were before they told
     torch.save(state, tmp_path / "checkpoint.pt")
     assert Trainer(tiny(), tiny_split, tmp_path).resume()
 
@@ -822,6 +836,85 @@ def test_kill_9_and_resume_is_never_interrupted(tiny_split: Split, tmp_path: Pat
     assert timeless(read_history(out)) == timeless(read_history(tmp_path / "whole"))
     assert [r["step"] for r in read_history(out)] == list(range(1, 11))
     assert sorted(p.name for p in out.iterdir()) == ["checkpoint.pt", "config.json", "history.jsonl"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_stop_saves_what_it_has(
+    tiny_split: Split, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Long before its first checkpoint is due; and it goes on as if nothing had been."""
+    out, config = tmp_path / "run", tiny(steps=200, log_every=1, checkpoint_every=200)
+    process = start(config, out)
+    assert process.stdout is not None
+    for text in process.stdout:
+        if text == "step 3\n":
+            process.send_signal(number)
+            break
+    rest = process.stdout.read()
+    assert process.wait() in ([143] if number == signal.SIGTERM else [1, 130, -signal.SIGINT]), rest
+    done = load_checkpoint(out / "checkpoint.pt")["step"]
+    assert 3 <= done < 200
+    assert [r["step"] for r in read_history(out)] == list(range(1, done + 1))
+    last, whole = Trainer(config, tiny_split, out), Trainer(config, tiny_split)
+    assert last.resume()
+    last.fit(until=done + 2, bar=False)
+    whole.fit(until=done + 2, bar=False)
+    assert_same_run(last, whole)
+
+
+def test_signals_are_left_as_they_were(tiny_split: Split) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    seen: list[Any] = []
+    Trainer(tiny(log_every=1), tiny_split).fit(
+        until=1, bar=False, callback=lambda _: seen.append(signal.getsignal(signal.SIGINT))
+    )
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert seen
+    assert seen[0] not in before
+
+
+def test_a_second_interrupt_ends_at_once_and_an_ignored_signal_stays_ignored() -> None:
+    with StopSignals() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.number == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as of a command that a shell put into the background
+    try:
+        with StopSignals() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.number is None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def float64_by_default() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        (float64_by_default, r"torch\.set_default_dtype\(torch\.float32\)"),
+        (torch.no_grad, r"no_grad\(\) block, or call torch\.set_grad_enabled\(True\)"),
+        (torch.inference_mode, r"inside torch\.inference_mode\(\)"),
+    ],
+)
+def test_global_settings_of_torch_that_are_in_the_way_are_named(
+    tiny_split: Split, setting: Callable[[], Any], named: str
+) -> None:
+    trainer = Trainer(tiny(), tiny_split)
+    with setting():
+        with pytest.raises(ValueError, match=named):
+            Trainer(tiny(), tiny_split)
+        with pytest.raises(ValueError, match=named):
+            trainer.fit(bar=False)
+    assert trainer.step_number == 0
 
 
 def test_a_history_line_cut_short_is_left_out_and_made_again(tiny_split: Split, tmp_path: Path) -> None:

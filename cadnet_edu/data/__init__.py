@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cadnet_edu.config import Config
 from cadnet_edu.data.samples import Split
 
 DATASETS = ("walkers", "market1501", "dukemtmc_reid", "cuhk03", "viper", "caviar", "own")
@@ -62,3 +63,12 @@ def load_split(
     else:
         split = folders.market1501(root)
     return split.check()
+
+
+def open_split(config: Config) -> Split:
+    """The data set that a configuration names, see ``load_split``."""
+    c = config
+    return load_split(
+        c.dataset, c.root, c.size, c.height, c.width, c.data_seed,
+        boxes=c.boxes, pattern=c.pattern, allow_withdrawn=c.allow_withdrawn,
+    )  # fmt: skip

@@ -22,14 +22,14 @@ from typing import Any, BinaryIO, NamedTuple, cast, overload
 import numpy as np
 import PIL
 import torch
-from filelock import FileLock
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from cadnet_edu.config import cache_dir
+from cadnet_edu.data.fingerprint import file_contents, image_digest, path_of
 from cadnet_edu.data.samples import Sample, load_images
-from cadnet_edu.data.stored import H5Image
 from cadnet_edu.files import write_atomically
+from cadnet_edu.locks import locked
 
 WORTH = 64 << 20  # bytes: what is smaller, in its files and decoded, is read anew before one would notice
 SHARD = 8192  # images a file
@@ -96,8 +96,8 @@ def cached_images(samples: Sequence[Sample], height: int, width: int) -> Tensor:
         OSError: when there is no room; the message says how much is needed and what to do.
 
     Choice:
-        A file counts as the same as long as its path, its size and the times of its last change are. The second of
-        these times (``ctime``) is set by the system whenever content changes, also when a tool sets the first back.
+        An image counts as the same as long as the content of its file is, wherever that file lies; see
+        ``cadnet_edu.data.fingerprint``.
     """
     keys, read = _keys(samples)
     if None in keys or max(read, len(samples) * 3 * height * width) < WORTH:
@@ -134,18 +134,6 @@ def clear() -> None:
         shutil.rmtree(cache_dir() / "images")
 
 
-def fingerprint(samples: Sequence[Sample]) -> str:
-    """A short hash of what these images are, in their order: files as ``cached_images`` tells them apart, or pixels."""
-    keys, _ = _keys(samples)
-    digest = hashlib.sha256()
-    for key, sample in zip(keys, samples, strict=True):
-        if key is None:
-            pixels = cast(np.ndarray, sample.image)
-            key = f"{pixels.shape} {hashlib.sha256(pixels.tobytes()).hexdigest()}"
-        digest.update(f"{key}\n".encode())
-    return digest.hexdigest()[:24]
-
-
 @cache
 def _decoder() -> str:
     """A hash of the code that decodes: another code, other shards."""
@@ -155,28 +143,15 @@ def _decoder() -> str:
 
 
 def _keys(samples: Sequence[Sample]) -> tuple[list[str | None], int]:
-    """What file each image is a picture of, none when it is no file's; and the size of these files together."""
-    stats: dict[Path, tuple[str, int]] = {}
-    keys: list[str | None] = []
-    for sample in samples:
-        image = sample.image
-        if isinstance(image, np.ndarray):
-            keys.append(None)
-            continue
-        path, inside = (image.path, image.fragment) if isinstance(image, H5Image) else (image, "")
-        if path not in stats:
-            stats[path] = _stat(path)
-        text = f"{stats[path][0]}\0{inside}"
-        keys.append(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest())
-    return keys, sum(size for _, size in stats.values())
-
-
-def _stat(path: Path) -> tuple[str, int]:
-    try:
-        s = path.stat()
-    except OSError:  # whoever reads it will say so
-        return f"{os.path.abspath(path)}\0missing", 0
-    return f"{os.path.abspath(path)}\0{s.st_size}\0{s.st_mtime_ns}\0{s.st_ctime_ns}", s.st_size
+    """A key for the content of each image, none where its pixels are in memory; and the size of all files together."""
+    files = file_contents(path_of(s) for s in samples if not isinstance(s.image, np.ndarray))
+    keys = [
+        None
+        if isinstance(s.image, np.ndarray)
+        else hashlib.blake2b(image_digest(s, files).encode(), digest_size=12).hexdigest()
+        for s in samples
+    ]
+    return keys, sum(content.size for content in files.values())
 
 
 def _open(
@@ -208,7 +183,7 @@ def _make(folder: Path, height: int, width: int, wanted: dict[str, Sample]) -> N
     """Decode what is missing. Of several processes that want the same, one does it and the others wait."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with locked(folder / ".lock", "decodes these images"):
             _sweep(folder, height, width)
             _, places = _open(folder, height, width, wanted)
             missing = {key: sample for key, sample in wanted.items() if key not in places}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +10,6 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from cadnet_edu.data.resolution import degrade
-from cadnet_edu.data.samples import Sample
 
 
 class Batch(NamedTuple):
@@ -24,21 +22,6 @@ class Batch(NamedTuple):
     y_L: Tensor  # their labels (b,)
     r_L: Tensor  # the down-sampling rate of each (b,)
     # The labels may be fewer than the images: images beyond them have none.
-
-
-def listing(samples: Sequence[Sample]) -> str:
-    """How many images there are, and a short hash of their names, identities and cameras in their order.
-
-    It is the same wherever the files lie, and on every machine.
-
-    >>> from numpy import zeros
-    >>> pixels = zeros((2, 1, 3), dtype="uint8")
-    >>> listing([Sample(pixels, 7, 1, name="a"), Sample(pixels, 7, 2, name="b")])
-    '2 images (list 663e31af)'
-    """
-    lines = "".join(f"{s.name}\0{s.pid}\0{s.camera}\n" for s in samples)
-    digest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{len(samples):,} images (list {digest[:8]})"
 
 
 def parts(batch: Batch, n: int, images: int) -> list[Batch]:

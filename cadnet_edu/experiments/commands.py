@@ -12,6 +12,7 @@ import tyro
 
 from cadnet_edu.claims import page
 from cadnet_edu.config import Config, profile
+from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.experiments.beyond import beyond, beyond_text
 from cadnet_edu.experiments.conduct import Task, conduct, plan, tasks
 from cadnet_edu.experiments.galleries import figure3, figure3_text, figure4, figure4_text
@@ -80,15 +81,16 @@ def reproduce(arguments: Sequence[str]) -> int:
         raise ValueError(f"--headline-seeds {asked.headline_seeds}: give at least as many as --seeds, {asked.seeds}.")
     seeds = list(range(asked.headline_seeds or asked.seeds))
     here = asked.out / "runs"
-    records = Records(here, committed_folders(base.profile))
-    todo = tasks(lines, range(asked.seeds), seeds)
+    data = data_fingerprint(base)
+    records = Records(here, committed_folders(base.profile), data)
+    todo = tasks(lines, range(asked.seeds), seeds, data)
     if asked.plan:
-        plan(todo, Records(here) if asked.fresh else records, print, any_code=asked.any_code)
+        plan(todo, Records(here, data=data) if asked.fresh else records, print, any_code=asked.any_code)
         return 0
     failed = conduct(todo, here, records, say, asked.fresh, asked.any_code)
-    data = write(asked, base, lines, records, seeds)
+    result = write(asked, base, lines, records, seeds)
     if asked.publish:
-        say(f"published: {publish(asked.what, data, todo, records)}")
+        say(f"published: {publish(asked.what, result, todo, records)}")
     for name, why in failed.items():
         say(f"failed: {name}: {why}")
     return 1 if failed else 0

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
-from cadnet_edu.config import Config, cache_dir
+from cadnet_edu.config import Config, cache_dir, make_cache_folder
 from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.experiments.analyses import NAMES
 from cadnet_edu.experiments.asking import lpips_missing
 from cadnet_edu.experiments.measure import measure, measure_floor
 from cadnet_edu.experiments.rows import Row
 from cadnet_edu.files import append_line, read_json, write_json
+from cadnet_edu.locks import Timeout, locked
 from cadnet_edu.records import Found, Records, RunRecord, config_of, record_name, settings_key, write_record
 from cadnet_edu.runs import Run, code_version, is_finished, load_run, run_key, train_or_load
 from cadnet_edu.train import Trainer
@@ -33,31 +33,40 @@ class Task:
 
     row: Row
     config: Config
+    data: str | None = None  # the fingerprint of a data set on disk
 
     @property
     def name(self) -> str:
         """The name of its record."""
-        return record_name(self.row.name, self.config)
+        return record_name(self.row.name, self.config, self.data)
+
+    @property
+    def folder(self) -> Path:
+        """Where its trained network is kept."""
+        return cache_dir() / "runs" / run_key(self.config, self.data)
 
     def __str__(self) -> str:
         regime = "" if self.row.regime == "all" else f" ({self.row.regime} labels)"
         return f"{self.row.name}{regime}" + (f", seed {self.config.seed}" if self.row.trained else "")
 
 
-def tasks(rows: Iterable[Row], seeds: Iterable[int], headline: Iterable[int] = ()) -> list[Task]:
+def tasks(
+    rows: Iterable[Row], seeds: Iterable[int], headline: Iterable[int] = (), data: str | None = None
+) -> list[Task]:
     """All runs of some rows, seed by seed, so that every row has its first before any has its second.
 
     Args:
         rows: to be run.
         seeds: of every row.
         headline: further seeds, of headline rows only.
+        data: the fingerprint of their data set on disk; None for the embedded one.
     """
     rows, seeds = list(rows), list(seeds)
     found: dict[tuple[str, int], Task] = {}
     for seed in dict.fromkeys((*seeds, *headline)):
         for row in rows:
             for config in row.runs([seed] if seed in seeds or row.headline else []):
-                found.setdefault((settings_key(config), config.seed), Task(row, config))
+                found.setdefault((settings_key(config), config.seed), Task(row, config, data))
     return list(found.values())
 
 
@@ -97,7 +106,7 @@ def plan(
             if kind not in timed:
                 timed[kind] = seconds_needed(task, records, estimate)
             seconds, how = timed[kind]
-            if task.row.trained and kept_network(task.config, any_code) is not None:
+            if task.row.trained and kept_network(task, any_code) is not None:
                 seconds, how = 0.0, "(trained already, only to be measured)"
             total += seconds or 0.0
             line += f", {how}" if seconds is None else f", about {minutes(seconds)} {how}"
@@ -111,7 +120,7 @@ def seconds_needed(task: Task, records: Records, estimate: bool = True) -> tuple
     """The training time of a run, and how it is known: other seeds of it, trial steps, or not at all."""
     if not task.row.trained:
         return 0.0, "(nothing to train)"
-    key = settings_key(task.config)
+    key = settings_key(task.config, task.data)
     known = [
         found.record["budget"]["wall_seconds"]
         for (settings, _), found in records.found.items()
@@ -173,12 +182,12 @@ def conduct(
     out.mkdir(parents=True, exist_ok=True)
     failed: dict[str, str] = {}
     waiting = list(enumerate(todo, 1))
-    for wait in (0, -1):  # first what nobody else is at, then the rest
+    for wait in (False, True):  # first what nobody else is at, then the rest
         later = []
         for number, task in waiting:
             try:
-                with FileLock(out / f".{task.name}.lock", timeout=wait):
-                    how = {"fresh": fresh and wait == 0, "any_code": any_code}
+                with locked(out / f".{task.name}.lock", f"does {task}", wait):
+                    how = {"fresh": fresh and not wait, "any_code": any_code}
                     _do(f"[{number}/{len(todo)}] {task}", task, out, records, say, failed, **how)
             except Timeout:
                 later.append((number, task))
@@ -231,46 +240,44 @@ def done(task: Task, path: Path, fresh: bool = False, any_code: bool = False) ->
     """
     if not task.row.trained:
         return measure_floor(task.row, path)
-    folder = cache_dir() / "runs" / run_key(task.config)
+    folder = task.folder
     if fresh and folder.is_dir():
-        with FileLock(folder / ".lock"):
+        with locked(folder / ".lock", "trains this run"):
             for left in folder.iterdir():
                 if left.is_dir():
                     shutil.rmtree(left)
                 elif left.name != ".lock":
                     left.unlink()
-    kept = kept_network(task.config, any_code and not fresh)
-    return measure(task.row, trained(task.config, folder) if kept is None else load_run(kept), path)
+    kept = kept_network(task, any_code and not fresh)
+    return measure(task.row, trained(task.config, folder) if kept is None else load_run(kept, task.config.root), path)
 
 
-def kept_network(config: Config, any_code: bool = False) -> Path | None:
-    """Where the finished run of a configuration is kept, if it is.
+def kept_network(task: Task, any_code: bool = False) -> Path | None:
+    """Where the finished network of a task is kept, if it is.
 
     Args:
-        config: with its seed.
+        task: with its seed.
         any_code: look among the runs of other code as well.
     """
-    ours = cache_dir() / "runs" / run_key(config)
-    if is_finished(ours, config):
-        return ours
-    others = sorted(ours.parent.glob(f"{config.method}-{config.profile}-*")) if any_code else []
-    for folder in others:
-        made = run_config(folder)
-        if made is not None and (settings_key(made), made.seed) == (settings_key(config), config.seed):
-            return folder
-    return None
+    if is_finished(task.folder, task.config):
+        return task.folder
+    wanted = (settings_key(task.config, task.data), task.config.seed)
+    others = sorted(task.folder.parent.glob(f"{task.config.method}-{task.config.profile}-*")) if any_code else []
+    return next((folder for folder in others if run_settings(folder) == wanted), None)
 
 
-def run_config(folder: Path) -> Config | None:
-    """The configuration of a finished run's folder; None when it is not finished, or made with unknown settings."""
+def run_settings(folder: Path) -> tuple[str, int] | None:
+    """Settings and seed of a finished run's folder; None when it is not finished, or made with unknown settings."""
     if not (folder / "run.json").exists() or not (folder / "checkpoint.pt").exists():
         return None
-    return config_of(read_json(folder / "run.json"))
+    about = read_json(folder / "run.json")
+    config = config_of(about)
+    return None if config is None else (settings_key(config, about.get("data")), config.seed)
 
 
 def trained(config: Config, folder: Path) -> Run:
     """``train_or_load``, with the CPU time of each logged step kept beside the history."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_cache_folder(folder)
     if not is_finished(folder, config) and not (folder / "checkpoint.pt").exists():
         (folder / "cpu.jsonl").unlink(missing_ok=True)  # of steps that will be done again
     last = time.process_time()
@@ -287,7 +294,7 @@ def trained(config: Config, folder: Path) -> Run:
 def remeasured(task: Task, path: Path, found: Found) -> RunRecord:
     """The record of a run whose network is still kept, measured again."""
     folder = network_of(found.record)
-    return done(task, path) if folder is None else measure(task.row, load_run(folder), path)
+    return done(task, path) if folder is None else measure(task.row, load_run(folder, task.config.root), path)
 
 
 def can_be_completed(task: Task, record: RunRecord) -> bool:

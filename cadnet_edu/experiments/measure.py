@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cadnet_edu.config import Config
 from cadnet_edu.data.cache import cached_images
+from cadnet_edu.data.fingerprint import split_fingerprint
 from cadnet_edu.devices import choose_device
 from cadnet_edu.evaluate import image_quality
 from cadnet_edu.experiments.analyses import analyses, rates_to_see
@@ -40,7 +41,8 @@ def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
     """
     config = row.config
     size = (config.height, config.width)
-    query = cached_images(open_split(config).query, *size)
+    split = open_split(config)
+    query = cached_images(split.query, *size)
     extra, missing = with_lpips(size)
     found = {}
     for r in RATES:
@@ -51,7 +53,8 @@ def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
     found["mlr"] = mean_over_seen(found)
     people = recovered_people(query, None, row.name)
     picture = with_picture(people, query, path)
-    return record(row, config, found, {}, {}, {}, missing, provenance(config), picture=picture)
+    about = provenance(config, data=None if config.dataset == "walkers" else split_fingerprint(split))
+    return record(row, config, found, {}, {}, {}, missing, about, picture=picture)
 
 
 def with_picture(people: dict[str, Tensor], query: Tensor, path: Path | None) -> dict[str, Any]:

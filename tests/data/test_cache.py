@@ -17,7 +17,7 @@ from fixtures import write_cuhk03, write_market1501
 from PIL import Image
 
 from cadnet_edu.data import cache, load_split
-from cadnet_edu.data.cache import Images, cached_images, clear, fingerprint, folder_of, kept
+from cadnet_edu.data.cache import Images, cached_images, clear, folder_of, kept
 from cadnet_edu.data.loading import Batches
 from cadnet_edu.data.samples import Sample, load_images
 
@@ -182,13 +182,14 @@ def test_another_size_or_other_code_is_another_folder(
     clear()  # of nothing
 
 
-def test_a_fingerprint_tells_images_apart(tmp_path: Path) -> None:
-    samples = write_pictures(tmp_path, 4)
-    arrays = [Sample(s.load(), s.pid, s.camera) for s in samples]
-    other = [Sample(np.array(255 - s.load()), s.pid, s.camera) for s in samples]
-    seen = {fingerprint(part) for part in (samples, samples[::-1], samples[:3], arrays, arrays[::-1], other)}
-    assert len(seen) == 6
-    assert fingerprint([Sample(s.image, 7, 7) for s in samples]) == fingerprint(samples)  # of images, not of labels
+def test_images_that_moved_are_not_decoded_again(tmp_path: Path, loads: list[str]) -> None:
+    samples = write_pictures(tmp_path / "here")
+    wanted = cached_images(samples, *SIZE).to("cpu")
+    loads.clear()
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = [Sample(tmp_path / "there" / s.name, s.pid, s.camera) for s in samples]
+    assert torch.equal(cached_images(moved, *SIZE).to("cpu"), wanted)
+    assert loads == []
 
 
 # ------------------------------------------------------------------------------------------------ trouble

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from fixtures import write_viper
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -23,6 +24,7 @@ from cadnet_edu import records as records_module
 from cadnet_edu import runs
 from cadnet_edu.__main__ import main
 from cadnet_edu.config import Config, cache_dir, profile
+from cadnet_edu.data import open_split
 from cadnet_edu.data.cache import cached_images
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Split
@@ -45,7 +47,7 @@ from cadnet_edu.runs import train_or_load
 from cadnet_edu.train import Trainer
 
 ROOT = Path(__file__).parents[2]
-TINY = dict(height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4, identities=3,
+TINY = dict(height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3,
             images_per_identity=2, steps=4, log_every=1, checkpoint_every=2, device="cpu", precision="fp32")
 
 
@@ -579,3 +581,19 @@ def test_every_result_in_the_book_tells_its_runs() -> None:
         assert path.parent.name == told["config"]["profile"]
         assert path.stem.endswith(f"-seed{told['seed']}")
         assert told["config"]["root"] is None
+
+
+def test_another_data_set_gives_its_own_numbers_into_the_same_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: list[str]
+) -> None:
+    for module in ("cadnet_edu.runs", "cadnet_edu.experiments.measure"):
+        monkeypatch.setattr(f"{module}.open_split", open_split)
+    first, second = write_viper(tmp_path / "a"), write_viper(tmp_path / "b", people=10)
+    wanted = ("--dataset", "viper", "--rows", "bilinear", "baseline_hr", "--out", tmp_path / "out")
+    psnr = []
+    for root in (first, second, first):
+        assert cli("table2", "--profile", "smoke", "--regimes", "all", "--root", root, *wanted) == 0
+        psnr.append((tmp_path / "out" / "table2.json").read_text())
+    assert psnr[0] != psnr[1]
+    assert json.loads(psnr[0])["regimes"] == json.loads(psnr[2])["regimes"]
+    assert fits == ["baseline_hr 0", "baseline_hr 0"]

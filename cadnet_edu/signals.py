@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM during long work: finish the step at hand, save, and only then stop."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import suppress
+from types import FrameType, TracebackType
+from typing import Any
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignals:
+    """A context in which the first Ctrl-C or SIGTERM is only noted, in ``number``; a second Ctrl-C interrupts at once.
+
+    Outside the main thread, where Python delivers no signals, nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():
+            heard = [number for number in CAUGHT if signal.getsignal(number) != signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._note) for number in heard}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.number is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.number = number
+        if number == signal.SIGINT:
+            with suppress(RuntimeError, OSError, ValueError):  # the step may be writing at this very moment
+                sys.stderr.write("\nstopping after this step; Ctrl-C again stops at once\n")
+
+    def leave(self) -> None:
+        """Do what the signal asked for.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C.
+            SystemExit: after SIGTERM, with the exit code 143 that belongs to it.
+        """
+        raise SystemExit(128 + signal.SIGTERM) if self.number == signal.SIGTERM else KeyboardInterrupt
