@@ -156,11 +156,11 @@ def on_disk(root: Path, **changes: Any) -> Config:
 
 
 def one_pixel_more(root: Path) -> None:
-    """Change one image of the set."""
-    path = sorted((root / "cam_a").iterdir())[0]
-    picture = Image.open(path).convert("RGB")
-    picture.putpixel((0, 0), (1, 2, 3) if picture.getpixel((0, 0)) != (1, 2, 3) else (3, 2, 1))
-    picture.save(path)
+    """Change one pixel of each image of the first camera, so that somebody in the training part is among them."""
+    for path in (root / "cam_a").glob("[0-9]*"):
+        picture = Image.open(path).convert("RGB")
+        picture.putpixel((0, 0), (1, 2, 3) if picture.getpixel((0, 0)) != (1, 2, 3) else (3, 2, 1))
+        picture.save(path)
 
 
 def test_a_run_is_found_again_when_its_data_were_copied_or_junk_lies_beside_them(
@@ -312,7 +312,7 @@ def test_provenance_is_complete_and_ready_for_json() -> None:
     run = train_or_load(tiny(seed=3))
     about = run.provenance
     assert set(about) == {
-        "config", "seed", "package", "code", "commit", "torch", "python", "device", "devices", "threads",
+        "config", "seed", "data", "package", "code", "commit", "torch", "python", "device", "devices", "threads",
         "precision", "training_seconds", "date",
     }
     assert json.loads(json.dumps(about, allow_nan=False)) == about == json.loads((run.folder / "run.json").read_text())

@@ -589,11 +589,11 @@ def test_another_data_set_gives_its_own_numbers_into_the_same_folder(
     for module in ("cadnet_edu.runs", "cadnet_edu.experiments.measure"):
         monkeypatch.setattr(f"{module}.open_split", open_split)
     first, second = write_viper(tmp_path / "a"), write_viper(tmp_path / "b", people=10)
-    wanted = ("--dataset", "viper", "--rows", "bilinear", "baseline_hr", "--out", tmp_path / "out")
+    wanted = ("--dataset", "viper", "--rows", "bilinear", "baseline_mlr", "--out", tmp_path / "out")
     psnr = []
     for root in (first, second, first):
         assert cli("table2", "--profile", "smoke", "--regimes", "all", "--root", root, *wanted) == 0
         psnr.append((tmp_path / "out" / "table2.json").read_text())
     assert psnr[0] != psnr[1]
     assert json.loads(psnr[0])["regimes"] == json.loads(psnr[2])["regimes"]
-    assert fits == ["baseline_hr 0", "baseline_hr 0"]
+    assert fits == ["baseline_mlr 0", "baseline_mlr 0"]
