@@ -64,7 +64,7 @@ def test_book_stops_at_a_cell_without_end(tmp_path: Path) -> None:
     leave = "import os; open('pid', 'w').write(str(os.getpid()))"
     path = notebook(tmp_path / "endless.ipynb", leave, "while True: pass")
     with pytest.raises(build.BuildError, match=r"endless\.ipynb stopped"):
-        build.execute(path, timeout=2)
+        build.execute(path, patience=2)
     with pytest.raises(ProcessLookupError):  # its kernel is gone, too
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
