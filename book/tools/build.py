@@ -178,13 +178,14 @@ class _Running:
     def _stop(self, future: Future[Any]) -> None:
         """Interrupt the kernel, so that a training can save its checkpoint, and kill it when that takes too long."""
         self.stopped = True
+        kernel = self.manager.provisioner
         try:
-            if self.cell:  # a kernel that is starting would answer with a traceback; it is ended when it has started
-                asyncio.run(self.manager.provisioner.send_signal(signal.SIGINT))
+            if kernel is not None and self.cell:  # one that is starting would answer with a traceback: see `_at`
+                asyncio.run(kernel.send_signal(signal.SIGINT))
             wait([future], GRACE)
         finally:  # a second Ctrl-C does not wait
-            if not future.done() and self.manager.provisioner is not None:
-                asyncio.run(self.manager.provisioner.kill())
+            if kernel is not None and not future.done():
+                asyncio.run(kernel.kill())
 
 
 def execute(
