@@ -13,7 +13,7 @@ from notebooks import write
 from tqdm import tqdm
 
 EVERY = 30.0  # seconds between two lines of a log file
-BASE = (10, 60)  # seconds of a chapter that trains nothing
+BASE = (20, 80)  # seconds of a chapter that trains nothing
 # Training in a chapter, in trainings of CAD-Net at the same profile. A baseline's step costs half of CAD-Net's; what an
 # earlier chapter trained is loaded. Chapters that are not named train next to nothing.
 TRAININGS = {
@@ -55,7 +55,7 @@ def expected(stem: str, profile: str, folder: Path) -> str:
     settings = config.profile(profile)
     span = notebook.expected_seconds(settings, notebook.device(settings.device))
     low, high = (base + TRAININGS.get(stem, 0.0) * seconds for base, seconds in zip(BASE, span))
-    return f"expected to take {notebook.in_words(low, high)}"
+    return f"expected {notebook.in_words(low, high)}"
 
 
 def training(runs: Path, since: float) -> str | None:
@@ -73,7 +73,8 @@ def training(runs: Path, since: float) -> str | None:
         newest = max(logs, key=logs.__getitem__)
         if logs[newest] >= since:
             done, steps = read_history(newest.parent)[-1]["step"], read_json(newest.parent / "config.json")["steps"]
-            return f"training {newest.parent.name}, step {done} of {steps}" if done < steps else None
+            method = newest.parent.name.partition("-")[0]
+            return f"{method} step {done} of {steps}" if done < steps else None
     return None
 
 
@@ -100,10 +101,11 @@ class Line:
             cell: the number of the cell that runs, from 1.
             cells: how many there are.
         """
-        where = ", ".join(filter(None, [f"cell {cell} of {cells}", training(self.runs, self.since)]))
+        at = f"cell {cell} of {cells}" if cell else "starting"
+        where = ", ".join(filter(None, [training(self.runs, self.since), at]))
         passed = tqdm.format_interval(time.monotonic() - self.started)
         if self.live:
-            self._print(f"  {self.name}: {passed} ({self.expected}), {where}", last=False)
+            self._print(f"  {self.name.removesuffix('.ipynb')}: {passed}, {self.expected}, {where}", last=False)
         elif time.monotonic() - self.shown >= EVERY:
             self._print(f"    {passed}, {where}", last=True)
             self.shown = time.monotonic()
