@@ -3,7 +3,7 @@
 #   make book    run every chapter and build the pages      (PROFILE=smoke|quick|reduced|full, default quick)
 #   make test    run every test
 #
-# The rest: make notebooks, lint, serve, bench, clean, clean-venv.
+# The rest: make notebooks, lint, serve (PORT=8000), bench, clean, clean-venv.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
