@@ -3,7 +3,7 @@
 #   make book    run every chapter and build the pages      (PROFILE=smoke|quick|reduced|full, default quick)
 #   make test    run every test
 #
-# The rest: make notebooks, lint, serve, bench, clean, clean-venv.
+# The rest: make notebooks, lint, serve (PORT=8000), bench, clean, clean-venv.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -40,6 +40,9 @@ $(STAMP): pyproject.toml book/constraints.txt
 	if [ -x $(PY) ] && ! $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	  echo "Making $(VENV) again: its Python is older than 3.11."; rm -rf $(VENV); \
 	fi; \
+	if [ -e $(VENV) ] && ! $(PY) -m pip --version >/dev/null 2>&1; then \
+	  echo "Making $(VENV) again: it was left unfinished, or its Python is gone."; rm -rf $(VENV); \
+	fi; \
 	if [ ! -x $(PY) ]; then \
 	  echo "Making $(VENV) with $$($$python --version) ..."; \
 	  $$python -m venv $(VENV) || { rm -rf $(VENV); \
@@ -71,7 +74,7 @@ test: lint
 lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	cd book/tools && ../../$(PY) -m mypy --config-file ../../pyproject.toml -m notebooks -m keys -m pages -m docstrings -m choices -m reference -m build -m teach
+	MYPYPATH=book/tools $(PY) -m mypy -m notebooks -m keys -m pages -m docstrings -m choices -m reference -m stop -m progress -m build -m teach
 
 .PHONY: bench
 bench: $(STAMP)
@@ -80,8 +83,11 @@ bench: $(STAMP)
 .PHONY: serve
 serve:
 	@test -f _build/html/index.html || { echo "make: there are no pages yet; run make book first" >&2; exit 1; }
+	@test -x $(PY) || { echo "make: there is no $(PY); run make book first, which makes it" >&2; exit 1; }
+	@$(PY) -c 'import socket, sys; socket.create_server(("127.0.0.1", int(sys.argv[1]))).close()' "$(PORT)" 2>/dev/null || { \
+	  echo "make: port $(PORT) is taken or cannot be used; give another one: make serve PORT=$(if $(filter 8001,$(PORT)),8002,8001)" >&2; exit 1; }
 	@echo "The book is at http://localhost:$(PORT) (stop with Ctrl-C)"
-	@$(PY) -m http.server --directory _build/html $(PORT)
+	@$(PY) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 .PHONY: clean
 clean:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import pytest
 
 from cadnet_edu import terminal
-from cadnet_edu.terminal import run, without_bars
+from cadnet_edu.terminal import run, without_bars, words_of
 
 
 def test_a_command_is_shown_with_all_it_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +53,75 @@ def test_other_programs_are_refused(line: str) -> None:
 
 def test_a_text_without_bars_stays() -> None:
     assert without_bars("a\n\n\nb") == "a\n\n\nb"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        # paths of Windows
+        (r"--root C:\data\market1501 --part", ["--root", r"C:\data\market1501", "--part"]),
+        (r"--root=C:\data\new", [r"--root=C:\data\new"]),
+        (r"--root C:\data\ --part", ["--root", "C:\\data\\", "--part"]),
+        ("--root C:\\data\\", ["--root", "C:\\data\\"]),
+        (r'--root "C:\My Photos" --part', ["--root", r"C:\My Photos", "--part"]),
+        (r'--root="C:\My Photos\" --part', ["--root=C:\\My Photos\\", "--part"]),
+        (r"--root 'C:\My Photos\' --part", ["--root", "C:\\My Photos\\", "--part"]),
+        (r"--root C:\(old)\$new", ["--root", r"C:\(old)\$new"]),
+        (r"--root \\server\share\x", ["--root", r"\\server\share\x"]),
+        (r'--root "\\server\my share"', ["--root", r"\\server\my share"]),
+        (
+            r"data\walkers ..\a ~\b .\_c \d \.e x\-y",
+            [r"data\walkers", r"..\a", r"~\b", r".\_c", r"\d", r"\.e", r"x\-y"],
+        ),
+        (r"fotos\über\王", [r"fotos\über\王"]),
+        # as a shell of Linux and macOS
+        (r"my\ folder/a", ["my folder/a"]),
+        (r"it\'s \"so\" a\&b\(1\) data\\walkers", ["it's", '"so"', "a&b(1)", r"data\walkers"]),
+        (r"""'my "folder"' "it's" "say \"so\"" "a\\b\c" '\ '""", ['my "folder"', "it's", 'say "so"', r"a\b\c", "\\ "]),
+        ("""'it'"'"'s' a"b c"d""", ["it's", "ab cd"]),
+        ("a \\\n  b \\\r\n c", ["a", "b", "c"]),
+        ("", []),
+    ],
+)
+def test_quotes_and_backslashes(line: str, words: list[str]) -> None:
+    assert words_of(line) == words
+
+
+@pytest.mark.parametrize("words", [["my folder", "it's", "a&b", 'x"y"', "ü", "", "~/a", "$x", "a\\", "C:\\a b\\"]])
+def test_what_the_shell_quotes_comes_back(words: list[str]) -> None:
+    assert words_of(shlex.join(words)) == words
+
+
+def test_a_windows_path_reaches_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(r"cadnet-edu data check market1501 --root C:\data\market1501") == 2
+    assert r"C:\data\market1501: there is no such folder" in capsys.readouterr().out
+
+
+def test_an_open_quote_is_told() -> None:
+    with pytest.raises(ValueError, match="a quote is opened and not closed"):
+        run("cadnet-edu data check own --root 'my photos")
+
+
+@pytest.mark.parametrize(
+    ("code", "returned", "said"), [(None, 0, ""), (3, 3, ""), ("no such luck", 1, "no such luck\n")]
+)
+def test_exits_count_as_in_a_terminal(
+    code: object, returned: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "main", lambda words: sys.exit(code))  # type: ignore[arg-type]
+    assert run("cadnet-edu train") == returned
+    assert capsys.readouterr().out == f"$ cadnet-edu train\n{said}"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_what_was_said_before_an_error_is_shown(
+    error: type[BaseException], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def main(words: list[str]) -> int:
+        print("step 1")
+        raise error
+
+    monkeypatch.setattr(terminal, "main", main)
+    with pytest.raises(error):
+        run("cadnet-edu train")
+    assert capsys.readouterr().out == "$ cadnet-edu train\nstep 1\n"

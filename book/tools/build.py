@@ -17,30 +17,45 @@ the package it would go on showing the old numbers.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+import stop
+
+if __name__ == "__main__":
+    stop.quietly()  # before the imports below, which take seconds
+
 import keys
 import mend
 import nbformat
 import pages
+import progress
 import reference
 import yaml
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from notebooks import write
 
 ROOT = Path(__file__).resolve().parents[2]
-CELL_TIMEOUT = 1800  # seconds; the longest cell trains CAD-Net at the running profile
+PROFILES = ("smoke", "quick", "reduced", "full")
+PATIENCE = 1800  # seconds in which a chapter has to come to another cell, or a training in it to log something
+GRACE = 8  # seconds that an interrupted training has to save its checkpoint
+TICK = 1  # second between two looks at a running chapter
 FRONT = """<!DOCTYPE html>
 <html lang="en">
   <head>
@@ -105,8 +120,83 @@ class _ThisPython(KernelSpecManager):
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
 
-def execute(path: Path, timeout: int = CELL_TIMEOUT) -> tuple[nbformat.NotebookNode, str]:
+class _Running:
+    """A notebook in its kernel, which an interruption stops in order.
+
+    nbclient runs in a thread of its own. In the main thread it would meet Ctrl-C itself: it ends the kernel at once and
+    then fails in its own cleaning up.
+
+    Args:
+        path: the notebook; it runs in its own folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.notebook = nbformat.read(path, as_version=4)
+        self.manager = AsyncKernelManager(kernel_spec_manager=_ThisPython(), kernel_name="python3")
+        self.cell = 0
+        self.cells = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in self.notebook.cells)
+        self.stopped = False
+        self.client = NotebookClient(
+            self.notebook,
+            km=self.manager,
+            timeout=None,
+            store_widget_state=False,
+            resources={"metadata": {"path": str(path.parent)}},
+            on_cell_execute=self._at,
+        )
+
+    def _at(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
+        if self.stopped:
+            raise DeadKernelError("stopped")
+        self.cell += 1
+
+    def finish(self, watch: Callable[[int, int], object], patience: float) -> None:
+        """Run to the end.
+
+        Args:
+            watch: called each second with the cell that runs and how many there are; what it returns changes as long as
+                the work goes on.
+            patience: seconds after which a notebook in which nothing changes is stopped.
+
+        Raises:
+            TimeoutError: nothing changed for so long.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(asyncio.run, self.client.async_execute(cleanup_kc=True))
+            try:
+                where, since = None, time.monotonic()
+                while not wait([future], TICK).done:
+                    if (now := (self.cell, watch(self.cell, self.cells))) != where:
+                        where, since = now, time.monotonic()
+                    elif time.monotonic() - since > patience:
+                        raise TimeoutError(f"cell {self.cell} of {self.cells} came to nothing in {patience:.0f} s")
+            except BaseException:
+                self._stop(future)
+                raise
+        future.result()
+
+    def _stop(self, future: Future[Any]) -> None:
+        """Interrupt the kernel, so that a training can save its checkpoint, and kill it when that takes too long."""
+        self.stopped = True
+        kernel = self.manager.provisioner
+        try:
+            if kernel is not None and self.cell:  # one that is starting would answer with a traceback: see `_at`
+                asyncio.run(kernel.send_signal(signal.SIGINT))
+            wait([future], GRACE)
+        finally:  # a second Ctrl-C does not wait
+            if kernel is not None and not future.done():
+                asyncio.run(kernel.kill())
+
+
+def execute(
+    path: Path, watch: Callable[[int, int], object] = lambda cell, cells: None, patience: float = PATIENCE
+) -> tuple[nbformat.NotebookNode, str]:
     """Run a notebook from top to bottom in its own folder.
+
+    Args:
+        path: the notebook.
+        watch: see ``_Running.finish``.
+        patience: likewise.
 
     Returns:
         The notebook with its outputs, and what it wrote to stderr, which is taken out of the outputs: progress bars
@@ -115,20 +205,12 @@ def execute(path: Path, timeout: int = CELL_TIMEOUT) -> tuple[nbformat.NotebookN
     Raises:
         BuildError: a cell failed, took too long, or killed the kernel.
     """
-    notebook = nbformat.read(path, as_version=4)
-    manager = AsyncKernelManager(kernel_spec_manager=_ThisPython(), kernel_name="python3")
-    client = NotebookClient(
-        notebook,
-        km=manager,
-        timeout=timeout,
-        store_widget_state=False,
-        resources={"metadata": {"path": str(path.parent)}},
-    )
+    running = _Running(path)
     try:
-        client.execute(cleanup_kc=True)  # or the kernel would live as long as this process
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        running.finish(watch, patience)
+    except (CellExecutionError, TimeoutError, DeadKernelError) as error:
         raise BuildError(f"{path.name} stopped:\n{error}") from error
-    return notebook, _clean_outputs(notebook)
+    return running.notebook, _clean_outputs(running.notebook)
 
 
 def _clean_outputs(notebook: nbformat.NotebookNode) -> str:
@@ -147,21 +229,33 @@ def _clean_outputs(notebook: nbformat.NotebookNode) -> str:
     return "".join(stderr)
 
 
-def executed(path: Path, folders: Folders, profile: str, package: keys.Package) -> tuple[Path, float]:
-    """Return the executed form of a notebook and the seconds that it took now (0 when it was kept from before)."""
+def executed(path: Path, folders: Folders, profile: str, package: keys.Package) -> Path:
+    """Return the executed form of a notebook, which runs now unless it is kept from before; say so in both cases."""
     book = folders.root / "book"
     key = keys.key(path, package, profile, book / "results", book / "constraints.txt")
     place = folders.executed / profile / f"{path.stem}-{key}.ipynb"
     if place.exists():
-        return place, 0.0
-    start = time.monotonic()
-    notebook, stderr = execute(path)
-    seconds = time.monotonic() - start
+        print(f"  {path.name}: unchanged, not run again", flush=True)
+        return place
+    line = progress.Line(path.name, progress.expected(path.stem, profile, place.parent), runs_folder())
+    try:
+        notebook, stderr = execute(path, line.show)
+    except BaseException as error:
+        line.end("FAILED" if isinstance(error, BuildError) else "stopped")
+        raise
     for old in place.parent.glob(f"{path.stem}-*"):
         old.unlink()
     write(place.with_suffix(".stderr.txt"), stderr)
     write(place, nbformat.writes(notebook) + "\n")
-    return place, seconds
+    progress.keep_seconds(place.parent, path.stem, line.end())
+    return place
+
+
+def runs_folder() -> Path:
+    """Return the folder where the package keeps trained runs."""
+    from cadnet_edu.config import cache_dir  # takes seconds: only when a chapter has to run
+
+    return cache_dir() / "runs"
 
 
 def execute_all(notebooks: list[Path], folders: Folders, profile: str) -> dict[Path, Path]:
@@ -175,12 +269,9 @@ def execute_all(notebooks: list[Path], folders: Folders, profile: str) -> dict[P
     failed: list[str] = []
     for path in notebooks:
         try:
-            done[path], seconds = executed(path, folders, profile, package)
+            done[path] = executed(path, folders, profile, package)
         except BuildError as error:
             failed.append(str(error))
-            print(f"  {path.name}: FAILED", flush=True)
-            continue
-        print(f"  {path.name}: {f'ran in {seconds:.0f} s' if seconds else 'unchanged, not run again'}", flush=True)
     if failed:
         raise BuildError("\n\n".join(failed))
     return done
@@ -230,7 +321,6 @@ def build_pages(folders: Folders) -> None:
     Raises:
         BuildError: Jupyter Book said no; its words stand above.
     """
-    shutil.rmtree(folders.html, ignore_errors=True)
     work = folders.build / "work"
     shutil.rmtree(work, ignore_errors=True)
     jupyter_book = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
@@ -244,6 +334,7 @@ def build_pages(folders: Folders) -> None:
         words = [line for line in log.read_text(encoding="utf-8").splitlines() if any(mark in line for mark in marks)]
         raise BuildError("\n".join([f"the pages could not be built; all of Jupyter Book's words are in {log}", *words]))
     mend.mend(work / "_build" / "html")
+    shutil.rmtree(folders.html, ignore_errors=True)
     os.replace(work / "_build" / "html", folders.html)
     shutil.rmtree(work)
 
@@ -290,13 +381,22 @@ def build(folders: Folders, profile: str) -> None:
         raise BuildError("The pages were built, but they are not right:\n" + "\n".join(f"  {p}" for p in problems))
 
 
+def anchor_paths() -> None:
+    """Make the folders that the environment names absolute: chapters run in another folder than `make`."""
+    for name in ("CADNET_EDU_CACHE", "CADNET_EDU_ROOT"):
+        if os.environ.get(name):
+            os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Build the book and say where to open it. Return 1 with the reason when it cannot be built."""
+    """Build the book and say where to open it. Return 1 with the reason when it cannot be built, 130 when stopped."""
     parser = argparse.ArgumentParser(description="Run the chapters and build the site.")
-    parser.add_argument("--profile", default=os.environ.get("CADNET_EDU_PROFILE") or "quick")
+    default = os.environ.get("CADNET_EDU_PROFILE") or "quick"
+    parser.add_argument("--profile", default=default, choices=PROFILES)
     parser.add_argument("--build", type=Path, default=ROOT / "_build", help="folder of the output")
     args = parser.parse_args(argv)
     os.environ["CADNET_EDU_PROFILE"] = args.profile
+    anchor_paths()
     folders = Folders(ROOT, args.build.resolve(), ROOT / "_build" / "executed")
     start = time.monotonic()
     try:
@@ -304,9 +404,17 @@ def main(argv: list[str] | None = None) -> int:
     except BuildError as error:
         print(f"book: {error}", file=sys.stderr)
         return 1
-    html = os.path.relpath(folders.html)
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            print(
+                "book: stopped; the chapters that have run and the checkpoints of trainings are kept, "
+                "and the same command goes on from there.",
+                file=sys.stderr,
+            )
+        return stop.INTERRUPTED
+    html = shlex.quote(os.path.relpath(folders.html))
     print(f"\nThe book is ready after {time.monotonic() - start:.0f} s. Open {html}/index.html in a browser,")
-    print(f"or run `python -m http.server --directory {html} 8000` and open http://localhost:8000.")
+    print(f"or run `python -m http.server --bind 127.0.0.1 --directory {html} 8000` and open http://localhost:8000.")
     return 0
 
 

@@ -98,6 +98,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import stop
+
+if __name__ == "__main__":
+    stop.quietly()  # before the import below, which takes seconds
+
 import jupytext
 
 BOOK = Path(__file__).resolve().parents[1]
@@ -198,8 +203,11 @@ def write(path: Path, text: str) -> None:
     """Write a text file whole or not at all: a temporary file in the same folder, then a rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # left only when it could not be written, or by a Ctrl-C
 
 
 def stale(src: Path, out: Path) -> dict[Path, str | None]:

@@ -155,7 +155,7 @@ def test_changed_constant_changes_its_page_only(tmp_path: Path, monkeypatch: pyt
 
     runs = []
     execute = build.execute
-    monkeypatch.setattr(build, "execute", lambda path: runs.append(path.name) or execute(path))
+    monkeypatch.setattr(build, "execute", lambda path, watch: runs.append(path.name) or execute(path))
     assert shown() == ["V is 1", "V is 1"]
     assert runs == ["a.ipynb", "b.ipynb"]
     assert shown() == ["V is 1", "V is 1"]
