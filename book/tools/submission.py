@@ -13,7 +13,7 @@
   other statements those that bind or change a name that the exercise needs, directly or through other statements. So
   the trainings of a chapter are not repeated.
 - A cell may take half of the time that is left; then it is interrupted, as a student would do.
-- Shell commands (``!``, ``%pip``) do nothing. The folder is an empty one. Modules beside the submission can be imported.
+- Shell commands (``!``, ``%pip``) do nothing. The folder is empty; modules beside the submission can be imported.
 
 If the function then is missing, not written, or lacks a name, or if the student defines it once more further down, the
 student's later cells are executed too, and what they leave is checked: a notebook's cells can be executed in any order.
@@ -26,6 +26,7 @@ from __future__ import annotations
 import _thread
 import ast
 import contextlib
+import functools
 import json
 import signal
 import symtable
@@ -102,7 +103,8 @@ class Statement:
         return call if checks else None  # type: ignore[return-value]
 
 
-def statements(code: str) -> list[Statement]:
+@functools.cache  # most cells of a submission are those of the chapter
+def statements(code: str) -> tuple[Statement, ...]:
     """The statements of a cell, magics turned into Python.
 
     Args:
@@ -116,15 +118,15 @@ def statements(code: str) -> list[Statement]:
         body = ast.parse(text).body
     except ValueError as error:  # a zero byte
         raise SyntaxError(str(error)) from None
-    return [statement for node in body for statement in _statement(text, node)]
+    return tuple(statement for node in body for statement in _statement(text, node))
 
 
-def parsed(code: str) -> list[Statement]:
+def parsed(code: str) -> tuple[Statement, ...]:
     """The statements of a cell; none when it is not Python (half an answer, say)."""
     try:
         return statements(code)
     except SyntaxError:
-        return []
+        return ()
 
 
 def _statement(text: str, node: ast.stmt) -> Iterator[Statement]:
@@ -161,7 +163,8 @@ def _names(text: str) -> tuple[frozenset[str], frozenset[str]]:
         for symbol in table.get_symbols():
             if symbol.is_referenced() and (table is top or symbol.is_global()):
                 reads.add(symbol.get_name())
-            if symbol.is_assigned() and (table is top or symbol.is_declared_global()):
+            bound = symbol.is_assigned() or symbol.is_imported()
+            if bound and (table is top or symbol.is_declared_global()):
                 binds.add(symbol.get_name())
     return frozenset(reads), frozenset(binds)
 
@@ -184,25 +187,26 @@ def _changed(node: ast.stmt) -> frozenset[str]:
     return frozenset(found)
 
 
-def needed(start: Iterable[str], every: Sequence[Statement]) -> tuple[set[str], set[int]]:
+def needed(start: Iterable[str], every: Sequence[Statement], known: Iterable[str] = ()) -> tuple[set[str], set[int]]:
     """What a set of names depends on.
 
     Args:
         start: the names.
         every: the statements of the notebook.
+        known: names that need no statement.
 
     Returns:
         All names that are needed, and the places in `every` of the statements that bind or change them.
     """
     imported = {n for s in every if isinstance(s.node, ast.Import | ast.ImportFrom) for n in s.binds}
-    names, chosen = set(start), set[int]()
+    names, chosen = set(start) - set(known), set[int]()
     size = -1
     while size < len(chosen):
         size = len(chosen)
         for place, statement in enumerate(every):
             if place not in chosen and names & (statement.binds | (statement.changes - imported)):
                 chosen.add(place)
-                names |= statement.reads
+                names |= statement.reads - set(known)
     return names, chosen
 
 
@@ -255,7 +259,7 @@ class Cell:
     """A code cell of a submission: its id, its statements, whether it is the student's, why it cannot be parsed."""
 
     id: str
-    statements: list[Statement]
+    statements: tuple[Statement, ...]
     own: bool
     problem: str = ""
 
@@ -263,19 +267,16 @@ class Cell:
 def submitted(chapter: Path, submission: Path) -> list[Cell]:
     """The code cells of a submission, compared with those of the chapter."""
 
-    def form(code: str) -> str:  # without comments and layout
-        try:
-            return ast.dump(ast.parse(TransformerManager().transform_cell(code)))
-        except (SyntaxError, ValueError):
-            return code.strip()
+    def form(code: str) -> object:  # without comments and layout
+        return [ast.dump(s.node) for s in parsed(code)] or code.strip()
 
-    handed_out = {form(code) for _, code in cells(chapter)}
+    handed_out = [form(code) for _, code in cells(chapter)]
     found = []
     for name, code in cells(submission):
         try:
             found.append(Cell(name, statements(code), form(code) not in handed_out))
         except SyntaxError as error:
-            found.append(Cell(name, [], True, f"line {error.lineno}: {error.msg}"))
+            found.append(Cell(name, (), True, f"line {error.lineno}: {error.msg}"))
     return found
 
 
@@ -302,9 +303,11 @@ class Run:
         self.names: dict[str, Any] = self.shell.user_ns
         self.absent: dict[str, str] = {}  # names that are not as the notebook has them, and why
         flat = [(cell, s) for cell in self.cells for s in cell.statements if not s.check]
-        answer = {n for c in self.cells[self.place :][:1] for s in c.statements if not s.check for n in s.reads}
+        here = self.cells[self.place : self.place + 1]
+        answer = [s for c in self.cells if c.own for s in c.statements if function in s.binds]
+        answer += [s for c in here for s in c.statements if not s.check]
         given = {n for c in self.cells if c.own for text in self._given(c) for n in _names(text)[0]}
-        self.needs, chosen = needed({function} | answer | given, [s for _, s in flat])
+        self.needs, chosen = needed({n for s in answer for n in s.reads} | given, [s for _, s in flat], {function})
         self._wanted = {id(s) for place, (cell, s) in enumerate(flat) if cell.own or s.defines or place in chosen}
 
     def _given(self, cell: Cell) -> list[str]:
@@ -362,7 +365,7 @@ class Run:
         lost = {
             n: "is bound in a cell of the chapter that the submission lacks" for s in self.handed_out for n in s.binds
         }
-        lost = {name: why for name, why in lost.items() if name not in self.names}
+        lost = {name: why for name, why in lost.items() if name not in self.names and name != self.function}
         reasons = [f"{name} {why}" for name, why in sorted((lost | self.absent).items()) if name in self.needs]
         problems = [f"its cell is not Python ({c.problem})" for c in self.cells[self.place :][:1] if c.problem]
         return "; ".join(problems + reasons)
@@ -394,7 +397,7 @@ class Run:
         if error is None:
             for name in statement.binds:
                 self.absent.pop(name, None)
-        else:
+        elif not isinstance(error, KeyboardInterrupt):
             self._lack([statement], f"is bound by a statement that raised {_told(error)}")
         return error
 

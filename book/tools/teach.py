@@ -56,6 +56,7 @@ FOLDED = re.compile(
 NUMBER = re.compile(r"^(?:#+ |.*>Exercise )(\d+(?:\.\d+)?)\b", re.MULTILINE)  # of the last heading before the cell
 SECONDS = 20.0
 START = 300.0  # how long a process may take until it is ready
+PRELOAD = ("__main__", "torch", "jupytext", "matplotlib.pyplot", "cadnet_edu.check")
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 # Messages after which another definition or another name of the function may still be right
 UNDECIDED = re.compile(r"there is no function|is not written yet|without calling it|stopped with NameError")
@@ -163,7 +164,7 @@ def judged(run: Run, check: Callable[..., Any], tell: Callable[[dict[str, Any]],
         later, words = verdict(run, check)
         passed, message = later, words if later or run.goes_on() else message
     doubt = ""
-    if not passed:
+    if not passed and "is not written yet" not in message:
         doubt = run.missing() or ("see the message" if DOUBTFUL.search(message) else "")
     return {"passed": passed, "message": message, "doubt": doubt}
 
@@ -211,39 +212,44 @@ def grade(chapter: Path, submission: Path, seconds: float = SECONDS) -> Iterator
         for one in every:
             yield Grade(submission.stem, one.number, one.function, False, str(error), "the file was not read")
         return
+    processes = _processes(chapter)
     for one in every:
-        yield Grade(submission.stem, one.number, one.function, **_in_a_process(chapter, submission, one, seconds))
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            given = (chapter.resolve(), submission.resolve(), one, seconds, folder)
+            yield Grade(submission.stem, one.number, one.function, **_in_a_process(processes, given))
+
+
+def imports(chapter: Path) -> set[str]:
+    """The modules that a chapter imports."""
+    found = [n for _, code in cells(chapter) for s in parsed(code) for n in ast.walk(s.node)]
+    modules = {n.module for n in found if isinstance(n, ast.ImportFrom) and n.module and not n.level}
+    return modules | {alias.name for n in found if isinstance(n, ast.Import) for alias in n.names}
 
 
 def _processes(chapter: Path) -> BaseContext:
     """How processes are started: by forking one that has imported what a chapter needs, where there is fork."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    imports = [n for _, code in cells(chapter) for s in parsed(code) for n in ast.walk(s.node)]
-    modules = {n.module for n in imports if isinstance(n, ast.ImportFrom) and n.module and not n.level}
-    modules |= {alias.name for n in imports if isinstance(n, ast.Import) for alias in n.names}
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "torch", "jupytext", "matplotlib.pyplot", "cadnet_edu.check", *modules])
+    context.set_forkserver_preload([*PRELOAD, *imports(chapter)])
     return context
 
 
-def _in_a_process(chapter: Path, submission: Path, exercise: Exercise, seconds: float) -> dict[str, Any]:
-    """What a fresh process finds for one exercise, or why it found nothing."""
-    context = _processes(chapter)
-    here, there = context.Pipe(duplex=False)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        given = (there, chapter.resolve(), submission.resolve(), exercise, seconds, folder)
-        process = context.Process(target=_work, args=given)  # type: ignore[attr-defined]
-        process.start()
-        there.close()
-        try:
-            return _found(here, seconds)
-        finally:  # also when somebody stops the grading
-            if hasattr(os, "killpg"):
-                with contextlib.suppress(OSError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            process.kill()
-            process.join()
+def _in_a_process(processes: BaseContext, given: tuple[Any, ...]) -> dict[str, Any]:
+    """What a fresh process finds for one exercise, or why it found nothing; see ``_work`` for what it is given."""
+    here, there = processes.Pipe(duplex=False)
+    process = processes.Process(target=_work, args=(there, *given))  # type: ignore[attr-defined]
+    process.start()
+    there.close()
+    try:
+        return _found(here, seconds=given[3])
+    finally:  # also when somebody stops the grading
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.join()
+        here.close()
 
 
 def _found(pipe: Connection, seconds: float) -> dict[str, Any]:
@@ -284,7 +290,10 @@ def students(paths: Sequence[Path]) -> dict[Path, str]:
 
     Bytes of a file's name that are not UTF-8 are written as ``\\xe9``.
     """
-    unique = list({os.path.abspath(path): path for path in reversed(paths)}.values())[::-1]
+    by_place: dict[str, Path] = {}
+    for path in paths:
+        by_place.setdefault(os.path.abspath(path), path)
+    unique = list(by_place.values())
 
     def inside(path: Path) -> Path:
         shared = os.path.commonpath([os.path.dirname(os.path.abspath(one)) for one in unique])
