@@ -313,6 +313,7 @@ def table(grades: Sequence[Grade]) -> str:
         if not isinstance(value, str):
             return int(value)
         value = value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "")
+        value = value.replace("\r\n", "\n").replace("\r", "\n")  # csv leaves a bare \r without quotes
         return f"'{value}" if FORMULA.match(value) else value
 
     text = io.StringIO()
