@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import answers_ablations
@@ -23,7 +24,7 @@ from torch import nn
 
 from cadnet_edu import check
 from cadnet_edu.check import Report, same
-from cadnet_edu.exercises.report import show
+from cadnet_edu.exercises.report import as_array, reports, show
 
 
 # ---------------------------------------------------------------------------------------------------- same()
@@ -472,6 +473,86 @@ def test_an_empty_or_broken_answer_fails_kindly(check_it, answer, message):
     report = check_it(answer)
     assert not report.passed
     assert message in report.message
+
+
+def generator(*given, **named):
+    yield 1
+
+
+def leaves(*given, **named):
+    raise SystemExit
+
+
+def by_itself(*given, **named):
+    return by_itself(*given, **named)
+
+
+class Answer:
+    def __init__(self, *given, **named):
+        pass
+
+
+def gives(value):
+    return lambda *given, **named: value
+
+
+ODD = {
+    "generator": generator,
+    "leaves": leaves,
+    "endless recursion": by_itself,
+    "class": Answer,
+    "module": nn.Identity(),
+    "partial": functools.partial(words, "more"),
+    "no argument": lambda: 1,
+    "ten arguments": lambda a, b, c, d, e, f, g, h, i, j: 1,
+    "gives the function": gives(words),
+    "dict": gives({"a": 1}),
+    "objects": gives(np.array([None, "a"], dtype=object)),
+    "large": gives(10**400),
+    "complex": gives(1j),
+    "ragged": gives([[1.0], [2.0, 3.0]]),
+    "empty list": gives([]),
+    "empty tensor": gives(torch.zeros(0, 3)),
+    "five axes": gives(torch.zeros(1, 1, 1, 1, 1)),
+    "slopes": gives([torch.tensor(1e9, requires_grad=True)]),
+    "numpy": gives(np.full((2, 3), 1e9)),
+    "nan": gives(math.nan),
+    "infinity": gives(torch.tensor(-math.inf)),
+    "sparse": gives(torch.eye(2).to_sparse()),
+}
+
+
+@pytest.mark.parametrize("check_it", CHECKS)
+def test_no_answer_makes_a_check_raise(check_it):
+    for name, odd in ODD.items():
+        report = check_it(odd)
+        assert not report.passed, name
+        assert report.message, name
+
+
+def test_an_answer_that_works_with_numpy_or_another_shape_in_place_is_told():
+    assert (
+        "no gradient comes back"
+        in check.check_joint_vector(
+            lambda f, g: np.concatenate([f.detach().numpy(), g.detach().numpy()], 1).mean((2, 3))
+        ).message
+    )
+    assert "in place" in check.check_degrade(lambda x, r: x.resize_(1)).message
+
+
+def test_a_check_that_fails_itself_says_so_and_does_not_raise():
+    @reports("right.")
+    def check_broken(student):
+        raise IndexError("of the check")
+
+    report = check_broken(abs)
+    assert not report
+    assert report.message == "the answer could not be judged: the check stopped with IndexError: of the check."
+
+
+def test_a_list_of_tensors_with_a_graph_counts_as_numbers():
+    rows = [torch.ones(2, requires_grad=True), [1, torch.tensor(2.0)]]
+    assert np.array_equal(as_array(rows), [[1, 1], [1, 2]])
 
 
 @pytest.mark.parametrize("check_it", CHECKS)

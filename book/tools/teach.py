@@ -5,10 +5,19 @@
     python book/tools/teach.py handout 03_strong_baseline --out handouts
     python book/tools/teach.py grade 03_strong_baseline submissions/*.ipynb --out grades.csv
 
-An exercise is a cell with a function to be written and a line ``check.check_...(function)``. Grading takes from a
-submission what it *defines* (imports, functions, classes, constants), runs nothing else of it, and asks the package's
-own checks: a check line that somebody changed makes no difference. Each submission is graded in a process of its own,
-each exercise for a limited time; one that fails or never ends costs the others nothing.
+An exercise is a cell with a function to be written and a line ``check.check_...(function)``. What passes in the
+notebook passes here: the submission's cells are executed in their order up to that cell, in an IPython shell, but for
+the chapter's own trainings and figures (see ``submission``); then the package's own check judges the function. A check
+line that somebody changed makes no difference. Each exercise is graded in a fresh process, forked where the system can
+from one that has imported PyTorch already; check and cells have a limited time each. One that fails or never ends costs
+the others nothing.
+
+The table has the columns student, exercise, function, passed (1 or 0), message (what the check said) and doubt. A 0
+with an empty doubt is an answer that was executed, checked and found wrong or unwritten. Otherwise doubt says why
+somebody should look: there is no such function, its cell is not Python, a name it needs is bound by a statement that
+failed, was interrupted or left out, a module or file is missing here, no result came in time, the process ended, or the
+file could not be read. The table is UTF-8 without a byte order mark. A cell that a spreadsheet would take for a formula
+begins with an apostrophe. The table is replaced as a whole after each submission, before its line is printed.
 
 A submission is a program. Grade with an account, or in a container, in which it can do no harm. One that sets out to
 deceive its own grader may succeed: what looks too good deserves a look.
@@ -22,20 +31,23 @@ import contextlib
 import csv
 import io
 import json
+import multiprocessing
+import os
 import re
-import subprocess
+import signal
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager
 from notebooks import BOOK, write
+from submission import Run, cells, parsed
 
 FOLDED = re.compile(
     r"\n*<details>\s*<summary>(?:(?!</summary>).)*\b(?:solution|answers?)\b(?:(?!</summary>).)*</summary>.*?</details>",
@@ -44,6 +56,14 @@ FOLDED = re.compile(
 NUMBER = re.compile(r"^(?:#+ |.*>Exercise )(\d+(?:\.\d+)?)\b", re.MULTILINE)  # of the last heading before the cell
 SECONDS = 20.0
 START = 300.0  # how long a process may take until it is ready
+PRELOAD = ("__main__", "torch", "jupytext", "matplotlib.pyplot", "cadnet_edu.check")
+FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+# Messages after which another definition or another name of the function may still be right
+UNDECIDED = re.compile(r"there is no function|is not written yet|without calling it|stopped with NameError")
+# Messages of answers that were not judged
+DOUBTFUL = re.compile(
+    r"there is no function|could not be judged|stopped with (Import|ModuleNotFound|FileNotFound)Error"
+)
 
 
 @dataclass(frozen=True)
@@ -65,29 +85,7 @@ class Grade:
     function: str
     passed: bool
     message: str
-
-
-def cells(notebook: Path, kind: str = "code") -> list[tuple[str, str]]:
-    """The cells of a kind, as (id, text)."""
-    found = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return [(c.get("id", ""), "".join(c["source"])) for c in found if c["cell_type"] == kind]
-
-
-def readable(notebook: Path) -> bool:
-    """Whether a file is a notebook at all."""
-    try:
-        cells(notebook)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
-    return True
-
-
-def parsed(code: str) -> list[ast.stmt]:
-    """The statements of a cell, magics turned into Python; none when it is not Python (half an answer, say)."""
-    try:
-        return ast.parse(TransformerManager().transform_cell(code)).body
-    except (SyntaxError, ValueError):  # the latter for a zero byte
-        return []
+    doubt: str = ""  # why somebody should look at a 0
 
 
 def exercises(chapter: Path) -> list[Exercise]:
@@ -99,7 +97,7 @@ def exercises(chapter: Path) -> list[Exercise]:
         if cell["cell_type"] == "markdown":
             number = (NUMBER.findall(text) or [number])[-1]
             continue
-        body = parsed(text)
+        body = [statement.node for statement in parsed(text)]
         stubs = {n.name for n in body if isinstance(n, ast.FunctionDef) and "NotImplementedError" in ast.unparse(n)}
         for call in (n for statement in body for n in ast.walk(statement) if isinstance(n, ast.Call)):
             given = ast.unparse(call.args[0]) if call.args else ""
@@ -124,112 +122,151 @@ def handout(chapter: Path) -> str:
 # Grade ------------------------------------------------------------------------------------------------------------
 
 
-def harmless(statement: ast.stmt) -> bool:
-    """Whether a statement only defines something: an import, a function, a class, a constant."""
-    if isinstance(statement, ast.Assign):
-        with contextlib.suppress(ValueError):
-            ast.literal_eval(statement.value)
-            return True
-    return isinstance(statement, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
-
-
-def definitions(chapter: Path, submission: Path, exercise: Exercise) -> dict[str, Any]:
-    """What a submission defines, as names; the cell of the exercise comes last and so wins."""
-    given = cells(submission)
-    last = [code for cell, code in given if cell == exercise.cell]
-    if not last:  # some editors give cells new ids
-        last = [c for _, c in given if any(getattr(n, "name", "") == exercise.function for n in parsed(c))][-1:]
-    names: dict[str, Any] = {}
-    imports = [n for _, code in cells(chapter) for n in parsed(code) if isinstance(n, ast.Import | ast.ImportFrom)]
-    for statement in [*imports, *(n for code in [*(code for _, code in given), *last] for n in parsed(code))]:
-        if harmless(statement):
-            with contextlib.suppress(Exception):
-                exec(compile(ast.Module([statement], []), str(submission), "exec"), names)
-    return names
-
-
 def judges(every: Sequence[Exercise]) -> dict[str, Callable[..., Any]]:
     """The package's checks by name, to be taken before any submission can put others in their place."""
     module = import_module("cadnet_edu.check")
     return {one.check: getattr(module, one.check) for one in every}
 
 
-def grade_one(
-    chapter: Path, submission: Path, exercise: Exercise, checks: dict[str, Callable[..., Any]] | None = None
-) -> Grade:
-    """Grade one exercise, in this process.
+def verdict(run: Run, check: Callable[..., Any]) -> tuple[bool, str]:
+    """Whether a submission's function passes as things stand, and the check's message.
 
     Args:
-        chapter: the notebook as it was handed out, or as it is in the book.
-        submission: the notebook that came back.
-        exercise: which.
-        checks: by name, see ``judges``.
+        run: the submission, executed up to its answer.
+        check: the package's check.
     """
-    checks = checks or judges([exercise])
-    with contextlib.redirect_stdout(io.StringIO()):
-        names = definitions(chapter, submission, exercise)
-        if exercise.function not in names:
-            passed, message = False, f"there is no function {exercise.function} that Python can read."
-        else:
-            report = checks[exercise.check](names[exercise.function])
-            passed, message = bool(report), report.message
-    return Grade(submission.stem, exercise.number, exercise.function, passed, message)
+    failed = f"there is no function {run.function}."
+    for place, candidate in enumerate(run.candidates()):
+        report = check(candidate)
+        if report.passed:
+            return True, report.message
+        failed = report.message if place == 0 else failed
+        if not UNDECIDED.search(failed):
+            break
+    return False, failed
+
+
+def judged(run: Run, check: Callable[..., Any], tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Execute a submission, check its answer, and say whether a failure is in doubt.
+
+    Args:
+        run: the submission.
+        check: the package's check.
+        tell: called with the stage before each check, from which on its time counts.
+    """
+    run.up_to_the_exercise()
+    tell({"stage": "check"})
+    passed, message = verdict(run, check)
+    if not passed and (run.goes_on() or (UNDECIDED.search(message) and "not written" not in message)):
+        tell({"stage": "cells"})
+        run.the_rest()
+        tell({"stage": "check"})
+        later, words = verdict(run, check)
+        passed, message = later, words if later or run.goes_on() else message
+    doubt = ""
+    if not passed and "is not written yet" not in message:
+        doubt = run.missing() or ("see the message" if DOUBTFUL.search(message) else "")
+    return {"passed": passed, "message": message, "doubt": doubt}
+
+
+def _work(pipe: Connection, chapter: Path, submission: Path, exercise: Exercise, seconds: float, folder: str) -> None:
+    """Grade one exercise in a process that was started for it alone; what it finds goes through the pipe."""
+    if hasattr(os, "setsid"):
+        os.setsid()  # so that what it starts can be ended with it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+        setattr(sys, name, os.fdopen(stream, mode, encoding="utf-8", errors="replace", closefd=False))
+    os.environ.update(MPLBACKEND="agg", IPYTHONDIR=folder)
+    checks = judges([exercise])
+    import_module("torch").set_num_threads(1)
+    import_module("matplotlib").use("agg")
+    os.chdir(folder)
+    sys.path[:] = [folder, *sys.path, str(submission.parent)]
+
+    def tell(what: dict[str, Any]) -> None:
+        pipe.send_bytes(json.dumps(what).encode())
+
+    tell({"stage": "cells"})
+    try:
+        run = Run(chapter, submission, exercise.function, exercise.check, exercise.cell, seconds)
+        found = judged(run, checks[exercise.check], tell)
+    except BaseException as error:  # SystemExit and the like: the answer ended there
+        message = f"{exercise.function} stopped with {type(error).__name__}: {error}"
+        found = {"passed": False, "message": message, "doubt": "the exercise was not judged to its end"}
+    tell(found)
 
 
 def grade(chapter: Path, submission: Path, seconds: float = SECONDS) -> Iterator[Grade]:
-    """Grade a submission in a process of its own; after an exercise that never ends a new one goes on with the next.
+    """Grade a submission, each exercise in a process of its own.
 
     Args:
         chapter: the notebook as it was handed out, or as it is in the book.
         submission: the notebook that came back.
-        seconds: how long an exercise may take.
+        seconds: how long the check of an exercise may take, and how long the cells before it.
     """
     every = exercises(chapter)
-    if not readable(submission):
-        why = "the file is no notebook."
-        yield from (Grade(submission.stem, one.number, one.function, False, why) for one in every)
+    try:
+        cells(submission)
+    except (OSError, ValueError) as error:
+        for one in every:
+            yield Grade(submission.stem, one.number, one.function, False, str(error), "the file was not read")
         return
-    done = 0
-    while done < len(every):
-        with tempfile.TemporaryDirectory() as folder:
-            told = Path(folder) / "grades.jsonl"
-            command = [sys.executable, __file__, "_work", str(chapter), str(submission), str(told), str(done)]
-            nothing = subprocess.DEVNULL  # a submission that waits for input gets none
-            process = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing)
-            latest = time.monotonic() + START
-            seen, goes_on, ended = 0, True, False  # lines; the first says that it is ready
-            try:
-                while goes_on:
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        process.wait(seconds if seen else 1)
-                    ended = process.poll() is not None  # asked first: what it wrote until then is read
-                    text = told.read_text(encoding="utf-8") if told.exists() else ""
-                    lines = text.split("\n")[:-1]  # whole ones only
-                    starting = not lines and time.monotonic() < latest
-                    goes_on = not ended and (len(lines) > seen or starting)
-                    yield from (Grade(**json.loads(line)) for line in lines[max(seen, 1) :])
-                    done += max(len(lines), 1) - max(seen, 1)
-                    seen = len(lines)
-            finally:  # also when somebody stops the grading
-                process.kill()
-                process.wait()
-        if done < len(every):
-            why = "it ended the process." if ended else f"no answer within {seconds:g} seconds."
-            yield Grade(submission.stem, every[done].number, every[done].function, False, why)
-            done += 1
+    processes = _processes(chapter)
+    for one in every:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            given = (chapter.resolve(), submission.resolve(), one, seconds, folder)
+            yield Grade(submission.stem, one.number, one.function, **_in_a_process(processes, given))
 
 
-def _work(chapter: Path, submission: Path, told: Path, first: int) -> None:
-    """Grade from one exercise on, and write down each grade as soon as it is known."""
-    every = exercises(chapter)
-    checks = judges(every)
-    definitions(chapter, chapter, every[first])  # imports take their time once, before the clock runs
-    with told.open("w", encoding="utf-8") as file:
-        file.write("ready\n")
-        file.flush()
-        for exercise in every[first:]:
-            file.write(json.dumps(asdict(grade_one(chapter, submission, exercise, checks))) + "\n")
-            file.flush()
+def imports(chapter: Path) -> set[str]:
+    """The modules that a chapter imports."""
+    found = [n for _, code in cells(chapter) for s in parsed(code) for n in ast.walk(s.node)]
+    modules = {n.module for n in found if isinstance(n, ast.ImportFrom) and n.module and not n.level}
+    return modules | {alias.name for n in found if isinstance(n, ast.Import) for alias in n.names}
+
+
+def _processes(chapter: Path) -> BaseContext:
+    """How processes are started: by forking one that has imported what a chapter needs, where there is fork."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOAD, *imports(chapter)])
+    return context
+
+
+def _in_a_process(processes: BaseContext, given: tuple[Any, ...]) -> dict[str, Any]:
+    """What a fresh process finds for one exercise, or why it found nothing; see ``_work`` for what it is given."""
+    here, there = processes.Pipe(duplex=False)
+    process = processes.Process(target=_work, args=(there, *given))  # type: ignore[attr-defined]
+    process.start()
+    there.close()
+    try:
+        return _found(here, seconds=given[3])
+    finally:  # also when somebody stops the grading
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.join()
+        here.close()
+
+
+def _found(pipe: Connection, seconds: float) -> dict[str, Any]:
+    """Wait for what a process tells, each stage for its time."""
+    limit, late = START, "the process was not ready in time."
+    try:
+        while pipe.poll(limit):
+            told = json.loads(pipe.recv_bytes())
+            if "stage" not in told:
+                return {key: told[key] for key in ("passed", "message", "doubt")}
+            if told["stage"] == "check":
+                limit, late = seconds, f"no answer within {seconds:g} seconds."
+            else:  # Run interrupts what takes too long; this is for what cannot be interrupted
+                limit, late = 2 * seconds + 10, f"the cells before it did not end within {seconds:g} seconds."
+    except (EOFError, OSError, ValueError, KeyError, TypeError):
+        return {"passed": False, "message": "it ended the process.", "doubt": "no result: the process ended"}
+    return {"passed": False, "message": late, "doubt": "no result within the time; see --seconds"}
 
 
 # ------------------------------------------------------------------------------------------------------------------
@@ -248,21 +285,78 @@ def chapter_at(name: str) -> Path:
     raise ValueError(f"{name}: there is no such chapter. Choose one of: {names}.")
 
 
+def students(paths: Sequence[Path]) -> dict[Path, str]:
+    """A name for each file: its own, or with its folders where several files have one name; a file given twice once.
+
+    Bytes of a file's name that are not UTF-8 are written as ``\\xe9``.
+    """
+    by_place: dict[str, Path] = {}
+    for path in paths:
+        by_place.setdefault(os.path.abspath(path), path)
+    unique = list(by_place.values())
+
+    def inside(path: Path) -> Path:
+        shared = os.path.commonpath([os.path.dirname(os.path.abspath(one)) for one in unique])
+        return Path(os.path.relpath(os.path.abspath(path), shared))
+
+    names = {path: path.stem for path in unique}
+    for longer in (lambda p: inside(p).with_suffix("").as_posix(), lambda p: inside(p).as_posix()):
+        often = Counter(names.values())
+        names = {path: longer(path) if often[name] > 1 else name for path, name in names.items()}
+    return {path: os.fsencode(name).decode("utf-8", "backslashreplace") for path, name in names.items()}
+
+
 def table(grades: Sequence[Grade]) -> str:
-    """The grades as CSV, a line an exercise."""
+    """The grades as CSV, a line an exercise; no cell is a formula to a spreadsheet."""
+
+    def cell(value: Any) -> Any:
+        if not isinstance(value, str):
+            return int(value)
+        value = value.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "")
+        value = value.replace("\r\n", "\n").replace("\r", "\n")  # csv leaves a bare \r without quotes
+        return f"'{value}" if FORMULA.match(value) else value
+
     text = io.StringIO()
     writer = csv.DictWriter(text, list(Grade.__dataclass_fields__), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(one) | {"passed": int(one.passed)} for one in grades)
+    writer.writerows({key: cell(value) for key, value in asdict(one).items()} for one in grades)
     return text.getvalue()
 
 
+def say(words: str) -> None:
+    """Print a line at once; where the reader has gone or the disk is full, the work goes on in silence."""
+    try:
+        print(words, flush=True)
+    except UnicodeEncodeError:  # a stdout of ASCII or cp1252
+        say(words.encode("ascii", "backslashreplace").decode("ascii"))
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def grade_all(chapter: Path, paths: Sequence[Path], out: Path, seconds: float) -> None:
+    """Grade submissions and keep the table after each of them, before anything is printed.
+
+    Raises:
+        ValueError: when a file is not there, or the chapter has no exercise with a check.
+        OSError: when the table cannot be written.
+    """
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise ValueError(f"there is no file {missing[0]}. Give the notebooks that came back.")
+    if not exercises(chapter):
+        raise ValueError(f"{chapter}: no exercise with a check. Give the chapter as it was handed out, or by its name.")
+    grades: list[Grade] = []
+    for path, name in students(paths).items():
+        mine = [replace(one, student=name) for one in grade(chapter, path, seconds)]
+        grades += mine
+        write(out, table(grades))  # at once: who stops it keeps what is graded
+        doubts = sum(bool(one.doubt) for one in mine)
+        say(f"{name}: {sum(one.passed for one in mine)} of {len(mine)}" + f", {doubts} in doubt" * (doubts > 0))
+    say(f"{out}: a line for each exercise of each submission")
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Hand out or grade; return 1 when it cannot be done."""
-    argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["_work"]:
-        _work(Path(argv[1]), Path(argv[2]), Path(argv[3]), int(argv[4]))
-        return 0
+    """Hand out or grade; return 1 when it cannot be done, 130 when it was stopped."""
     parser = argparse.ArgumentParser(description="Hand out a chapter without solutions; grade what comes back.")
     commands = parser.add_subparsers(dest="command", required=True)
     give = commands.add_parser("handout", help="a chapter's notebook without its solutions")
@@ -272,29 +366,22 @@ def main(argv: list[str] | None = None) -> int:
     take.add_argument("chapter")
     take.add_argument("submissions", nargs="+", type=Path)
     take.add_argument("--out", type=Path, default=Path("grades.csv"), help="file")
-    take.add_argument("--seconds", type=float, default=SECONDS, help="for an exercise")
+    take.add_argument("--seconds", type=float, default=SECONDS, help="for a check, and for the cells before it")
     args = parser.parse_args(argv)
+    out = args.out.expanduser()
     try:
         chapter = chapter_at(args.chapter)
         if args.command == "handout":
-            write(args.out / chapter.name, handout(chapter))
-            print(args.out / chapter.name)
-            return 0
-        missing = [str(path) for path in args.submissions if not path.is_file()]
-        if missing:
-            raise ValueError(f"there is no file {missing[0]}. Give the notebooks that came back.")
-        grades: list[Grade] = []
-        stems = Counter(path.stem for path in args.submissions)
-        for path in args.submissions:
-            name = path.stem if stems[path.stem] == 1 else path.with_suffix("").as_posix()  # a folder for each student
-            mine = [replace(one, student=name) for one in grade(chapter, path, args.seconds)]
-            print(f"{name}: {sum(one.passed for one in mine)} of {len(mine)}", flush=True)
-            grades += mine
-            write(args.out, table(grades))  # at once: who stops it keeps what is graded
+            write(out / chapter.name, handout(chapter))
+            say(str(out / chapter.name))
+        else:
+            grade_all(chapter, args.submissions, out, args.seconds)
     except (ValueError, OSError) as error:
         print(f"teach: {error}", file=sys.stderr)
         return 1
-    print(f"{args.out}: a line for each exercise of each submission")
+    except KeyboardInterrupt:
+        print(f"teach: stopped. What was graded until then is in {out}.", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -61,6 +61,9 @@ def reports(praise: str) -> Callable[[Callable[[Callable], None]], Callable[[Cal
                 body(student)
             except Wrong as found:
                 return Report(False, str(found))
+            except Exception as error:
+                stopped = f"the check stopped with {type(error).__name__}: {error}"
+                return Report(False, f"the answer could not be judged: {stopped}.")
             return Report(True, praise)
 
         check.__annotations__["return"] = Report
@@ -76,19 +79,23 @@ def answer(student: Callable, *given: Any, **named: Any) -> np.ndarray:
         Wrong: when it is unwritten, raises, returns nothing, returns no numbers, or changes its input.
     """
     mine, name = copy.deepcopy(given), getattr(student, "__name__", "your function")
-    try:
-        result = student(*mine, **named)
-    except NotImplementedError:
-        raise Wrong(
-            f"{name} is not written yet. Replace the line that raises NotImplementedError, then check again."
-        ) from None
-    except Exception as error:
-        raise Wrong(f"{name} stopped with {type(error).__name__}: {error}") from error
+    result = _call(student, name, *mine, **named)
     if result is None:
         raise Wrong(f"{name} returned nothing. Does it end with a return line?")
     if any(not _equal(a, b) for a, b in zip(mine, given)):
         raise Wrong(f"{name} changed its input in place: the caller's data is spoilt. Work on a copy.")
     return as_array(result, name)
+
+
+def _call(student: Callable, name: str, *given: Any, **named: Any) -> Any:
+    try:
+        return student(*given, **named)
+    except NotImplementedError:
+        raise Wrong(
+            f"{name} is not written yet. Replace the line that raises NotImplementedError, then check again."
+        ) from None
+    except (Exception, SystemExit) as error:
+        raise Wrong(f"{name} stopped with {type(error).__name__}: {error}") from error
 
 
 def as_array(result: Any, name: str = "your function") -> np.ndarray:
@@ -97,11 +104,13 @@ def as_array(result: Any, name: str = "your function") -> np.ndarray:
     Raises:
         Wrong: when it is made of anything but numbers.
     """
-    if isinstance(result, torch.Tensor):
-        result = result.detach().cpu().double().numpy()
     try:
+        if isinstance(result, torch.Tensor):
+            result = result.detach().cpu().double().numpy()
+        elif isinstance(result, (list, tuple)):
+            result = [as_array(one, name) if isinstance(one, (torch.Tensor, list, tuple)) else one for one in result]
         return np.asarray(result, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise Wrong(f"{name} returned {type(result).__name__}; an array of numbers is needed.") from None
 
 
@@ -112,7 +121,7 @@ def gradient(student: Callable, x: torch.Tensor, *given: Any) -> np.ndarray:
         Wrong: when no gradient arrives: the graph was cut, by ``.item()``, ``.detach()``, ``.data`` or NumPy.
     """
     x = x.clone().requires_grad_()
-    result = student(x, *given)
+    result = _call(student, getattr(student, "__name__", "your function"), x, *given)
     if not isinstance(result, torch.Tensor) or not result.requires_grad:
         raise Wrong("no gradient comes back: stay with torch, without .item(), .detach() or NumPy on the way.")
     return torch.autograd.grad(result.sum(), x)[0].numpy()
@@ -179,5 +188,5 @@ def _close(got: Any, want: Any, atol: float) -> bool:
 
 def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, (torch.Tensor, np.ndarray)):
-        return bool((a == b).all())
+        return a.shape == b.shape and bool((a == b).all())
     return True

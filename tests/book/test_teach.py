@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import json
+import multiprocessing
+import multiprocessing.forkserver
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+import submission
 import teach
-
-from cadnet_edu import check
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = [path for path in sorted((ROOT / "book" / "chapters").glob("*.ipynb")) if teach.exercises(path)]
@@ -32,7 +38,7 @@ def answered(chapter: Path, answers: dict[str, str], target: Path, extra: str = 
 
 def solutions(chapter: Path) -> dict[str, str]:
     """The solutions that the book folds away, by function."""
-    text = "\n".join(code for _, code in teach.cells(chapter, "markdown"))
+    text = "\n".join(code for _, code in submission.cells(chapter, "markdown"))
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     return {
         one.function: next((b for b in reversed(blocks) if f"def {one.function}(" in b), "")
@@ -40,20 +46,30 @@ def solutions(chapter: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def imported_once() -> None:
+    """Start the process that others are forked from with the imports of all chapters."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        modules = {name for chapter in CHAPTERS for name in teach.imports(chapter)}
+        multiprocessing.get_context("forkserver").set_forkserver_preload([*teach.PRELOAD, *modules])
+        multiprocessing.forkserver.ensure_running()
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_the_books_solutions_pass_and_the_untouched_chapter_fails(chapter: Path, tmp_path: Path) -> None:
-    solved = answered(chapter, solutions(chapter), tmp_path / "solved.ipynb")
+    solved = list(teach.grade(chapter, answered(chapter, solutions(chapter), tmp_path / "solved.ipynb")))
+    empty = list(teach.grade(chapter, chapter))
     every = teach.exercises(chapter)
     assert len(every) >= 3
     numbers = [one.number for one in every]
     assert len(set(numbers)) == len(numbers)
     assert all(number.startswith(f"{int(chapter.stem[:2])}.") for number in numbers)
-    for one in every:
-        grade = teach.grade_one(chapter, solved, one)
-        assert grade.passed, f"{one.number} {one.function}: {grade.message}"
-        empty = teach.grade_one(chapter, chapter, one)
-        assert not empty.passed
-        assert "not written yet" in empty.message
+    assert [(one.function, one.message) for one in solved if not one.passed] == []
+    assert len(solved) == len(empty) == len(every)
+    for one in empty:
+        assert not one.passed
+        assert "not written yet" in one.message
+        assert not one.doubt
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
@@ -85,7 +101,7 @@ def test_grades_are_the_packages_whatever_a_submission_does(tmp_path: Path, caps
     wrong = "def degrade_by_hand(x, r):\n    return x[:, :, ::r, ::r]\n"
     mixed = {"degrade_by_hand": wrong, "nyquist": RIGHT, "my_psnr": LOOP}
     ann = answered(FIRST, mixed, tmp_path / "ann.ipynb", TAMPERED)
-    ends = "import os\n\n\ndef degrade_by_hand(x, r):\n    os._exit(0)\n"
+    ends = "def degrade_by_hand(x, r):\n    import os\n    os._exit(0)\n"
     broken = {"degrade_by_hand": ends, "nyquist": RIGHT, "my_psnr": "def my_psnr(x, y:"}
     bob = answered(FIRST, broken, tmp_path / "bob.ipynb")
     out = tmp_path / "grades.csv"
@@ -93,50 +109,317 @@ def test_grades_are_the_packages_whatever_a_submission_does(tmp_path: Path, caps
     rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
     found = {(row["student"], row["function"]): row for row in rows}
     assert len(rows) == 6
+    assert list(rows[0]) == ["student", "exercise", "function", "passed", "message", "doubt"]
     assert {key for key, row in found.items() if row["passed"] == "1"} == {("ann", "nyquist"), ("bob", "nyquist")}
     assert "bought" not in found["ann", "degrade_by_hand"]["message"]
     assert found["ann", "my_psnr"]["message"] == "no answer within 10 seconds."
     assert found["bob", "degrade_by_hand"]["message"] == "it ended the process."
     assert "there is no function my_psnr" in found["bob", "my_psnr"]["message"]
-    assert "ann: 1 of 3\nbob: 1 of 3\n" in capsys.readouterr().out
+    doubts = {key: row["doubt"] for key, row in found.items()}
+    assert doubts["ann", "degrade_by_hand"] == doubts["ann", "nyquist"] == doubts["bob", "nyquist"] == ""
+    assert doubts["ann", "my_psnr"].startswith("no result within the time")
+    assert doubts["bob", "degrade_by_hand"].startswith("no result: the process ended")
+    assert doubts["bob", "my_psnr"].startswith("its cell is not Python (line 1: ")
+    assert "ann: 1 of 3, 1 in doubt\nbob: 1 of 3, 2 in doubt\n" in capsys.readouterr().out
 
 
-def test_new_cell_ids_make_no_difference(tmp_path: Path) -> None:
-    path = answered(FIRST, {"nyquist": RIGHT}, tmp_path / "a.ipynb")
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    for number, cell in enumerate(notebook["cells"]):
-        cell["id"] = f"new-{number}"
+NYQUIST = next(one for one in teach.exercises(FIRST) if one.function == "nyquist")
+CHECK = "\n\ncheck.check_nyquist(nyquist)"
+
+
+def returns(value: str) -> str:
+    return f"def nyquist(r, height):\n    return {value}{CHECK}"
+
+
+def nyquist(
+    folder: Path, answer: str | None, above: tuple[str, ...] = (), below: tuple[str, ...] = (), seconds: float = 20.0
+) -> teach.Grade:
+    """The grade of exercise 1.2, with cells of the student above and below it; with None its cell is left alone."""
+    notebook: dict[str, Any] = json.loads(FIRST.read_text(encoding="utf-8"))
+    place = next(i for i, cell in enumerate(notebook["cells"]) if cell["id"] == NYQUIST.cell)
+    if answer is not None:
+        notebook["cells"][place]["source"] = answer
+    for where, texts in ((place + 1, below), (place, above)):
+        new = [{"cell_type": "code", "metadata": {}, "outputs": [], "source": text} for text in texts]
+        notebook["cells"][where:where] = new
+    path = folder / "work.ipynb"
     path.write_text(json.dumps(notebook), encoding="utf-8")
-    one = next(one for one in teach.exercises(FIRST) if one.function == "nyquist")
-    assert teach.grade_one(FIRST, path, one).passed
+    given = (FIRST, path, NYQUIST, seconds, str(folder / "empty"))
+    (folder / "empty").mkdir()
+    return teach.Grade("work", "1.2", "nyquist", **teach._in_a_process(teach._processes(FIRST), given))
 
 
-def test_a_check_that_a_submission_replaces_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not by what is run when a function is defined, and not for the exercises after it."""
-    for one in teach.exercises(FIRST):
-        monkeypatch.setattr(check, one.check, getattr(check, one.check))  # put back afterwards
-    gift = "from cadnet_edu import check\n\n\nclass Gift:\n"
+HALVES = {
+    "expression": "HALF = 1 / 2",
+    "annotated": "HALF: float = 0.5",
+    "power": "HALF = 2 ** -1",
+    "augmented": "HALF = 1\nHALF /= 2",
+    "unpacked": "(HALF, *rest), other = [0.5, 1], 2",
+    "numpy": "import numpy as np\nHALF = np.float64(0.5)",
+    "torch": "import torch\nHALF = torch.tensor(0.5)",
+    "in if": "if True:\n    HALF = 0.5",
+    "in with": "import contextlib\nwith contextlib.suppress(KeyError):\n    HALF = 0.5",
+    "in for": "for HALF in (0.25, 0.5):\n    pass",
+    "in try": "try:\n    import no_such_module as m\nexcept ImportError:\n    HALF = 0.5",
+    "walrus": "print(HALF := 0.5)",
+    "by a function": "def settle():\n    global HALF\n    HALF = 0.5\n\nsettle()",
+    "by globals": "globals()['HALF'] = 0.5",
+    "star import": "from math import *\nHALF = pi / (2 * pi)",
+    "attribute": "class Of:\n    pass\n\nHALF = Of()\nHALF.v = 0.5\nHALF = HALF.v",
+    "decorated class": "from dataclasses import dataclass\n@dataclass\nclass A:\n    v: int = 2\n\nHALF = 1 / A().v",
+    "future": "from __future__ import annotations\ndef half(x: NoSuch) -> Neither:\n    return x / 2\n\nHALF = half(1)",
+    "cell magic": "%%time\nHALF = 0.5",
+    "capture": "%%capture out\nprint('much')\nHALF = 0.5",
+    "line magic": "%time HALF = 0.5",
+    "other magics": "%matplotlib inline\n%config InlineBackend.figure_format = 'retina'\n%load_ext nosuch\nHALF = 0.5",
+    "shell": "!echo hello\n%pip install no-such-package\nlines = !ls\nHALF = 0.5",
+    "written module": "%%writefile mine.py\nHALF = 0.5",
+    "display": "display('王 \\ud800')\nprint('王')\nget_ipython()\nHALF = 0.5",
+    "input": "name = input()\nHALF = 0.5",
+    "plot": "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nHALF = 0.5",
+    "of Colab": "from google.colab import drive\ndrive.mount('/content')\nHALF = 0.5",
+    "beside what is not executed": "print(len(split.query))\nmine = split.query\nmine[0]\nHALF = 0.5",
+    "await": "import asyncio\nawait asyncio.sleep(0)\nHALF = 0.5",
+    "of the chapter": "HALF = HEIGHT / WIDTH / 4",  # 128 and 64, from a tuple in one statement
+    "computed by the chapter": "HALF = len(NAMES) / 8",  # a dict of the four people of GROUP
+}
+
+
+@pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in HALVES.items()])
+def test_a_constant_is_there_however_it_is_written(code: str, tmp_path: Path) -> None:
+    cells = (code, "from mine import HALF") if "%%writefile" in code else (code,)
+    grade = nyquist(tmp_path, returns("float(height / r * HALF)"), above=cells)
+    assert grade.passed, grade
+
+
+ANSWERS = {
+    "lambda": ("half = lambda v: v / 2", returns("half(height / r)")),
+    "partial": (
+        "from functools import partial\nimport operator\nhalve = partial(operator.mul, 0.5)",
+        returns("halve(height / r)"),
+    ),
+    "def in if": ("if True:\n    def half(v):\n        return v / 2", returns("half(height / r)")),
+    "assigned": ("def mine(r, height):\n    return height / r / 2", "nyquist = mine" + CHECK),
+    "lambda assigned": ("", "nyquist = lambda r, height: height / r / 2" + CHECK),
+    "another name": ("", returns("height / r / 2").replace("nyquist(r", "mine(r").replace("(nyquist)", "(mine)")),
+    "no name": ("", "check.check_nyquist(lambda r, height: height / r / 2)"),
+    "decorator": (
+        "import functools\ndef kept(f):\n    return functools.wraps(f)(lambda *a: f(*a))",
+        "@kept\n" + returns("height / r / 2"),
+    ),
+    "time": ("", "%%time\n" + returns("height / r / 2")),
+    "constant in the cell": ("", "HALF = 0.5\n" + returns("height / r * HALF")),
+    "changed check": ("", returns("height / r / 2").replace("check_nyquist", "check_psnr")),
+    "replaced check": ("class check:\n    check_nyquist = print", returns("height / r / 2")),
+    "prints": ("", returns("print('王') or display('x') or height / r / 2")),
+    "cell above not Python": ("def half(:", returns("height / r / 2")),
+    "cell above raises": ("1 / 0", returns("height / r / 2")),
+    "exit above": ("import sys\nsys.exit()", returns("height / r / 2")),
+    "above the stub": (returns("height / r / 2"), None),
+}
+
+
+@pytest.mark.parametrize(("above", "answer"), [pytest.param(*case, id=name) for name, case in ANSWERS.items()])
+def test_what_passes_in_the_notebook_passes_here(above: str, answer: str | None, tmp_path: Path) -> None:
+    grade = nyquist(tmp_path, answer, above=(above,))
+    assert grade.passed, grade
+    assert not grade.doubt
+
+
+def test_cells_below_the_exercise_count_where_something_is_missing(tmp_path: Path) -> None:
+    cases: list[tuple[str | None, tuple[str, ...]]] = [
+        (returns("height / r * HALF"), ("HALF = 0.5",)),
+        ("nyquist = mine" + CHECK, ("def mine(r, height):\n    return height / r / 2",)),
+        (None, (returns("height / r / 2"),)),
+        (returns("height / r"), (returns("height / r / 2"),)),
+    ]
+    for number, (answer, below) in enumerate(cases):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert nyquist(folder, answer, below=below).passed, answer
+
+
+def test_a_module_beside_the_submission_is_found_and_a_long_cell_is_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "halves.py").write_text("HALF = 0.5")
+    above = ("from halves import HALF", "import time\ntime.sleep(100)", "while True:\n    pass")
+    assert nyquist(tmp_path, returns("height / r * HALF"), above=above, seconds=4).passed
+
+
+@pytest.mark.parametrize(
+    ("above", "answer", "message", "doubt"),
+    [
+        ("import math\nfloor = math.floor", returns("floor(height / r / 2)"), "wrong for r = 1.5", ""),
+        ("HALF = 0.25", returns("height / r * HALF"), "wrong for r = 4", ""),
+        ("", returns("height / r * HALF"), "stopped with NameError", ""),
+        ("", returns("exit()"), "nyquist", ""),
+        ("", returns("__import__('sys').exit()"), "nyquist stopped with SystemExit", ""),
+        ("", None, "not written yet", ""),
+        ("1 / 0\nHALF = 0.5", returns("height / r * HALF"), "NameError", "HALF is bound below a statement that raised"),
+        ("HALF = 1 / 0", returns("height / r * HALF"), "NameError", "HALF is bound by a statement that raised"),
+        ("HALF = 0.25\nHALF = 1 / 0", returns("height / r * HALF"), "wrong for r = 4", "HALF is bound by a statement"),
+        ("from nosuch import HALF", returns("height / r * HALF"), "NameError", "raised ModuleNotFoundError"),
+        ("while True:\n    pass\nHALF = 1", returns("height / r * HALF"), "NameError", "in a cell that took longer"),
+        ("", returns("__import__('nosuch')"), "ModuleNotFoundError", "see the message"),
+        ("", "def nyquist(r, height:", "there is no function nyquist.", "its cell is not Python (line 1"),
+        ("", "print('no answer')", "there is no function nyquist", "see the message"),
+        ("", returns("__import__('ctypes').string_at(0)"), "it ended the process.", "no result: the process ended"),
+    ],
+)  # fmt: skip
+def test_what_fails_in_the_notebook_fails_here_and_a_doubtful_0_says_why(
+    above: str, answer: str | None, message: str, doubt: str, tmp_path: Path
+) -> None:
+    grade = nyquist(tmp_path, answer, above=(above,), seconds=4)
+    assert not grade.passed
+    assert message in grade.message
+    assert doubt in grade.doubt
+    assert bool(doubt) == bool(grade.doubt)
+
+
+def test_the_chapters_trainings_are_not_executed_and_the_needed_cells_are(tmp_path: Path) -> None:
+    run = submission.submitted(FIRST, FIRST)
+    flat = [s for cell in run for s in cell.statements if not s.check]
+    names, chosen = submission.needed({"wears"}, flat)
+    assert {"wears", "drawing", "GROUP", "HEIGHT", "draw"} <= names
+    assert not {"split", "gallery", "street", "config"} & names
+    assert all("walkers(" not in flat[place].text for place in chosen)
+    assert not any(cell.own for cell in run)
+
+
+def test_nothing_that_one_exercise_does_reaches_the_next(tmp_path: Path) -> None:
+    spoils = (
+        "def degrade_by_hand(x, r):\n    import torch\n    torch.zeros = torch.cat = torch.log10 = None\n    return x"
+    )
+    answers = solutions(FIRST) | {"degrade_by_hand": spoils}
+    grades = {one.function: one for one in teach.grade(FIRST, answered(FIRST, answers, tmp_path / "a.ipynb"))}
+    assert {name for name, one in grades.items() if one.passed} == {"nyquist", "my_psnr"}
+
+
+def test_a_check_that_a_submission_replaces_is_not_asked(tmp_path: Path) -> None:
+    """Not by what is executed when a function is defined, and not for the exercises after it."""
+    gift = "from cadnet_edu import check\nfrom cadnet_edu.exercises.report import Report\n\n\nclass Gift:\n"
     for one in teach.exercises(FIRST):
         gift += f"    check.{one.check} = lambda function: Report(True, 'bought')\n"
-    path = answered(FIRST, {}, tmp_path / "a.ipynb", "from cadnet_edu.exercises.report import Report\n" + gift)
-    teach._work(FIRST, path, tmp_path / "told", 0)
-    assert "bought" in check.check_degrade(None).message, "the attack itself works"
-    told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()[1:]]
-    assert len(told) == len(teach.exercises(FIRST))
-    assert not any(one["passed"] or "bought" in one["message"] for one in told)
+    gift += "\n\nassert check.check_nyquist(None).message == 'bought'\nHALF = 0.5"
+    right = nyquist(tmp_path, returns("height / r * HALF"), above=(gift,))
+    assert right.passed, "the attack itself works, or HALF were not there"
+    assert right.message != "bought"
+    grades = list(teach.grade(FIRST, answered(FIRST, {}, tmp_path / "a.ipynb", gift)))
+    assert len(grades) == len(teach.exercises(FIRST))
+    assert not any(one.passed or "bought" in one.message for one in grades)
 
 
-def test_a_file_that_is_no_notebook_is_told_and_costs_the_others_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    files = {"cut": '{"cells": [', "other": "[1, 2]", "empty": "", "strange": '{"cells": [1]}'}
-    for name, text in files.items():
-        (tmp_path / f"{name}.ipynb").write_text(text)
+def as_format_3(notebook: dict[str, Any]) -> dict[str, Any]:
+    code = [{"cell_type": "code", "input": c["source"], "language": "python", "outputs": []}
+            for c in notebook["cells"] if c["cell_type"] == "code"]  # fmt: skip
+    return {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": code}]}
+
+
+def as_colab(notebook: dict[str, Any]) -> dict[str, Any]:
+    cells = [{**c, "metadata": {"id": "xY1"}} for c in notebook["cells"]]
+    return {**notebook, "nbformat_minor": 0, "cells": [{k: v for k, v in c.items() if k != "id"} for c in cells]}
+
+
+def test_every_file_that_an_editor_makes_of_a_notebook_is_read(tmp_path: Path) -> None:
+    plain = json.loads(answered(FIRST, {"nyquist": RIGHT}, tmp_path / "a.ipynb").read_text(encoding="utf-8"))
+    new_ids = {**plain, "cells": [{**c, "id": f"new-{i}"} for i, c in enumerate(plain["cells"])]}
+    text = json.dumps(plain, ensure_ascii=False)
+    files = {
+        "bom": codecs.BOM_UTF8 + text.encode(),
+        "utf16": text.encode("utf-16"),
+        "utf16le": text.encode("utf-16-le"),
+        "format3": json.dumps(as_format_3(plain)).encode(),
+        "colab": json.dumps(as_colab(plain)).encode(),
+        "ids": json.dumps(new_ids).encode(),
+    }
+    for name, data in files.items():
+        path = tmp_path / f"{name}.ipynb"
+        path.write_bytes(data)
+        grades = {one.function: one for one in teach.grade(FIRST, path)}
+        assert grades["nyquist"].passed, (name, grades["nyquist"])
+        assert "not written yet" in grades["my_psnr"].message, name
+
+
+def test_a_file_that_cannot_be_read_says_why_and_costs_the_others_nothing(tmp_path: Path) -> None:
+    files = {
+        "cut": (b'{"cells": [', "the file is not a notebook: line 1: Expecting value."),
+        "other": (b"[1, 2]", "the file is not a notebook: it has no list of cells."),
+        "empty": (b"", "the file is not a notebook: it is empty."),
+        "strange": (b'{"cells": [1]}', "the file is not a notebook: it has no list of cells."),
+        "latin1": (b'{"cells": ["M\xfcller"]}', "the file is not a notebook: it is neither UTF-8 nor UTF-16"),
+    }
+    for name, (data, _) in files.items():
+        (tmp_path / f"{name}.ipynb").write_bytes(data)
     out = tmp_path / "grades.csv"
     assert teach.main(["grade", FIRST.stem, *(str(tmp_path / f"{n}.ipynb") for n in files), "--out", str(out)]) == 0
     rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
     assert len(rows) == len(files) * len(teach.exercises(FIRST))
-    assert {row["message"] for row in rows} == {"the file is no notebook."}
+    assert {row["doubt"] for row in rows} == {"the file was not read"}
+    for row in rows:
+        assert row["message"].startswith(files[row["student"]][1])
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", "\n=1", "＝1"])
+def test_no_cell_of_the_table_is_a_formula(value: str) -> None:
+    text = teach.table([teach.Grade(value, "1.1", "f", False, f"{value} \0\ud800", value)])
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    kept = value.replace("\r", "\n")
+    assert row["student"] == row["doubt"] == f"'{kept}"
+    assert row["message"] == f"'{kept} \\ud800"
+    assert row["passed"] == "0"
+
+
+NAMES = ["Anna", "王", "Zed", "Ærø"]
+
+
+def run(words: list[str], folder: Path, **more: Any) -> subprocess.Popen[bytes]:
+    coding = {"PYTHONIOENCODING": more.pop("coding", "ascii"), "PYTHONUTF8": "0", "LC_ALL": "C"}
+    command = [sys.executable, str(ROOT / "book" / "tools" / "teach.py"), *words]
+    return subprocess.Popen(command, cwd=folder, env={**os.environ, **coding}, stderr=subprocess.PIPE, **more)
+
+
+@pytest.mark.parametrize("coding", ["ascii", "cp1252"])
+def test_a_terminal_without_the_letters_of_a_name_loses_no_row(coding: str, tmp_path: Path) -> None:
+    names = [os.fsencode(name) for name in NAMES]
+    try:
+        (tmp_path / os.fsdecode(b"M\xfcller.ipynb")).write_text("")
+        names.append(b"M\xfcller")
+    except OSError:  # macOS refuses such names
+        pass
+    for name in names:
+        (tmp_path / os.fsdecode(name + b".ipynb")).write_text("")
+    words = ["grade", FIRST.stem, *(os.fsdecode(name + b".ipynb") for name in names)]
+    process = run(words, tmp_path, stdout=subprocess.PIPE, coding=coding)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert err == b""
+    assert out.count(b"0 of 3") == len(names)
+    rows = list(csv.DictReader((tmp_path / "grades.csv").read_text(encoding="utf-8").splitlines()))
+    every = [*NAMES, *(["M\\xfcller"] if len(names) > len(NAMES) else [])]
+    assert [row["student"] for row in rows] == [name for name in every for _ in range(3)]
+
+
+def test_a_reader_of_the_output_that_goes_away_costs_no_grade(tmp_path: Path) -> None:
+    for name in NAMES:
+        (tmp_path / f"{name}.ipynb").write_text("")
+    ours, theirs = os.pipe()
+    os.close(ours)
+    process = run(["grade", FIRST.stem, *(f"{name}.ipynb" for name in NAMES)], tmp_path, stdout=theirs)
+    os.close(theirs)
+    _, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, b"")
+    rows = csv.DictReader((tmp_path / "grades.csv").read_text(encoding="utf-8").splitlines())
+    assert [row["student"] for row in rows] == [name for name in NAMES for _ in range(3)]
+
+
+def test_students_are_told_apart_by_what_differs_in_their_paths(tmp_path: Path) -> None:
+    paths = [tmp_path / p for p in ("a/work.ipynb", "b/work.ipynb", "b/work.json", "b/../a/work.ipynb", "c/zoe.ipynb")]
+    assert list(teach.students(paths).values()) == ["a/work", "b/work.ipynb", "b/work.json", "zoe"]
+
+
+def test_a_chapter_without_exercises_grades_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    solved = answered(FIRST, solutions(FIRST), tmp_path / "solved.ipynb")
+    assert teach.main(["grade", str(solved), str(solved), "--out", str(tmp_path / "grades.csv")]) == 1
+    assert "no exercise with a check" in capsys.readouterr().err
 
 
 def test_students_whose_files_have_one_name_are_told_apart_and_none_is_lost(
@@ -153,8 +436,8 @@ def test_students_whose_files_have_one_name_are_told_apart_and_none_is_lost(
         return [teach.Grade(submission.stem, "1.1", "degrade", True, "right")]
 
     monkeypatch.setattr(teach, "grade", graded)
-    with pytest.raises(KeyboardInterrupt):
-        teach.main(["grade", FIRST.stem, "ann/work.ipynb", "bob/work.ipynb"])
+    assert teach.main(["grade", FIRST.stem, "ann/work.ipynb", "bob/work.ipynb"]) == 130
+    assert "What was graded until then is in grades.csv" in capsys.readouterr().err
     rows = list(csv.DictReader(Path("grades.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["student"] for row in rows] == ["ann/work"]
     monkeypatch.setattr(teach, "grade", lambda *_: [])
