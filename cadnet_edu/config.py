@@ -30,6 +30,10 @@ def number(name: str, value: Any) -> None:
 PRECISIONS = {"32-true": "fp32", "bf16-mixed": "bf16", "16-mixed": "fp16"}
 
 
+# Settings that earlier versions had, with the one value that every kept run has of them.
+RETIRED: dict[str, Any] = {"recover_first": 0}
+
+
 @dataclass(frozen=True)
 class LossWeights:
     """The weights of eq. (6); a weight of 0 removes its term, and the network that only it would train."""
@@ -110,7 +114,6 @@ class Config:
     weight_decay: float = 5e-4  # Sec. 4.1
     lr_D: float = 1e-4  # Sec. 4.1: D_F, D_I
     steps: int = 60_000  # ours: about 150 passes over Market-1501
-    recover_first: int = 0  # ours: first steps in which L_rec alone trains E and G, without labels and judges
     warmup: int = 0  # ours: steps over which the rate grows from 0
     schedule: Literal["constant", "step", "cosine"] = "step"  # ours: x 0.1 at 1/2 and at 3/4 of the steps
     accumulate: int = 1  # ours: parts that a step takes its batch in, for less memory; see Trainer.step
@@ -140,7 +143,7 @@ class Config:
         widths = ("backbone_width", "decoder_width", "discriminator_width")
         for name in ("steps", "log_every", "checkpoint_every", *widths):
             need(getattr(self, name) >= 1, f"{name} = {getattr(self, name)}: give at least 1.")
-        for name in ("data_seed", "crop", "unlabelled_images", "judged_images", "smooth", "recover_first", "warmup",
+        for name in ("data_seed", "crop", "unlabelled_images", "judged_images", "smooth", "warmup",
                      "momentum", "weight_decay"):
             need(getattr(self, name) >= 0, f"{name} = {getattr(self, name)}: it cannot be negative.")
         need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
@@ -199,11 +202,15 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Config:
-        """Inverse of ``to_dict``.
+        """Inverse of ``to_dict``; settings that earlier versions had are understood.
 
         Raises:
-            ValueError: for a field that does not exist.
+            ValueError: for a field that does not exist, or one that has gone and had another value than its default.
         """
+        for name, default in RETIRED.items():
+            if values.get(name, default) != default:
+                raise ValueError(f"{name} = {values[name]!r}: this version has no such setting any more.")
+        values = {name: value for name, value in values.items() if name not in RETIRED}
         known = {f.name for f in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:

@@ -1,4 +1,4 @@
-"""Training CAD-Net (Sec. 3 and 4.1): two steps in turn, one for the judges, one for the network they judge."""
+"""Training CAD-Net (Sec. 3 and 4.1): two updates in turn, one of the discriminators and one of the network."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import autocast, check_torch_settings, choose_precision
 from cadnet_edu.distributed import Ranks, divides, join, together
 from cadnet_edu.files import append_line, write_atomically, write_json
-from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
 from cadnet_edu.models.cadnet import CADNet, Output
+from cadnet_edu.objective import discriminator_terms, generator_terms, total
 from cadnet_edu.signals import StopSignals
 from cadnet_edu.versions import code_version
 
@@ -123,7 +123,7 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
     return sorted(name for name, ok in zip(tensors, fine, strict=True) if not ok)
 
 
-def halves(out: Output, n: int, u: int) -> tuple[Output, Output]:
+def split_hr_lr(out: Output, n: int, u: int) -> tuple[Output, Output]:
     """Outputs of a pass over n labelled HR, n labelled LR, u other HR and u other LR images: those of HR, of LR."""
 
     def part(k: int) -> Output:
@@ -154,8 +154,6 @@ class Trainer:
         network, they move once a batch, before the network does, and both look at the outputs of one forward pass.
     """
 
-    _first = _last = True  # of the parts of a batch; a batch that is not in parts is both
-
     def __init__(
         self, config: Config, split: Split, out: Path | str | None = None, ranks: Ranks | None = None
     ) -> None:
@@ -181,7 +179,17 @@ class Trainer:
         net = build_network(config, len(self.pids))
         ranks.join_batchnorm(net)
         net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._equip(config, net, precision, ranks)
+        self.config, self.net, self.precision = config, net, precision
+        self.ranks, self.device = ranks, ranks.device
+        # Each part of a batch has its share of the images that D_I sees: the same images however many parts there are.
+        self.objective = replace(config, judged_images=config.judged_images // (config.accumulate * ranks.world))
+        self.opt_G = self._optimiser(net.generator_parameters(), config.lr)
+        discriminators = net.discriminator_parameters()
+        self.opt_D = self._optimiser(discriminators, config.lr_D) if discriminators else None
+        # Gradients below 6e-8 would vanish in fp16: they are computed enlarged, and each optimiser has its own scale.
+        fp16 = precision == "fp16"
+        self.scaler_G, self.scaler_D = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
+        self.step_number = 0
         self.data = describe(split.train)
         self.identity, self.codes = identity(config), [code_version()]
         self.seconds = 0.0
@@ -189,18 +197,6 @@ class Trainer:
         self._sums: dict[str, Tensor] = {}
         self._summed = 0
         self._begun = False
-
-    def _equip(self, config: Config, net: CADNet, precision: str, ranks: Ranks) -> None:
-        """What a step needs besides a batch: a network, an optimiser for each side, and where and how to compute."""
-        self.config, self.net, self.precision = config, net, precision
-        self.ranks, self.device = ranks, ranks.device
-        self.opt_G = self._optimiser(net.generator_parameters(), config.lr)
-        judges = net.discriminator_parameters()
-        self.opt_D = self._optimiser(judges, config.lr_D) if judges else None
-        # Gradients below 6e-8 would vanish in fp16: they are computed enlarged, and each optimiser has its own scale.
-        fp16 = precision == "fp16"
-        self.scaler_G, self.scaler_D = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
-        self.step_number = 0
 
     def _optimiser(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
         c = self.config
@@ -211,7 +207,7 @@ class Trainer:
     # ------------------------------------------------------------------------------------------------ one step
 
     def step(self, batch: Batch | None = None) -> dict[str, Tensor]:
-        """One step on one batch: a forward pass of HR and LR images, then step_D, then step_G.
+        """One step on one batch: the discriminators take one up eq. (1) and (3), the network takes one down eq. (6).
 
         Built in chapter 08.
 
@@ -224,41 +220,31 @@ class Trainer:
 
         Choice:
             Parts are not quite the whole: BatchNorm sees one part at a time, triplets are formed within a part, and but
-            for the last part step_G asks discriminators that have not stepped yet.
+            for the last part the network faces discriminators that have not stepped yet.
         """
         batch = next(self.batches) if batch is None else batch
-        factor = lr_factor(self.step_number, self.config)
-        self._set_lr(self.opt_G, self.config.lr * factor)
+        self.set_learning_rates()
         self.net.train()
-        records, shares = [], self.share(batch)
-        for i, part in enumerate(shares):
-            self._first, self._last = i == 0, i == len(shares) - 1
-            if self.step_number < self.config.recover_first and self.net.G is not None:
-                records.append(self.step_rec(part))
-                continue
-            with self._autocast():
-                out_H, out_L = self.forward(part)
-            record = self.step_D(part, out_H, out_L) if self.opt_D is not None else {}
-            records.append(record | self.step_G(part, out_H, out_L))
-        self._first = self._last = True
+        parts = self.share(batch)
+        logs = [self.step_part(part, last=i == len(parts)) for i, part in enumerate(parts, 1)]
         self.step_number += 1
-        return self.ranks.mean(records)
+        return self.ranks.mean(logs)
 
-    def share(self, batch: Batch) -> list[Batch]:
-        """This device's share of a batch, in as many parts as ``accumulate`` says.
+    def step_part(self, batch: Batch, last: bool = True) -> dict[str, Tensor]:
+        """The forward pass and both updates for one part of a batch, which is the whole batch in most runs.
 
-        The n-th parts of all devices together are the n-th part that one device would take.
+        Built in chapter 08.
         """
-        n, rank = self.config.accumulate, self.ranks.rank
-        return parts(batch, self.pieces, self.config.images_per_identity)[rank * n : (rank + 1) * n]
-
-    @property
-    def pieces(self) -> int:
-        """Into how many parts a batch is taken apart, over all devices; each has its share of ``judged_images``.
-
-        Those are the same images however many parts there are, if they are whole identities in each.
-        """
-        return self.config.accumulate * self.ranks.world
+        with autocast(self.device, self.precision):
+            H, L = self.forward(batch)
+            up, log_D = discriminator_terms(self.net, batch, H, L, self.objective)
+        if up:
+            self.update(self.opt_D, -torch.stack(list(up.values())).sum(), last)
+        with frozen(self.net.D_F, self.net.D_I), autocast(self.device, self.precision):
+            down, log_G = generator_terms(self.net, batch, H, L, self.objective, self.ranks.gather)
+            loss = total(down, self.objective.lam)  # eq. (6)
+        self.update(self.opt_G, loss, last)
+        return {name: value.detach() for name, value in (log_D | log_G | {"L": loss}).items()}
 
     def forward(self, batch: Batch) -> tuple[Output, Output]:
         """Outputs for the HR and the LR images, in two passes or in one (BatchNorm can tell the difference)."""
@@ -267,121 +253,40 @@ class Trainer:
             return self.net(x_H, len(batch.y_H)), self.net(x_L, len(batch.y_L))
         n = len(batch.y_H)
         x = torch.cat([x_H[:n], x_L[:n], x_H[n:], x_L[n:]])
-        return halves(self.net(x, 2 * n), n, len(x_H) - n)
+        return split_hr_lr(self.net(x, 2 * n), n, len(x_H) - n)
 
-    def step_D(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
-        """D_F and D_I take one step up eq. (1) and eq. (3).
-
-        Built in chapter 08.
-
-        ``detach`` cuts the graph: what the judges learn here must not reach E and G.
-        """
-        assert self.opt_D is not None
-        self._set_lr(self.opt_D, self.config.lr_D * lr_factor(self.step_number, self.config))
-        record: dict[str, Tensor] = {}
-        judged = slice(self.config.judged_images // self.pieces or None)
-        climb = torch.zeros((), device=self.device)
-        if self.net.D_F is not None:
-            z_H, z_L = self._ask(self.net.D_F, out_H.f.detach(), out_L.f.detach())
-            adv_DF = L_adv_DF(z_H, z_L)  # eq. (1)
-            climb = climb + adv_DF
-            record |= {"L_adv_DF": adv_DF, "D_F(f_H)": z_H.sigmoid().mean(), "D_F(f_L)": z_L.sigmoid().mean()}
-        if self.net.D_I is not None and out_H.x_hat is not None and out_L.x_hat is not None:
-            (z_real,) = self._ask(self.net.D_I, batch.x_H[judged])
-            z_L, z_H = self._ask(self.net.D_I, out_L.x_hat[judged].detach(), out_H.x_hat[judged].detach())
-            adv_DI = L_adv_DI(z_real, z_L, z_H)  # eq. (3)
-            climb = climb + adv_DI
-            record |= {"L_adv_DI": adv_DI, "D_I(x_H)": z_real.sigmoid().mean(), "D_I(G(f_L))": z_L.sigmoid().mean()}
-        self.descend(-climb, self.opt_D, self.scaler_D)
-        return {name: value.detach() for name, value in record.items()}
-
-    def step_rec(self, batch: Batch) -> dict[str, Tensor]:
-        """E and G take one step down L_rec alone: how CRGAN is warmed up before there is anybody to please."""
-        assert self.net.G is not None
-        x = torch.cat([batch.x_H, batch.x_L]).to(memory_format=torch.channels_last)
-        with self._autocast():
-            x_hat_H, x_hat_L = self.net.recover(x).float().chunk(2)
-        rec = L_rec(x_hat_H, batch.x_H, x_hat_L, batch.x_L_gt, self.config.reduction, self.config.smooth)  # eq. (2)
-        L = self.config.lam.rec * rec
-        self.descend(L, self.opt_G, self.scaler_G)
-        return {"L": L.detach(), "L_rec": rec.detach()}
-
-    def step_G(self, batch: Batch, out_H: Output, out_L: Output) -> dict[str, Tensor]:
-        """E, G, F and C take one step down eq. (6), through frozen discriminators. Built in chapter 08."""
-        c, lam = self.config, self.config.lam
-        record: dict[str, Tensor] = {}
-        judged = slice(c.judged_images // self.pieces or None)
-        zero = torch.zeros((), device=self.device)
-        with frozen(self.net.D_F, self.net.D_I):
-            ident, tri, active = self.classification(out_H, out_L, batch)
-            cls = L_cls(ident, tri) if lam.cls else zero  # eq. (4)
-            adv_DF = rec = adv_DI = zero
-            if lam.adv_DF and self.net.D_F is not None:
-                whom = (out_L.f,) if c.adversarial == "non_saturating" else (out_L.f, out_H.f)
-                z_f = self._ask(self.net.D_F, *whom)
-                adv_DF = L_adv_DF_G(z_f[1] if len(z_f) > 1 else None, z_f[0], c.adversarial)  # eq. (1), E's side
-                record["L_adv_DF_G"] = adv_DF
-            if lam.rec and out_H.x_hat is not None and out_L.x_hat is not None:
-                x_hat_H, x_hat_L = out_H.x_hat.float(), out_L.x_hat.float()
-                rec = L_rec(x_hat_H, batch.x_H, x_hat_L, batch.x_L_gt, c.reduction, c.smooth)  # eq. (2)
-                record["L_rec"] = rec
-            if lam.adv_DI and self.net.D_I is not None and out_H.x_hat is not None and out_L.x_hat is not None:
-                z_L, z_H = self._ask(self.net.D_I, out_L.x_hat[judged], out_H.x_hat[judged])
-                adv_DI = L_adv_DI_G(z_L, z_H, c.adversarial)  # eq. (3), G's side
-                record["L_adv_DI_G"] = adv_DI
-            L = L_total(cls, adv_DF, rec, adv_DI, adv_DF=lam.adv_DF, rec=lam.rec, adv_DI=lam.adv_DI)  # eq. (6)
-        self.descend(L, self.opt_G, self.scaler_G)
-        right = torch.cat([out_H.logits.argmax(1) == batch.y_H, out_L.logits.argmax(1) == batch.y_L])
-        record |= {"L": L, "L_id": ident, "L_tri": tri, "active": active, "accuracy": right.float().mean()}
-        return {name: value.detach() for name, value in record.items()}
-
-    def descend(self, loss: Tensor, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
+    def update(self, optimiser: torch.optim.Optimizer | None, loss: Tensor, last: bool = True) -> None:
         """Take a step down a loss; of a batch in parts, add up the gradients and step after the last one.
 
-        Built in chapter 08.
-
         Args:
-            loss: of the part at hand, a mean over its images.
             optimiser: whose parameters move.
-            scaler: keeps the gradients of fp16 from vanishing and leaves out steps where they overflow; else idle.
+            loss: of the part at hand, a mean over its images.
+            last: whether this is the last part.
         """
-        if self._first:
-            optimiser.zero_grad(set_to_none=True)
-        share = 1 if self._first and self._last else self.config.accumulate
-        scaler.scale(loss / share).backward()
-        if self._last:
+        assert optimiser is not None
+        scaler = self.scaler_D if optimiser is self.opt_D else self.scaler_G  # idle but in fp16
+        scaler.scale(loss / self.config.accumulate).backward()
+        if last:
             parameters = [p for group in optimiser.param_groups for p in group["params"]]
             self.ranks.average([p.grad for p in parameters if p.grad is not None])
             scaler.step(optimiser)
             scaler.update()
+            optimiser.zero_grad(set_to_none=True)
 
-    def classification(self, out_H: Output, out_L: Output, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """L_id and L_tri on v, and the share of active triplets; with branch heads, the same on f and on g as well."""
-        c = self.config
-        ident = L_id(out_H.logits.float(), batch.y_H) + L_id(out_L.logits.float(), batch.y_L)
-        u_H, y_H, u_L, y_L = self.ranks.gather(out_H.u, batch.y_H, out_L.u, batch.y_L)  # pairs reach over all devices
-        tri, active = L_tri(u_H, y_H, u_L, y_L, c.phi, c.mining)  # eq. (5)
-        if c.branch_heads:  # u = [GAP(f), GAP(g)]
-            for logits_H, logits_L in zip(out_H.branch_logits, out_L.branch_logits, strict=True):
-                ident = ident + L_id(logits_H.float(), batch.y_H) + L_id(logits_L.float(), batch.y_L)
-            for branch_H, branch_L in zip(u_H.chunk(2, dim=1), u_L.chunk(2, dim=1), strict=True):
-                tri = tri + L_tri(branch_H, y_H, branch_L, y_L, c.phi, c.mining)[0]
-        return ident, tri, active
+    def share(self, batch: Batch) -> list[Batch]:
+        """This device's share of a batch, in as many parts as ``accumulate`` says.
 
-    def _ask(self, judge: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
-        """A discriminator's logits for each batch, in float32: losses are never computed in low precision."""
-        x = torch.cat(batches) if len(batches) > 1 else batches[0]
-        with self._autocast():
-            z = judge(x.to(memory_format=torch.channels_last)).float()
-        return z.split([len(batch) for batch in batches])
+        The n-th parts of all devices together are the n-th part that one device would take.
+        """
+        n, rank = self.config.accumulate, self.ranks.rank
+        return parts(batch, n * self.ranks.world, self.config.images_per_identity)[rank * n : (rank + 1) * n]
 
-    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
-        return autocast(self.device, self.precision)
-
-    @staticmethod
-    def _set_lr(optimiser: torch.optim.Optimizer, lr: float) -> None:
-        for group in optimiser.param_groups:
-            group["lr"] = lr
+    def set_learning_rates(self) -> None:
+        """The learning rates of this step."""
+        factor = lr_factor(self.step_number, self.config)
+        for optimiser, lr in ((self.opt_G, self.config.lr), (self.opt_D, self.config.lr_D)):
+            for group in optimiser.param_groups if optimiser else ():
+                group["lr"] = lr * factor
 
     # ------------------------------------------------------------------------------------------------ many steps
 

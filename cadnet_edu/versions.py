@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 # The rooms whose code decides what a trained network is; a change in any of them makes earlier runs unfit.
-TRAINING_CODE = ("config.py", "losses.py", "train.py", "distributed.py", "data", "models", "methods")
+TRAINING_CODE = ("config.py", "losses.py", "objective.py", "train.py", "distributed.py", "data", "models", "methods")
 
 
 @cache

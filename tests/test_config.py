@@ -46,7 +46,7 @@ def test_every_default_is_pinned():
         "adversarial": "non_saturating", "reduction": "mean", "smooth": 0.0, "branch_heads": False,
         "judged_images": 0, "encoder_passes": 2,
         "optimiser": "sgd", "lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4, "lr_D": 1e-4, "steps": 60_000,
-        "recover_first": 0, "warmup": 0, "schedule": "step", "accumulate": 1,
+        "warmup": 0, "schedule": "step", "accumulate": 1,
         "device": "auto", "devices": 1, "precision": "auto", "log_every": 50, "checkpoint_every": 1000,
     }  # fmt: skip
 

@@ -17,6 +17,7 @@ import pytest
 import torch
 from people import noise_split
 from torch import Tensor, nn
+from updates import update_D, update_G
 
 from cadnet_edu import distributed, train
 from cadnet_edu.checkpoints import read_history
@@ -340,7 +341,7 @@ def displacement(t: Trainer, before: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None:
-    """With plain gradient descent, for both optimisers; the last part of step_G asks judges that have stepped."""
+    """With plain gradient descent, for both optimisers; the last part faces discriminators that have stepped."""
     with in_double_precision():
         plain = dict(optimiser="sgd", momentum=0, weight_decay=0, lr=0.1, lr_D=0.1, warmup=0, judged_images=0)
         whole, each = trainer(small(accumulate=2, **plain), tiny_split), trainer(small(**plain), tiny_split)
@@ -355,7 +356,7 @@ def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None
                 each.net.load_state_dict(before)
                 each.net.train()
                 outs = each.forward(part)
-                records.append(each.step_D(part, *outs) if judges else each.step_G(part, *outs))
+                records.append(update_D(each, part, *outs) if judges else update_G(each, part, *outs))
                 moves.append(displacement(each, before))
         for name, moved in displacement(whole, start).items():
             expected = sum(move[name] for move in moves) / 2  # each parameter moves in one of the two halves of a step
@@ -392,7 +393,7 @@ def test_D_I_sees_the_same_images_however_a_batch_is_taken(tiny_split: Split) ->
     batch = next(Trainer(config, tiny_split).batches)
     for accumulate in (1, 2):
         t = Trainer(replace(config, accumulate=accumulate), tiny_split)
-        seen = torch.cat([part.x_H[: 8 // t.pieces] for part in t.share(batch)])
+        seen = torch.cat([part.x_H[: t.objective.judged_images] for part in t.share(batch)])
         assert torch.equal(seen.flatten(1).sum(1).sort()[0], batch.x_H[:8].flatten(1).sum(1).sort()[0])
 
 
@@ -416,9 +417,9 @@ def test_an_overflow_costs_one_step_of_one_optimiser_only(tiny_split: Split) -> 
     assert t.opt_D is not None
     weights = {"G": t.net.C.fc.weight, "D": next(p for n, p in t.net.named_parameters() if n.startswith("D_F."))}
     before = {name: w.detach().clone() for name, w in weights.items()}
-    for t._first, t._last in ((True, False), (False, True)):
-        t.descend(weights["D"].sum() * 1e38, t.opt_D, t.scaler_D)  # times the scale, that is infinite
-        t.descend(weights["G"].sum(), t.opt_G, t.scaler_G)  # its last part comes after the other's scale has changed
+    for last in (False, True):
+        t.update(t.opt_D, weights["D"].sum() * 1e38, last)  # times the scale, that is infinite
+        t.update(t.opt_G, weights["G"].sum(), last)  # its last part comes after the other's scale has changed
     assert torch.equal(weights["D"], before["D"])
     torch.testing.assert_close(weights["G"], before["G"] - 0.5)
     assert (t.scaler_D.get_scale(), t.scaler_G.get_scale()) == (2**15, 2**16)
@@ -492,7 +493,8 @@ def test_tasks_of_srun_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_a_cluster_left_in_the_environment_makes_nobody_wait(tmp_path: Path, left: dict[str, str]) -> None:
     script = tmp_path / "script.py"
-    script.write_text("from cadnet_edu.distributed import join\nr = join('cpu', 2)\nprint(r.rank, r.world)\n")
+    script.write_text("import os\nfrom cadnet_edu.distributed import join\nr = join('cpu', 2)\n"
+        "os.write(1, f'{r.rank} {r.world}\\n'.encode())\n"  # each line whole)
     command = [sys.executable, str(script)]
     run = subprocess.run(
         command, capture_output=True, text=True, env=environment() | left, timeout=200, check=False

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from cadnet_edu.analysis import gradient_shares, mean_shares
 from cadnet_edu.checkpoints import load_checkpoint
-from cadnet_edu.config import LossWeights
 from cadnet_edu.data.loading import Batch
 from cadnet_edu.data.samples import Split
+from cadnet_edu.devices import autocast
+from cadnet_edu.objective import generator_terms, gradients_at
 from cadnet_edu.runs import Run
-from cadnet_edu.train import Trainer
+from cadnet_edu.train import Trainer, frozen
 
 BATCHES, FIRST = 4, 20
-TERMS = {"L_cls": "cls", "L_adv_DF": "adv_DF", "L_rec": "rec", "L_adv_DI": "adv_DI"}  # of eq. (6) -> their weights
 
 
 def pulls_at_E(run: Run, split: Split, batches: int = BATCHES) -> dict[str, dict[str, dict[str, float]]]:
@@ -53,39 +50,14 @@ def shares(trainer: Trainer, batches: int) -> dict[str, dict[str, float]]:
 
 
 def gradients_at_E(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
-    """The gradient of each weighted term at E's parameters, all in one row: the trainer's own step, a term at a time.
+    """The gradient of each weighted term at E's parameters, all in one row.
 
     Args:
         trainer: whose network and losses; its weights stay what they are.
         batch: the images.
     """
-    config, optimiser, lam = trainer.config, trainer.opt_G, trainer.config.lam
-    found = {}
-    try:
-        trainer.opt_G = _Still(optimiser)  # type: ignore[assignment]
-        for term, name in TERMS.items():
-            if getattr(lam, name):
-                off = LossWeights(**dict.fromkeys(TERMS.values(), 0.0))
-                trainer.config = replace(config, lam=replace(off, **{name: getattr(lam, name)}))
-                with trainer._autocast():
-                    outputs = trainer.forward(batch)
-                trainer.step_G(batch, *outputs)
-                found[term] = torch.cat([_gradient(p) for p in trainer.net.E.parameters()])
-    finally:
-        trainer.config, trainer.opt_G = config, optimiser
-    return found
-
-
-def _gradient(parameter: Tensor) -> Tensor:
-    gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-    return gradient.detach().flatten().double().cpu()
-
-
-class _Still:
-    """An optimiser that takes no step."""
-
-    def __init__(self, optimiser: torch.optim.Optimizer) -> None:
-        self.zero_grad, self.param_groups = optimiser.zero_grad, optimiser.param_groups
-
-    def step(self, *_: Any) -> None:
-        """Stay."""
+    net, config = trainer.net, trainer.objective
+    with frozen(net.D_F, net.D_I), autocast(trainer.device, trainer.precision):
+        H, L = trainer.forward(batch)
+        terms, _ = generator_terms(net, batch, H, L, config)
+    return gradients_at(list(net.E.parameters()), terms, config.lam)

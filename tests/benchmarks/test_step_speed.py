@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data.loading import Batch
 from cadnet_edu.data.samples import Sample, Split
+from cadnet_edu.devices import autocast
 from cadnet_edu.methods import method
 from cadnet_edu.train import Trainer, frozen
 
@@ -56,7 +57,7 @@ class Bare:
         self.t = t
         x = [image.contiguous(memory_format=torch.channels_last) for image in (batch.x_H, batch.x_L)]
         self.x = x if t.config.encoder_passes == 2 else [torch.cat(x).contiguous(memory_format=torch.channels_last)]
-        with t._autocast(), torch.no_grad():
+        with autocast(t.device, t.precision), torch.no_grad():
             out_H, out_L = t.forward(batch)
         judged = slice(t.config.judged_images or None)
         self.f_H, self.f_L = out_H.f.detach(), out_L.f.detach()
@@ -67,7 +68,7 @@ class Bare:
     def network(self) -> None:
         """E, G, F and C on HR and on LR images, forwards and backwards."""
         self.t.net.zero_grad(set_to_none=True)
-        with self.t._autocast():
+        with autocast(self.t.device, self.t.precision):
             outs = [self.t.net(x) for x in self.x]
         ends: list[Tensor] = []
         for out in outs:
@@ -75,13 +76,13 @@ class Bare:
         torch.autograd.backward(ends, [torch.ones_like(end) for end in ends])
 
     def climb(self) -> None:
-        """What step_D asks: both kinds of f, and real images beside both kinds of recovered ones."""
+        """The update of the discriminators: both kinds of f, and real images beside both kinds of recovered ones."""
         self.t.net.zero_grad(set_to_none=True)
         self.ask(self.t.net.D_F, torch.cat([self.f_H, self.f_L]))
         self.ask(self.t.net.D_I, self.x_real, self.fakes)
 
     def descend(self) -> None:
-        """What step_G asks: the same judges, frozen, with gradients to the maps and images they are asked about."""
+        """The other update: the same networks, frozen, with gradients to their inputs."""
         with frozen(self.t.net.D_F, self.t.net.D_I):
             self.ask(self.t.net.D_F, self.f_L.clone().requires_grad_())
             self.ask(self.t.net.D_I, None if self.fakes is None else self.fakes.clone().requires_grad_())
@@ -90,7 +91,7 @@ class Bare:
         """Answers to all inputs, and backwards from them."""
         if judge is None:
             return
-        with self.t._autocast():
+        with autocast(self.t.device, self.t.precision):
             answers = [judge(x) for x in inputs if x is not None]
         torch.autograd.backward(answers, [torch.ones_like(z) for z in answers])
 
@@ -106,25 +107,19 @@ def measure(t: Trainer) -> dict[str, float]:
     batch = next(t.batches)
     bare = Bare(t, batch)
 
-    def optimise() -> None:
-        t.opt_G.step()
-        if t.opt_D is not None:
-            t.opt_D.step()
-
     works: dict[str, Callable[[], Any]] = {
-        "step": lambda: t.step(batch),  # leaves gradients behind for the optimisers to be timed with
-        "optimisers": optimise,
+        "step": lambda: t.step(batch),
         "batch": lambda: next(t.batches),
         "E, G, F, C": bare.network,
-        "D in step_D": bare.climb,
-        "D in step_G": bare.descend,
+        "D, its update": bare.climb,
+        "D, frozen": bare.descend,
     }
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(ROUNDS + 1):
         for name, work in works.items():
             times[name].append(seconds(work))
     least = {name: min(values[1:]) for name, values in times.items()}  # the first round warms up
-    return least | {"bare": sum(least[name] for name in ("E, G, F, C", "D in step_D", "D in step_G"))}
+    return least | {"bare": sum(least[name] for name in ("E, G, F, C", "D, its update", "D, frozen"))}
 
 
 def table(title: str, times: dict[str, float]) -> str:
