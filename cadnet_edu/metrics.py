@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -49,6 +49,7 @@ __all__ = [
     "retrieval",
     "single_shot_cmc",
     "ssim",
+    "unmatched_note",
 ]
 
 
@@ -260,7 +261,8 @@ def retrieval(
 
     Returns:
         ``rank1, rank5, rank10, mAP`` as fractions from 0 to 1, ``queries`` (how many were scored) and
-        ``unmatched`` (how many were left out, having no right answer in the gallery).
+        ``unmatched`` (how many were left out, having no right answer in the gallery); :func:`unmatched_note` makes a
+        sentence of these two.
 
     Raises:
         ValueError: as in :func:`cmc`, or for an unknown ``protocol``.
@@ -288,6 +290,28 @@ def retrieval(
     scored = sum(len(rows) for rows in whole)
     scores = {"rank1": curve[0], "rank5": curve[4], "rank10": curve[9], "mAP": mAP}
     return {**scores, "queries": scored, "unmatched": len(task.q_pids) - scored}
+
+
+def unmatched_note(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """A sentence on how many queries the scores leave out, to be shown with them.
+
+    Args:
+        scores: name (a rate, for example) -> what :func:`retrieval` gave, as from ``cadnet_edu.evaluate.evaluate``.
+
+    Returns:
+        The sentence for the row that leaves most queries out; empty where none does, or where the rows do not say.
+
+    Example:
+        >>> unmatched_note({"4": {"rank1": 0.5, "queries": 32, "unmatched": 96}})
+        '96 of 128 queries are left out: no image of the same identity from another camera is in the gallery.'
+    """
+    row = max(scores.values(), key=lambda row: row.get("unmatched", 0), default={})
+    if not row.get("unmatched"):
+        return ""
+    return (
+        f"{row['unmatched']} of {row['queries'] + row['unmatched']} queries are left out: no image of the same "
+        "identity from another camera is in the gallery."
+    )
 
 
 def rank_list(
