@@ -216,8 +216,9 @@ def evaluate(
         ranks: the processes that share the images out, see ``embed``. Several of them keep no vectors.
 
     Returns:
-        ``{"4": {"rank1": .., "rank5": .., "rank10": .., "mAP": .., "psnr": .., "ssim": ..}, ...}``, one entry a rate;
-        retrieval as fractions in 0-1, PSNR in dB (None when there is no difference at all).
+        ``{"4": {"rank1": .., "rank5": .., "rank10": .., "mAP": .., "queries": .., "unmatched": .., "psnr": ..,
+        "ssim": ..}, ...}``, one entry a rate; retrieval as fractions in 0-1 of the ``queries`` that have a match,
+        without the ``unmatched`` ones; PSNR in dB (None when there is no difference at all).
 
     Raises:
         ValueError: for a rate below 1 or no rate, an empty query or gallery part, and when no query has a match

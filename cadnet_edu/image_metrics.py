@@ -55,6 +55,9 @@ def ssim(x: Tensor, y: Tensor, window: Literal["gaussian", "uniform"] = "gaussia
     variances s^2 and covariance s_xy, C1 = 0.01^2 and C2 = 0.03^2 (Wang et al., 2004). The mean over all windows
     that lie inside the image, and over the three colours. It can be differentiated.
 
+    The same is said here with the sum and the difference of the images: ``4 m_x m_y = m_+^2 - m_-^2`` and
+    ``4 s_xy = s_+^2 - s_-^2``. No rounding can then bring a window beyond 1 or -1, however flat or alike the images.
+
     Args:
         x, y: images ``(b, 3, h, w)``, float, values in [0, 1], RGB.
         window: ``"gaussian"``, 11 x 11 with sigma 1.5 and variances divided by N, as in the SSIM paper;
@@ -83,10 +86,13 @@ def ssim(x: Tensor, y: Tensor, window: Literal["gaussian", "uniform"] = "gaussia
             f"{len(weights)} x {len(weights)}. Give larger images"
             + ("." if window == "uniform" else ", or window='uniform', which is 7 x 7.")
         )
-    m_x, m_y, xx, yy, xy = _blur(torch.stack([x, y, x * x, y * y, x * y]), weights)
-    s_xx, s_yy, s_xy = bessel * (xx - m_x * m_x), bessel * (yy - m_y * m_y), bessel * (xy - m_x * m_y)
-    likeness = (2 * m_x * m_y + C1) * (2 * s_xy + C2) / ((m_x**2 + m_y**2 + C1) * (s_xx + s_yy + C2))
-    return likeness.mean((1, 2, 3))
+    both = torch.stack([x + y, x - y])
+    means, squares = _blur(both, weights).square(), _blur(both.square(), weights)
+    variances = (bessel * (squares - means)).clamp(min=0)  # a difference of two roundings can lie below 0
+    light, pattern = (
+        (plus - minus + 2 * c) / (plus + minus + 2 * c) for (plus, minus), c in ((means, C1), (variances, C2))
+    )
+    return (light * pattern).mean((1, 2, 3))
 
 
 class LPIPS(nn.Module):

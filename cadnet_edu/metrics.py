@@ -9,8 +9,10 @@ and can be imported from here too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,11 +32,14 @@ from cadnet_edu.protocol import (
     require_matches,
 )
 
+TOGETHER = 256  # right images whose chances are worked out side by side: small enough for a processor's cache
+
 __all__ = [
     "LPIPS",
     "Distances",
     "RankList",
     "cmc",
+    "enough_ahead",
     "euclidean",
     "lpips",
     "mean_average_precision",
@@ -44,6 +49,7 @@ __all__ = [
     "retrieval",
     "single_shot_cmc",
     "ssim",
+    "unmatched_note",
 ]
 
 
@@ -152,6 +158,10 @@ def single_shot_cmc(
     ``P(S = s) <- P(S = s) (1 - a_j) + P(S = s - 1) a_j``, never beyond ``s = topk - 1``. Last, average over the
     positives, each equally likely to be drawn, and over the queries.
 
+    A step for each positive and each person is too many for a large gallery, but few of them matter. A positive with
+    far more than ``topk`` people ahead on average has no chance left (:func:`enough_ahead`), and a person with
+    ``a_j = 0`` changes nothing.
+
     Args:
         distances, q_pids, g_pids, q_cams, g_cams, topk: as in :func:`cmc`. All distractors (identity 0) together
             are one person, of whom one image is drawn, as in the public code.
@@ -208,6 +218,31 @@ def poisson_binomial(a: np.ndarray, topk: int) -> np.ndarray:
     return probability
 
 
+def enough_ahead(topk: int) -> float:
+    """How many people ahead, on average, leave no chance of a place among the first ``topk``.
+
+    When ``mu`` people are ahead on average, the chance that s = ``topk`` - 1 or fewer are is at most
+    ``e^(s - mu) (mu / s)^s`` (Chernoff's bound, for mu > s). Where that is below 1e-17 it is lost beside the rounding
+    of a number near 1, and need not be computed. Most positives of a poor model are of this kind: without the bound a
+    score would take the longer the worse the model is, and products of hundreds of small numbers would leave the
+    range in which a processor computes at full speed.
+
+    Args:
+        topk: length of the CMC curve.
+
+    Returns:
+        The smallest such mean in steps of 1.
+
+    Example:
+        >>> enough_ahead(1), enough_ahead(10)
+        (40.0, 67.0)
+    """
+    s, mu = topk - 1, float(topk)
+    while s - mu + s * math.log(mu / max(s, 1)) > math.log(1e-17):
+        mu += 1
+    return mu
+
+
 def retrieval(
     distances: Array | Distances,
     q_pids: Ids,
@@ -226,7 +261,8 @@ def retrieval(
 
     Returns:
         ``rank1, rank5, rank10, mAP`` as fractions from 0 to 1, ``queries`` (how many were scored) and
-        ``unmatched`` (how many were left out, having no right answer in the gallery).
+        ``unmatched`` (how many were left out, having no right answer in the gallery); :func:`unmatched_note` makes a
+        sentence of these two.
 
     Raises:
         ValueError: as in :func:`cmc`, or for an unknown ``protocol``.
@@ -254,6 +290,28 @@ def retrieval(
     scored = sum(len(rows) for rows in whole)
     scores = {"rank1": curve[0], "rank5": curve[4], "rank10": curve[9], "mAP": mAP}
     return {**scores, "queries": scored, "unmatched": len(task.q_pids) - scored}
+
+
+def unmatched_note(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """A sentence on how many queries the scores leave out, to be shown with them.
+
+    Args:
+        scores: name (a rate, for example) -> what :func:`retrieval` gave, as from ``cadnet_edu.evaluate.evaluate``.
+
+    Returns:
+        The sentence for the row that leaves most queries out; empty where none does, or where the rows do not say.
+
+    Example:
+        >>> unmatched_note({"4": {"rank1": 0.5, "queries": 32, "unmatched": 96}})
+        '96 of 128 queries are left out: no image of the same identity from another camera is in the gallery.'
+    """
+    row = max(scores.values(), key=lambda row: row.get("unmatched", 0), default={})
+    if not row.get("unmatched"):
+        return ""
+    return (
+        f"{row['unmatched']} of {row['queries'] + row['unmatched']} queries are left out: no image of the same "
+        "identity from another camera is in the gallery."
+    )
 
 
 def rank_list(
@@ -320,15 +378,19 @@ def _people(task: Task) -> _People:
 
 def _single_shot(part: Task, people: _People, topk: int, whole_camera: bool) -> np.ndarray:
     """One row for each query that has a right answer: its expected CMC when one image of each person is drawn."""
-    rows = []
-    cells = len(people.pids) * (int(people.images[np.isin(people.pids, part.q_pids)].max(initial=0)) + 2)
-    for block in blocks(part, whole_camera, max(cells, len(part.g_pids))):
-        t = _thresholds(block)
-        real = np.isfinite(t)
-        a = _shares_ahead(block, t, people.person, len(people.pids))[:, real]  # (m, p), p positives of all queries
-        curves = np.zeros((*t.shape, topk))
-        curves[real] = poisson_binomial(a, topk).cumsum(0).T
-        rows.append((curves.sum(1) / np.maximum(real.sum(1, keepdims=True), 1))[real[:, 0]])
+    m, limit = len(people.pids), enough_ahead(topk)
+    rows = [np.empty((0, topk))]
+    for block in blocks(part, whole_camera, len(part.g_pids)):
+        shares, positives = [], []
+        for d, right, wrong in zip(block.distances, block.right, block.wrong, strict=True):
+            if right.any():
+                others = np.flatnonzero(wrong)
+                shares.append(_shares_ahead(np.sort(d[right]), d[others], people.person[others], m, limit))
+                positives.append(int(right.sum()))
+        if shares:
+            ends = np.cumsum([len(a) for a in shares])
+            curves = np.split(_curves(np.concatenate(shares), topk), ends[:-1])
+            rows.append(np.array([c.sum(0) / n for c, n in zip(curves, positives, strict=True)]))
     return np.concatenate(rows)
 
 
@@ -339,14 +401,41 @@ def _mean(task: Task, parts_of_table: Iterable[np.ndarray]) -> np.ndarray:
     return rows.mean(0)
 
 
-def _shares_ahead(block: Block, t: np.ndarray, person: np.ndarray, m: int) -> np.ndarray:
-    """Which share of each person's images is wrong and at most ``t`` away: ``(m, c, n)``."""
-    c, n = t.shape
-    nearer = torch.searchsorted(torch.from_numpy(t), torch.from_numpy(block.distances)).numpy()  # thresholds, (c, g)
-    nearer[~block.wrong] = n + 1  # a bin that is not looked at
-    cell = (person * c + np.arange(c)[:, None]) * (n + 2) + nearer
-    counts = np.bincount(cell.ravel(), minlength=m * c * (n + 2)).reshape(m, c, n + 2)[:, :, : n + 1].cumsum(2)
-    return counts[:, :, :n] / np.maximum(counts[:, :, n:], 1)
+def _shares_ahead(t: np.ndarray, d: np.ndarray, person: np.ndarray, m: int, limit: float) -> np.ndarray:
+    """Which share of each person's images is at most ``t`` away, for one query: ``(n, m)``.
+
+    The shares of a row add up to the mean number of people ahead, which grows with ``t``. Only the n positives for
+    which it is below the limit are wanted, and only the images at most as far away as the last of these are counted.
+
+    Args:
+        t: distances of the query's right images, ascending.
+        d, person: of its wrong images: the distance, and who it is, from 0 to m - 1.
+        m: people.
+        limit: see :func:`enough_ahead`.
+    """
+    images = np.maximum(np.bincount(person, minlength=m), 1)
+    weight = (1 / images)[person]  # what an image adds to the mean number of people ahead
+    n = bisect_left(t, limit, key=lambda distance: weight @ (d <= distance))
+    near = np.flatnonzero(d <= t[n - 1]) if n else np.empty(0, dtype=np.int64)
+    first = np.searchsorted(t[:n], d[near])  # the first positive that the image is ahead of
+    counts = np.bincount(first * m + person[near], minlength=n * m).reshape(n, m).cumsum(0)
+    return counts / images
+
+
+def _curves(shares: np.ndarray, topk: int) -> np.ndarray:
+    """``P(S <= k - 1)`` for k = 1 ... ``topk`` and each row of shares, ``(p, topk)``; sorts the rows in place.
+
+    A person with share 0 changes nothing. So the zeros are sorted to the front, and rows that have about as many
+    others are worked out together, without them.
+    """
+    shares.sort(axis=1)
+    others = np.count_nonzero(shares, axis=1)
+    order, curves = np.argsort(others), np.empty((len(shares), topk))
+    for start in range(0, len(shares), TOGETHER):
+        rows = order[start : start + TOGETHER]
+        a = shares[rows, shares.shape[1] - others[rows[-1]] :]
+        curves[rows] = poisson_binomial(np.ascontiguousarray(a.T), topk).cumsum(0).T
+    return curves
 
 
 def _thresholds(block: Block) -> np.ndarray:

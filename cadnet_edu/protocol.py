@@ -19,6 +19,10 @@ Protocol = Literal["market1501", "single_shot"]
 
 JUNK = -1  # the identity Market-1501 gives to boxes that hold no whole person
 BLOCK = 1 << 21  # numbers looked at together: bounds the memory, whatever the size of the gallery
+NUMBERING = (
+    "Number the identities (or cameras) first, from 0 or 1, query and gallery alike: more than 2^63 - 1 has no room "
+    "in 64 bits, and as text '7' and '007' are two people, 7 is one."
+)
 WHOLE_CAMERA = {"cuhk03": True, "open-reid": True, "torchreid": False, "dil": False}
 
 
@@ -111,12 +115,23 @@ def _integers(values: Ids, name: str) -> np.ndarray:
     """Identities or cameras as an int64 vector."""
     array = _numpy(values)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        example = f", for example {array.flat[0]!r}" if array.size else ""
+        example = f", for example {array.ravel()[:1].tolist()[0]!r}" if array.size else ""
         raise ValueError(
-            f"{name} must be a list of whole numbers; given {array.dtype} of shape {array.shape}{example}. Number "
-            "the identities (or cameras) first, query and gallery alike: '7' and '007' are two people, 7 is one."
+            f"{name} must be a list of whole numbers; given {array.dtype} of shape {array.shape}{example}. "
+            f"{_cure(array)}"
         )
+    if array.size and array.max() > np.iinfo(np.int64).max:  # would become negative, 2^64 - 1 even junk
+        raise ValueError(f"{name} holds {array.max()}, more than 2^63 - 1. {NUMBERING}")
     return array.astype(np.int64)
+
+
+def _cure(array: np.ndarray) -> str:
+    """What to do about ids that are no integers."""
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        return f"{np.isnan(array).sum()} of them NaN: leave images without identity out, or give them {JUNK}, junk."
+    if array.dtype.kind == "f" and (np.abs(array) < 2**53).all():  # beyond, whole numbers share a float
+        return "Give integers: .astype('int64') in NumPy, .long() in torch."
+    return NUMBERING
 
 
 def require_matches(task: Task, scored: int) -> None:

@@ -69,6 +69,31 @@ def test_ssim_is_symmetric_and_one_only_for_the_same_image():
     assert (ssim(x, 1 - x) < 0).any()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_ssim_stays_within_its_limits_however_flat_the_images(window, dtype):
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.rand(41, 3, 32, 16, generator=generator, dtype=dtype)
+    flat = torch.linspace(0, 1, 41, dtype=dtype)[:, None, None, None].expand(noise.shape)
+    for strength in (0, 1e-7, 1e-6, 1e-5, 1e-4, 1e-2, 1):
+        x = (flat + strength * (noise - 0.5)).clamp(0, 1)
+        nearly = (x + strength * noise.flip(0)).clamp(0, 1)
+        shifted = (x + strength).clamp(0, 1)
+        for y in (nearly, shifted, 1 - x, x, x.round(), 1 - x.round()):
+            value = ssim(x, y, window)
+            assert ((value >= -1) & (value <= 1)).all()  # which NaN is not
+        assert (ssim(x, x, window) == 1).all()
+    x = (torch.arange(16) % 2).to(dtype).expand(1, 3, 16, 16)
+    assert -1 <= ssim(x, 1 - x, window).item() < -0.9  # stripes and their opposite, the other end
+
+
+def test_ssim_in_single_precision_is_exact_where_images_are_nearly_flat():
+    generator = torch.Generator().manual_seed(1)
+    flat = torch.rand(20, 3, 1, 1, generator=generator).expand(20, 3, 32, 16)
+    x, y = ((flat + 1e-3 * torch.rand(flat.shape, generator=generator)).clamp(0, 1) for _ in range(2))
+    torch.testing.assert_close(ssim(x, y).double(), ssim(x.double(), y.double()), rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("window", WINDOWS)
 def test_ssim_can_be_differentiated(window):
     x, y = images(1, 3, 12, 11)

@@ -74,6 +74,25 @@ def naive_enumeration(distances, q_pids, g_pids, q_cams, g_cams, topk, whole_cam
     return np.mean(curves, axis=0)
 
 
+def literal_expectation(distances, q_pids, g_pids, q_cams, g_cams, topk, whole_camera):
+    """The formula of the docstring, one query, one right image and one person at a time, with nothing left out."""
+    curves = []
+    for row, pid, cam in zip(distances, q_pids, q_cams):
+        people = {}
+        for j in kept_images(pid, cam, g_pids, g_cams, whole_camera):
+            people.setdefault(g_pids[j], []).append(row[j])
+        positives = people.pop(pid, [])
+        for t in positives:
+            chances = [1.0] + [0.0] * (topk - 1)
+            for images in people.values():
+                a = sum(d <= t for d in images) / len(images)
+                for s in reversed(range(topk)):
+                    chances[s] = chances[s] * (1 - a) + (chances[s - 1] * a if s else 0.0)
+            curves.append(np.cumsum(chances) / len(positives))
+    scored = sum(pid in {g_pids[j] for j in kept_images(pid, cam, g_pids, g_cams)} for pid, cam in zip(q_pids, q_cams))
+    return np.sum(curves, axis=0) / scored
+
+
 def naive_draws(distances, q_pids, g_pids, q_cams, g_cams, topk, whole_camera, repeats, rng):
     """What public code does: draw one image of each person, several times a query."""
     curves = []
@@ -231,6 +250,62 @@ def test_the_closed_form_is_what_random_draws_approach(meaning):
     assert exact[0] < 0.9  # the task is not trivial
 
 
+MODELS = {"bad": 0.02, "middling": 0.15, "good": 0.5}  # how much nearer the right images are
+
+
+def crowd(model, decimals=None, q=10, g=2000, people=160):
+    """Many people, so that most right images of a bad model have dozens of them ahead."""
+    rng = np.random.default_rng(12)
+    q_pids, g_pids = rng.integers(1, people, q), rng.integers(-1, people, g)
+    distances = rng.random((q, g)) - MODELS[model] * (q_pids[:, None] == g_pids)
+    distances = distances if decimals is None else distances.round(decimals)
+    return distances, q_pids, g_pids, rng.integers(0, 4, q), rng.integers(0, 4, g)
+
+
+@pytest.mark.parametrize("decimals", [None, 2])
+@pytest.mark.parametrize("topk", [1, 10, 30])
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_left_out_of_a_crowd_changes_nothing(model, topk, decimals):
+    task = crowd(model, decimals)
+    for meaning in MEANINGS:
+        wanted = literal_expectation(*task, topk=topk, whole_camera=meaning == "open-reid")
+        np.testing.assert_allclose(single_shot_cmc(*task, topk=topk, meaning=meaning), wanted, rtol=0, atol=1e-13)
+
+
+def test_a_bad_model_costs_no_more_than_a_good_one(monkeypatch):
+    """Steps are counted, not seconds; no probability is so small that a processor slows down."""
+    steps, smallest, original = {}, 1.0, cadnet_edu.metrics.poisson_binomial
+    every = 0
+
+    def counting(a, topk):
+        nonlocal smallest
+        steps[model] += a.size
+        found = original(a, topk)
+        smallest = min(smallest, found[found > 0].min(initial=1))
+        return found
+
+    monkeypatch.setattr(cadnet_edu.metrics, "poisson_binomial", counting)
+    for model in MODELS:
+        steps[model] = 0
+        task = crowd(model, q=40, g=12000, people=700)
+        single_shot_cmc(*task)
+        every = 700 * ((task[1][:, None] == task[2]) & (task[3][:, None] != task[4])).sum()
+    assert steps["bad"] < 0.25 * every
+    assert max(steps.values()) < 0.5 * every
+    assert smallest > 1e-250
+
+
+def test_with_enough_people_ahead_a_place_among_the_first_is_out_of_reach():
+    rng = np.random.default_rng(0)
+    for topk in (1, 2, 10, 50):
+        mean = cadnet_edu.metrics.enough_ahead(topk)
+        for coins in (np.full(20000, mean / 20000), np.full(3 * topk + 100, mean / (3 * topk + 100)), rng.random(600)):
+            a = coins * mean / coins.sum()
+            assert cadnet_edu.metrics.poisson_binomial(a[:, None], topk).sum() < 1e-17
+        fewer = np.full((20000, 1), 0.8 * mean / 20000)
+        assert cadnet_edu.metrics.poisson_binomial(fewer, topk).sum() > 1e-17  # the bound wastes little
+
+
 def test_poisson_binomial_equals_the_binomial_for_equal_coins():
     from math import comb
 
@@ -289,6 +364,7 @@ def test_the_size_of_the_blocks_changes_nothing(monkeypatch, size):
     task = problem(9, decimals=1)
     whole = [cmc(*task), single_shot_cmc(*task), mean_average_precision(*task), *rank_list(*task)]
     monkeypatch.setattr(cadnet_edu.protocol, "BLOCK", size)
+    monkeypatch.setattr(cadnet_edu.metrics, "TOGETHER", size)
     parts = [cmc(*task), single_shot_cmc(*task), mean_average_precision(*task), *rank_list(*task)]
     for one, other in zip(whole, parts):
         np.testing.assert_allclose(one, other, atol=1e-13)
@@ -436,6 +512,14 @@ GOOD = {
         ({"g_pids": [1.0, 2.0]}, "g_pids must be a list of whole numbers; given float64"),
         ({"g_cams": [[1], [1]]}, "g_cams must be a list of whole numbers"),
         ({"q_cams": [None, 1]}, "q_cams must be a list of whole numbers; given object"),
+        ({"g_pids": torch.tensor([1.0, 2.0])}, "for example 1.0. Give integers: .astype('int64') in NumPy, .long()"),
+        ({"g_pids": [1, float("nan")]}, "1 of them NaN: leave images without identity out, or give them -1"),
+        ({"g_pids": [1, 2**70]}, "given object of shape (2,), for example 1. Number the identities"),
+        ({"g_pids": [2**63, 1]}, "more than 2^63 - 1 has no room"),
+        ({"g_pids": np.array([1, 2**64 - 1], dtype=np.uint64)}, "g_pids holds 18446744073709551615, more than 2^63"),
+        ({"q_cams": torch.from_numpy(np.array([1, 2**63], dtype=np.uint64))}, "q_cams holds 9223372036854775808"),
+        ({"g_pids": [True, False]}, "given bool of shape (2,), for example True"),
+        ({"g_pids": ["\uff11", "\uff12"]}, "given <U1 of shape (2,), for example '\uff11'"),
         ({"q_pids": [1, 2, 3]}, "2 x 2, that is 2 queries, but q_pids has 3"),
         ({"g_cams": [1]}, "that is 2 gallery images, but g_cams has 1"),
         ({"distances": np.array([[0.1, np.nan], [0.3, 0.4]])}, "NaN or infinity"),
@@ -452,6 +536,23 @@ def test_bad_input_is_named(change, words):
     for score in (cmc, single_shot_cmc, mean_average_precision, retrieval):
         with pytest.raises(ValueError, match=re.escape(words)):
             score(**task)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.uint16, np.int64, np.uint64])
+def test_ids_of_every_integer_type_are_compared_exactly(kind):
+    task = {**GOOD, "q_pids": np.array([1, 2], dtype=kind), "g_pids": np.array([1, 2], dtype=kind)}
+    assert retrieval(**task) == retrieval(**GOOD)
+    top = np.iinfo(np.int64).max
+    large = np.array([top - 1, top], dtype=np.uint64)  # as floats they would be one person
+    assert retrieval(**{**GOOD, "q_pids": large, "g_pids": large.astype(np.int64)}) == retrieval(**GOOD)
+
+
+def test_what_the_scores_leave_out_is_told_in_a_sentence():
+    rows = {r: {"rank1": 1.0, "queries": 32, "unmatched": 96} for r in ("1", "4")}
+    assert cadnet_edu.metrics.unmatched_note(rows).startswith("96 of 128 queries are left out: ")
+    every = {"rank1": 1.0, "queries": 32, "unmatched": 0}
+    for silent in ({}, {"1": every}, {"1": {"rank1": 1.0}}):  # also rows that were kept before they said so
+        assert cadnet_edu.metrics.unmatched_note(silent) == ""
 
 
 def test_bad_names_and_lengths_are_named():
