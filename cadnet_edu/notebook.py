@@ -21,9 +21,8 @@ import numpy as np
 import torch
 
 from cadnet_edu import figures
-from cadnet_edu.config import Config, cache_dir, profile
+from cadnet_edu.config import Config, cache_dir, make_cache_folder, profile
 from cadnet_edu.devices import autocast, choose_precision
-from cadnet_edu.mirror import Mirror
 
 Place = Literal["colab", "kaggle", "local"]
 
@@ -176,31 +175,30 @@ def in_words(low: float, high: float) -> str:
     return f"{least} to {most} {unit}" if least < most else f"{most} {unit}"
 
 
-def keep_on_drive(folder: str = "cadnet_edu", every: float = 30.0) -> Mirror:
-    """Keep trained networks on your Google Drive too, so that they outlive a Colab session. Nobody calls this but you.
+def keep_on_drive(folder: str = "cadnet_edu") -> Path:
+    """Keep trained networks on your Google Drive, so that they outlive a Colab session. Nobody calls this but you.
 
-    Drive is mounted, which asks for your leave. Runs that lie there are fetched, so that they need no second training;
-    from now on each checkpoint is copied there soon after it is written. When a session ends in the middle of a
-    training, call this in the next one and run the training's cell again: it goes on from the last copy.
+    Drive is mounted, which asks for your leave, and ``CADNET_EDU_CACHE`` points there from now on: call it before the
+    first training. When a session ends in the middle of one, call it in the next session and run the training's cell
+    again: it goes on from the last checkpoint.
 
     Args:
         folder: where in your Drive.
-        every: seconds between two looks at what is new.
 
     Returns:
-        the ``Mirror``; its ``stop()`` copies once more and ends.
+        the folder.
 
     Raises:
         RuntimeError: elsewhere than on Colab.
     """
-    runs = cache_dir() / "runs"
     if where() != "colab":
-        raise RuntimeError(f"this is not Colab. Trained networks are kept on this machine anyway, in {runs}.")
+        raise RuntimeError(f"this is not Colab. Trained networks are kept on this machine anyway, in {cache_dir()}.")
     importlib.import_module("google.colab.drive").mount(str(DRIVE))
-    mirror = Mirror(runs, DRIVE / "MyDrive" / folder / "runs", every).start()
-    kept = sum(path.is_dir() for path in mirror.there.iterdir())
-    print(f"Trained networks are now kept in your Drive as well, in {folder}/runs; {kept} lay there already.")
-    return mirror
+    place = make_cache_folder(DRIVE / "MyDrive" / folder)
+    os.environ["CADNET_EDU_CACHE"] = str(place)
+    kept = len(list(place.glob("runs/*/checkpoint.pt")))
+    print(f"Trained networks are now kept in your Drive, in {folder}/runs; {kept} lie there already.")
+    return place
 
 
 def glue(name: str, value: Any) -> None:

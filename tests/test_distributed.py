@@ -493,8 +493,10 @@ def test_tasks_of_srun_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_a_cluster_left_in_the_environment_makes_nobody_wait(tmp_path: Path, left: dict[str, str]) -> None:
     script = tmp_path / "script.py"
-    script.write_text("import os\nfrom cadnet_edu.distributed import join\nr = join('cpu', 2)\n"
-        "os.write(1, f'{r.rank} {r.world}\\n'.encode())\n"  # each line whole)
+    script.write_text(
+        "import os\nfrom cadnet_edu.distributed import join\nr = join('cpu', 2)\n"
+        "os.write(1, f'{r.rank} {r.world}\\n'.encode())\n"  # each line whole
+    )
     command = [sys.executable, str(script)]
     run = subprocess.run(
         command, capture_output=True, text=True, env=environment() | left, timeout=200, check=False

@@ -18,7 +18,7 @@ FLOORS: list[list[str]] = [
     ["distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models",
      "figures", "exercises"],
     ["checkpoints", "image_metrics", "embeddings", "check", "widgets"],
-    ["metrics", "mirror", "objective"],
+    ["metrics", "objective"],
     ["evaluate", "train", "analysis", "notebook"],
     ["recover", "runs", "methods", "records", "pretrained"],
     ["claims", "plan"],

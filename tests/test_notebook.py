@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cadnet_edu import notebook
-from cadnet_edu.config import PROFILES, profile
+from cadnet_edu.config import PROFILES, cache_dir, profile
 from cadnet_edu.methods import method
 from cadnet_edu.plan import plan
 from cadnet_edu.records import published
@@ -127,22 +127,20 @@ def test_nothing_goes_to_drive_unless_asked(monkeypatch: pytest.MonkeyPatch, tmp
         notebook.keep_on_drive()
 
 
-def test_on_request_runs_go_to_drive_and_come_back(
+def test_on_request_runs_are_kept_on_drive(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     colab = Colab(monkeypatch, tmp_path)
-    mirror = notebook.keep_on_drive("mine", every=1000)
-    run = tmp_path / "cache/runs/cadnet-quick-1"
-    run.mkdir()
-    (run / "checkpoint.pt").write_bytes(b"weights")
-    mirror.stop()
+    place = notebook.keep_on_drive("mine")
     assert colab.mounted == [str(tmp_path / "drive")]
-    kept = tmp_path / "drive/MyDrive/mine/runs/cadnet-quick-1/checkpoint.pt"
-    assert kept.read_bytes() == b"weights"
+    assert place == cache_dir() == tmp_path / "drive/MyDrive/mine"
+    run = cache_dir() / "runs/cadnet-quick-1"
+    run.mkdir(parents=True)
+    (run / "checkpoint.pt").write_bytes(b"weights")
     monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "another session"))
-    notebook.keep_on_drive("mine", every=1000).stop()
-    assert (tmp_path / "another session/runs/cadnet-quick-1/checkpoint.pt").read_bytes() == b"weights"
-    assert "1 lay there already" in capsys.readouterr().out
+    notebook.keep_on_drive("mine")
+    assert (cache_dir() / "runs/cadnet-quick-1/checkpoint.pt").read_bytes() == b"weights"
+    assert "1 lie there already" in capsys.readouterr().out
 
 
 def test_device() -> None:
