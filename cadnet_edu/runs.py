@@ -23,7 +23,6 @@ from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import choose_device, choose_precision
 from cadnet_edu.distributed import join
-from cadnet_edu.embeddings import Embeddings
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.files import read_json, write_json
 from cadnet_edu.models.cadnet import CADNet
@@ -63,16 +62,11 @@ class Run:
             (self.config.height, self.config.width),
             device=device,
             precision=precision,
-            **{"keep": self.embeddings(), **more},
+            **more,
         )
         if keep:
             write_json(path, results)
         return results
-
-    def embeddings(self) -> Embeddings:
-        """Where this run's vectors are kept; other weights or other code find none of them."""
-        version = [weights_version(self.net), code_version(None), torch.__version__]
-        return Embeddings(self.folder / "embeddings", hashlib.sha256(json.dumps(version).encode()).hexdigest()[:12])
 
 
 def _named(value: Any) -> str:
@@ -96,12 +90,17 @@ def weights_version(net: torch.nn.Module) -> str:
     return digest.hexdigest()[:12]
 
 
-def open_split(config: Config) -> Split:
-    """The data set that a configuration names."""
+def open_split(config: Config, train: bool = True) -> Split:
+    """The data set that a configuration names.
+
+    Args:
+        config: names it.
+        train: whether it needs a training part.
+    """
     c = config
     return load_split(
         c.dataset, c.root, c.size, c.height, c.width, c.data_seed,
-        boxes=c.boxes, pattern=c.pattern, allow_withdrawn=c.allow_withdrawn,
+        boxes=c.boxes, pattern=c.pattern, allow_withdrawn=c.allow_withdrawn, train=train,
     )  # fmt: skip
 
 

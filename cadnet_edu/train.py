@@ -26,6 +26,7 @@ from cadnet_edu.distributed import Ranks, divides, join, together
 from cadnet_edu.files import append_line, write_atomically, write_json
 from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
 from cadnet_edu.models.cadnet import CADNet, Output
+from cadnet_edu.start import start_from, weights_of_a_run
 from cadnet_edu.versions import code_version
 
 
@@ -37,7 +38,12 @@ def build_network(config: Config, identities: int) -> CADNet:
     """The network that a configuration describes; parts that no loss would train are not built."""
     with torch.random.fork_rng():  # the random numbers of whoever asks stay as they are
         torch.manual_seed(config.seed)
-        return _network(config, identities)
+        state = weights_of_a_run(config.weights)
+        if state is None:
+            return _network(config, identities)
+        net = _network(replace(config, weights="none"), identities)
+        start_from(net, state, config.weights)
+        return net
 
 
 def _network(config: Config, identities: int) -> CADNet:

@@ -177,21 +177,6 @@ def test_evaluate_on_another_data_set_of_the_same_layout(copied: Path, market: P
         assert json.loads(cli("evaluate", copied, "--rates", 2, "--json", *arguments).out)["rates"] == first
 
 
-def test_another_protocol_asks_the_network_nothing(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cadnet_edu.models.cadnet import CADNet
-
-    first = json.loads(cli("evaluate", copied, "--rates", 1, 4, "--json").out)["rates"]
-    embed = CADNet.embed
-    monkeypatch.setattr(CADNet, "embed", lambda self, x: pytest.fail("asked again"))
-    said = cli("evaluate", copied, "--rates", 1, 4, "--protocol", "market1501", "--json")
-    assert said.code == 0, said.err
-    assert json.loads(said.out)["rates"]["4"]["mAP"] == first["4"]["mAP"]
-    monkeypatch.setattr(CADNet, "embed", embed)
-    shutil.rmtree(copied / "embeddings")
-    assert json.loads(cli("evaluate", copied, "--rates", 1, 4, "--json", "--no-embeddings").out)["rates"] == first
-    assert not (copied / "embeddings").exists()
-
-
 def test_a_stopped_run_is_scored_as_it_is_and_says_so(copied: Path) -> None:
     (copied / "run.json").unlink()
     said = cli("evaluate", copied, "--rates", 2, "--json")
@@ -352,7 +337,7 @@ def test_recover_refuses_to_overwrite_one_result_by_another(trained: Path, tmp_p
         (tmp_path / folder).mkdir()
         Image.new("RGB", (8, 16)).save(tmp_path / folder / "0001.png")
     said = cli("recover", trained, tmp_path / "a" / "0001.png", tmp_path / "b" / "0001.png", "--out", tmp_path / "out")
-    told(said, "several images are called '0001'", "overwrite")
+    told(said, "0001.png would overwrite each other", "--out")
     assert not (tmp_path / "out").exists()
 
 

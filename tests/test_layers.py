@@ -14,10 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cadnet_edu"
 
 FLOORS: list[list[str]] = [
+    ["command_line"],
     ["config", "files", "devices", "distances", "versions"],
     ["checkpoints", "distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models",
      "figures", "exercises"],
-    ["image_metrics", "embeddings", "check", "widgets", "mirror"],
+    ["image_metrics", "check", "start", "widgets", "mirror"],
     ["metrics", "notebook"],
     ["evaluate", "train", "analysis"],
     ["recover", "runs", "methods", "records", "pretrained"],

@@ -31,14 +31,14 @@ TINY = dict(height=32, width=16, backbone_width=4, decoder_width=2, discriminato
 
 @pytest.fixture(autouse=True)
 def _own_world(tiny_split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "open_split", lambda config: tiny_split)
-    monkeypatch.setattr(ship, "open_split", lambda config: tiny_split)
+    monkeypatch.setattr(runs, "open_split", lambda config, train=True: tiny_split)
+    monkeypatch.setattr(ship, "open_split", lambda config, train=True: tiny_split)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, tiny_split: Split) -> Run:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "open_split", lambda config: tiny_split)
+        patch.setattr(runs, "open_split", lambda config, train=True: tiny_split)
         folder = tmp_path_factory.mktemp("run")
         return train_or_load(method("cadnet", profile("smoke", **TINY)), folder=folder)  # type: ignore[arg-type]
 

@@ -317,31 +317,6 @@ def test_evaluate_equals_evaluate_and_is_asked_once(tiny_split: Split, monkeypat
             run.evaluate(**other)
 
 
-def test_vectors_are_kept_for_these_weights_and_this_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = train_or_load(tiny())
-    asked: list[int] = []
-    embed = CADNet.embed
-    monkeypatch.setattr(CADNet, "embed", lambda self, x: asked.append(len(x)) or embed(self, x))
-    first = run.evaluate(rates=(1, 4))
-    assert sum(asked) > 0
-    asked.clear()
-    again = run.evaluate(rates=(4,), protocol="market1501")["4"]
-    assert again["mAP"] == first["4"]["mAP"]
-    assert asked == []
-    version = run.embeddings().version
-    assert load_run(run.folder).embeddings().version == version
-    with monkeypatch.context() as other_code:
-        other_code.setattr(runs, "code_version", lambda *_: "changed")
-        assert run.embeddings().version != version
-    assert run.embeddings().version == version
-    with torch.no_grad():
-        next(run.net.parameters()).add_(1)
-    assert run.embeddings().version != version
-    changed = run.evaluate(rates=(1, 4))
-    assert changed != first
-    assert [p.name for p in (run.folder / "embeddings").iterdir()] == [run.embeddings().version]
-
-
 def test_extra_scores_are_kept_by_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """By name and not by their place in memory, which is another one in each process."""
     run = train_or_load(tiny())

@@ -268,9 +268,9 @@ def test_fresh_does_everything_again(tmp_path: Path, fits: list[str]) -> None:
     assert smoke(tmp_path, "--rows", "cadnet") == 0
     first = numbers(tmp_path)
     (kept,) = (cache_dir() / "runs").glob("cadnet-smoke-*")
-    (kept / "embeddings" / "version").mkdir(parents=True)  # as somebody's evaluation leaves it
+    (kept / "notes" / "old").mkdir(parents=True)
     assert smoke(tmp_path, "--rows", "cadnet", "--fresh") == 0
-    assert not (kept / "embeddings").exists()
+    assert not (kept / "notes").exists()
     assert fits == ["cadnet 0", "cadnet 0"]
     assert numbers(tmp_path) == first
 
