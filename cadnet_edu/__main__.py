@@ -321,8 +321,11 @@ def data_settings(asked: Evaluate, config: Config) -> Config:
     """A run's settings, with those of the data that the command line gives instead."""
     from dataclasses import replace
 
+    from cadnet_edu.config import data_named
+
     if asked.dataset not in (None, config.dataset):
-        config = replace(config, dataset=asked.dataset, root=None)
+        named = data_named({}, {"dataset": asked.dataset})  # CADNET_EDU_ROOT says where, but for --root
+        config = replace(config, dataset=asked.dataset, root=named.get("root"))
     given = {name: getattr(asked, name) for name in ("root", "data_seed", "boxes", "pattern")}
     allowed = config.allow_withdrawn or asked.allow_withdrawn
     return replace(config, allow_withdrawn=allowed, **{k: v for k, v in given.items() if v is not None})

@@ -171,7 +171,8 @@ def export(
     if folder.resolve() == WEIGHTS.resolve() and others + len(content) > LARGEST:
         raise ValueError(
             f"{name}: {len(content) / 2**20:.1f} MB and {others / 2**20:.1f} MB of other networks in {folder} are more "
-            f"than the {LARGEST / 2**20:.0f} MB that the package may carry. Choose another folder (--out), or train a narrower network."
+            f"than the {LARGEST / 2**20:.0f} MB that the package may carry. Choose another folder (--out), or train a "
+            "narrower network."
         )
     return write_atomically(path, lambda file: file.write(content))
 
@@ -185,13 +186,14 @@ def model_card(made: list[Pretrained]) -> str:
     photographed = sorted({one.config.dataset for one in made} - {"walkers"})
     lines = [CARD.format(about=PHOTOGRAPHED.format(", ".join(photographed)) if photographed else DRAWN)]
     for one in made:
+        size = f" size {one.config.size}" if one.config.dataset == "walkers" else ""
         about, budget = one.record.get("provenance", {}), one.record.get("budget", {})
         lines += [
             f"## `{one.name}`",
             "",
             f"Method `{one.config.method}` at profile `{one.config.profile}`, seed {one.config.seed}: "
             f"{one.config.backbone}, images {one.config.height} x {one.config.width}, {one.config.steps} steps on "
-            f"`{one.config.dataset}`{f' size {one.config.size}' if one.config.dataset == 'walkers' else ''}, losses {one.config.lam}. "
+            f"`{one.config.dataset}`{size}, losses {one.config.lam}. "
             f"Trained in {budget.get('wall_seconds')} s on {about.get('device')}, code {about.get('code')}, commit "
             f"{about.get('commit')}, {about.get('date')}.",
             "",

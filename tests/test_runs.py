@@ -20,7 +20,6 @@ from cadnet_edu.config import Config, profile
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.methods import METHODS, method
-from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.runs import folder_version, git_commit, load_run, provenance, run_key, train_or_load
 from cadnet_edu.train import Trainer
 from cadnet_edu.versions import code_version

@@ -22,7 +22,6 @@ from cadnet_edu.experiments.tables import markdown, table
 from cadnet_edu.files import write_atomically
 from cadnet_edu.records import Records, committed_folders, write_record
 
-
 CHANGES = ("steps", "dataset", "data_seed", "boxes", "pattern", "identities")  # settings that the options change
 
 
@@ -74,8 +73,8 @@ class Reproduce:
     """People in a batch; fewer than the profile's where a data set has few people."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto, fp32 or bf16."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto, fp32, bf16 or fp16."""
 
 
 def say(text: str) -> None:

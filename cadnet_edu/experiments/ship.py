@@ -41,6 +41,8 @@ def export_command(arguments: Sequence[str]) -> None:
     """``cadnet-edu export``"""
     asked = read(Export, arguments, "cadnet-edu export")
     run = load_run(asked.folder)
+    if asked.root is not None and run.config.dataset == "walkers":
+        raise ValueError(f"--root {asked.root}: this run was trained on walkers, which lie in no folder. Leave it out.")
     if asked.root is not None:
         run = replace(run, config=replace(run.config, root=asked.root))
     path = ship(run, asked.name, asked.out)
