@@ -158,7 +158,7 @@ def test_the_command_makes_the_file_and_the_card(run: Run, tmp_path: Path, capsy
 def test_a_run_on_data_on_disk_is_exported(
     run: Run, tmp_path: Path, tiny_split: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is scored on its own data set, wherever that lies now, and the card does not say that it knows drawn people."""
+    """It is scored on its own data set, wherever that lies now, and the card says that there were photographs."""
     opened: list[tuple[str, Path | None, bool]] = []
 
     def spy(config: Config, train: bool = True) -> Split:
