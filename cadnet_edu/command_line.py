@@ -171,7 +171,8 @@ def flush() -> None:
         BrokenPipeError, OSError: as ``show`` does.
     """
     with _standard_output():
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is for a program that is started without
+            sys.stdout.flush()
 
 
 @contextlib.contextmanager
@@ -194,7 +195,7 @@ def accept_any_text() -> None:
 
 def discard_unwritable() -> None:
     """Let standard streams that cannot be written lead nowhere, or Python would complain about them when it ends."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except OSError:

@@ -216,3 +216,11 @@ def test_output_that_nobody_takes(tmp_path: Path, line: list[str], unbuffered: s
     assert code == 1
     assert b"No space left on device" in err
     assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another shell")
+def test_without_any_standard_output(tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "CADNET_EDU_CACHE": str(tmp_path)}
+    line = f"{shlex.quote(sys.executable)} -m cadnet_edu data cache >&-"
+    done = subprocess.run(["sh", "-c", line], env=env, stderr=subprocess.PIPE, check=False, timeout=300)
+    assert (done.returncode, done.stderr) == (0, b"")
