@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import glob
 import json
+import shlex
 import sys
-from collections import Counter
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +17,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from cadnet_edu.command_line import (
+    READ_ONLY,
+    REMEDIES,
+    accept_any_text,
+    command,
+    discard_unwritable,
+    flush,
+    read,
+    remedy,
+    show,
+)
 from cadnet_edu.config import Config, profile
 
 if TYPE_CHECKING:
@@ -65,7 +79,13 @@ class Evaluate:
     dataset: str | None = None
     """Score on another data set than the run was trained on."""
     root: Path | None = None
-    """Folder of that data set."""
+    """Folder of that data set, or of the run's own where it has moved."""
+    data_seed: int | None = None
+    """Which random halves (viper, caviar, own), test set (cuhk03) or people (walkers); the run's own without it."""
+    boxes: Literal["detected", "labeled"] | None = None
+    """Of cuhk03; the run's own without it."""
+    pattern: str | None = None
+    """Of own images: how file names say who and where; the run's own without it."""
     mlr: str | None = None
     """Score its MLR version (Sec. 4.4) instead, each query at its own rate; by this construction, such as paper."""
     mlr_seed: int = 0
@@ -76,8 +96,6 @@ class Evaluate:
     """You know that dukemtmc_reid was withdrawn and may use it."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
-    embeddings: bool = True
-    """Keep the vectors in the run's folder, where the next evaluation finds them."""
     devices: int | Literal["auto"] = 1
     """How many of them share the images; auto takes all GPUs."""
 
@@ -89,7 +107,7 @@ class Recover:
     folder: Annotated[Path, tyro.conf.Positional]
     """The --out folder of a training run that has a decoder G."""
     images: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Image files."""
+    """Image files, folders of them, or patterns such as 'photos/*.jpg'."""
     out: Path = Path("recovered")
     """Folder to write into."""
     device: str = "auto"
@@ -105,24 +123,61 @@ class _Chosen:
 
 def train(arguments: Sequence[str]) -> None:
     """``cadnet-edu train``"""
+    from cadnet_edu.checkpoints import load_checkpoint
     from cadnet_edu.methods import method
-    from cadnet_edu.runs import open_split
+    from cadnet_edu.runs import is_finished, open_split
     from cadnet_edu.train import Trainer
 
     chosen = _profile_and_method(arguments)
     default = method(chosen.method, profile(chosen.profile))
-    asked = tyro.cli(Train, args=list(arguments), prog="cadnet-edu train", default=Train(tyro.MISSING, default))
+    asked = read(Train, arguments, "cadnet-edu train", Train(tyro.MISSING, default))
     config, out = asked.config, asked.out
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out {out}: there is a file of that name. Choose another folder.")
+    refuse_more_steps(config, out)
     split = open_split(config)
     trainer = Trainer(config, split, out)
+    if trainer.ranks.from_first(is_finished(out, config)):  # nothing has to be written, so the folder may be read-only
+        trainer.load_state_dict(load_checkpoint(out / "checkpoint.pt"))  # refuses other data
+        say_finished(config, out)
+        return
     with alone_in(out, trainer.ranks):
         go(trainer, split)
 
 
+def refuse_more_steps(config: Config, out: Path) -> None:
+    """Say how to train on when a folder holds a run of the same settings, but for fewer steps.
+
+    Raises:
+        ValueError: when it does.
+    """
+    from dataclasses import replace
+
+    from cadnet_edu.checkpoints import load_checkpoint, refuse_other
+
+    saved = out / "checkpoint.pt"
+    if not saved.exists():
+        return
+    state = load_checkpoint(saved)
+    was = json.loads(state["config"])["steps"]
+    if was < config.steps:
+        refuse_other(state, replace(config, steps=was))
+        raise ValueError(
+            f"{out} holds a run of {was} steps. Its learning rates were planned for {was} steps, so it cannot become a "
+            f"run of {config.steps}. To train its weights further, choose another --out and add: "
+            f"--weights {shlex.quote(str(saved))}"
+        )
+
+
+def say_finished(config: Config, out: Path) -> None:
+    """Say that there is nothing left to train."""
+    say(f"{out} holds this run already, finished after {config.steps} steps.")
+    say(f"next: {command('evaluate', out)}")
+
+
 def go(trainer: Trainer, split: Split) -> None:
     """Train to the end, telling what is done and how long it will take."""
+    from cadnet_edu.data.fingerprint import split_fingerprint
     from cadnet_edu.devices import native_bf16
     from cadnet_edu.files import write_json
     from cadnet_edu.runs import provenance
@@ -132,7 +187,8 @@ def go(trainer: Trainer, split: Split) -> None:
     path = out / "run.json"
 
     def finish() -> None:
-        write_json(path, provenance(config, trainer.seconds, ranks.world, trainer.codes))
+        data = None if config.dataset == "walkers" else split_fingerprint(split)
+        write_json(path, provenance(config, trainer.seconds, ranks.world, trainer.codes, data))
 
     where = str(trainer.device) if ranks.world == 1 else f"{ranks.world} x {trainer.device.type}"
     parameters = sum(p.numel() for p in trainer.net.parameters())
@@ -146,8 +202,7 @@ def go(trainer: Trainer, split: Split) -> None:
         say("this processor only emulates bf16: --precision fp32 would be faster")
     if trainer.resume():
         if trainer.step_number >= config.steps:
-            say(f"{out} holds this run already, finished after {config.steps} steps.")
-            say(f"next: cadnet-edu evaluate {out}")
+            say_finished(config, out)
             if not ranks.from_first(path.exists()):
                 ranks.on_first(finish)
             return
@@ -155,12 +210,16 @@ def go(trainer: Trainer, split: Split) -> None:
         if len(trainer.codes) > 1:
             say(f"note: the training code has changed since this run began ({', then '.join(trainer.codes)})")
     say(f"this will take about {duration(trainer.estimate())}; stop and start again as you like")
-    trainer.fit()
+    try:
+        trainer.fit()
+    except SystemExit:  # SIGTERM
+        say(STOPPED)
+        raise
     ranks.on_first(finish)
     last = trainer.history[-1]
     losses = f"L = {last['L']:.3f}, accuracy {last['accuracy']:.2f}"
     say(f"trained {config.steps} steps in {duration(trainer.seconds)}; {losses}")
-    say(f"next: cadnet-edu evaluate {out}")
+    say(f"next: {command('evaluate', out)}")
 
 
 @contextmanager
@@ -170,49 +229,37 @@ def alone_in(out: Path, ranks: Ranks | None = None) -> Iterator[None]:
     Raises:
         ValueError: when one does.
     """
-    from filelock import FileLock, Timeout
-
     from cadnet_edu.distributed import ALONE
+    from cadnet_edu.locks import Timeout, locked
 
-    lock = FileLock(out / ".lock", timeout=0)
+    held = contextlib.ExitStack()
 
     def take() -> None:
         try:
             out.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            held.enter_context(locked(out / ".lock", "trains into this folder", wait=False))
         except Timeout:
             raise ValueError(
                 f"--out {out}: another process is training into this folder. Choose another folder."
             ) from None
         except OSError as error:
-            raise ValueError(f"--out {out}: cannot be written ({error.strerror}). Choose another folder.") from None
+            raise ValueError(f"--out {out}: cannot be written ({error.strerror}). {remedy(error)}") from None
 
-    (ranks or ALONE).on_first(take)
-    try:
+    with held:
+        (ranks or ALONE).on_first(take)
         yield
-    finally:
-        lock.release()
 
 
 def evaluate(arguments: Sequence[str]) -> None:
     """``cadnet-edu evaluate``"""
-    from dataclasses import replace
-
     from cadnet_edu.devices import choose_precision
     from cadnet_edu.distributed import join
     from cadnet_edu.evaluate import evaluate as score
-    from cadnet_edu.files import write_json
     from cadnet_edu.runs import load_run
 
-    asked = tyro.cli(Evaluate, args=list(arguments), prog="cadnet-edu evaluate")
+    asked = read(Evaluate, arguments, "cadnet-edu evaluate")
     run = load_run(asked.folder)
-    config = run.config
-    if asked.dataset is not None:
-        config = replace(config, dataset=asked.dataset, root=asked.root)
-    elif asked.root is not None:
-        config = replace(config, root=asked.root)
-    if asked.allow_withdrawn:
-        config = replace(config, allow_withdrawn=True)
+    config = data_settings(asked, run.config)
     extra: dict[str, Any] = {}
     if asked.lpips:
         from cadnet_edu.metrics import lpips
@@ -233,7 +280,6 @@ def evaluate(arguments: Sequence[str]) -> None:
         device=ranks.device,
         precision=choose_precision(config.precision, ranks.device, instead=True),
         extra=extra,
-        keep=run.embeddings() if asked.embeddings else None,
         bar=True,
         ranks=ranks,
     )
@@ -243,8 +289,47 @@ def evaluate(arguments: Sequence[str]) -> None:
     about = {**run.provenance, "protocol": asked.protocol, "dataset": config.dataset, "split": split.name}
     about["recovered_by"] = recovered
     result: dict[str, Any] = {"rates": rates, "provenance": about}
-    print(json.dumps(result, indent=2, allow_nan=False) if asked.json else table(rates, recovered))
-    write_json(asked.folder / "evaluation.json", result)
+    text = json.dumps(result, indent=2, allow_nan=False) if asked.json else table(rates, recovered)
+    keep_and_show(asked.folder / "evaluation.json", result, text)
+
+
+def keep_and_show(path: Path, result: dict[str, Any], text: str) -> None:
+    """Write a result, then print it. One that cannot be written is printed all the same.
+
+    Args:
+        path: of the file. In a folder that is read-only, a note says that it is not kept.
+        result: what is written.
+        text: what is printed.
+
+    Raises:
+        OSError: when the file cannot be written for another reason, such as a full disk, or the text not be printed.
+    """
+    from cadnet_edu.files import write_json
+
+    lost: OSError | None = None
+    try:
+        write_json(path, result)
+    except OSError as error:
+        lost = error
+    show(text)
+    if lost is not None and lost.errno not in READ_ONLY:
+        raise lost
+    if lost is not None:
+        say(f"note: {path.parent} is read-only, so these scores are not kept there.")
+
+
+def data_settings(asked: Evaluate, config: Config) -> Config:
+    """A run's settings, with those of the data that the command line gives instead."""
+    from dataclasses import replace
+
+    from cadnet_edu.config import data_named
+
+    if asked.dataset not in (None, config.dataset):
+        named = data_named({}, {"dataset": asked.dataset})  # CADNET_EDU_ROOT says where, but for --root
+        config = replace(config, dataset=asked.dataset, root=named.get("root"))
+    given = {name: getattr(asked, name) for name in ("root", "data_seed", "boxes", "pattern")}
+    allowed = config.allow_withdrawn or asked.allow_withdrawn
+    return replace(config, allow_withdrawn=allowed, **{k: v for k, v in given.items() if v is not None})
 
 
 def rates_to_score(asked: Evaluate) -> tuple[float, ...] | Literal["own"]:
@@ -272,14 +357,14 @@ def split_to_score(asked: Evaluate, config: Config) -> Split:
     from cadnet_edu.runs import open_split
 
     if asked.manifest is None:
-        split = open_split(config)
+        split = open_split(config, train=False)
         return split if asked.mlr is None else construct(split, asked.mlr, asked.mlr_seed)
     if asked.mlr is not None:
         raise ValueError("a manifest says all rates itself: give --manifest or --mlr, not both.")
     if config.root is None:
         raise ValueError(f"{asked.manifest}: say where its images are with --root FOLDER.")
     split = read_manifest(asked.manifest, config.root, verify=True, allow_withdrawn=config.allow_withdrawn)
-    return split.check() if split.train else split
+    return split.check(train=False)
 
 
 def recover(arguments: Sequence[str]) -> None:
@@ -288,25 +373,70 @@ def recover(arguments: Sequence[str]) -> None:
     from cadnet_edu.recover import recover_file
     from cadnet_edu.runs import load_run
 
-    asked = tyro.cli(Recover, args=list(arguments), prog="cadnet-edu recover")
-    if not asked.images:
-        raise ValueError("give at least one image file to recover.")
-    twice = sorted(stem for stem, n in Counter(path.stem for path in asked.images).items() if n > 1)
-    if twice:
-        raise ValueError(f"several images are called {twice[0]!r} and would overwrite each other in {asked.out}.")
+    asked = read(Recover, arguments, "cadnet-edu recover")
+    images = image_files(asked.images)
+    refuse_same_names(images, asked.out)
     run = load_run(asked.folder)
     if run.net.G is None:
         method = run.config.method
         raise ValueError(f"{asked.folder}: a {method} run has no decoder G and recovers nothing. Take a cadnet run.")
     device = choose_device(asked.device)
     net, failed = run.net.to(device), []
-    for path in asked.images:
+    for path in images:
         try:
             say(f"{path} -> {recover_file(net.recover, path, asked.out, net.size, device)}")
         except ValueError as error:
             failed.append(str(error))
     if failed:
         raise ValueError("\n".join(failed))
+
+
+def image_files(given: Sequence[Path]) -> list[Path]:
+    """The image files that a command line means, each once.
+
+    Args:
+        given: files; folders, which stand for the images in them; and patterns that no shell has expanded.
+
+    Raises:
+        ValueError: when there is none, or none in a folder or for a pattern.
+    """
+    from cadnet_edu.data.folders.own import OPENABLE
+
+    if not given:
+        raise ValueError("give at least one image file, or a folder of images, to recover.")
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            here = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+            images = [p for p in here if p.suffix.lower() in OPENABLE]
+            if not images:
+                raise ValueError(f"{path}: no image ({', '.join(OPENABLE)}) lies in this folder.")
+            if len(images) < len(here):
+                say(f"{path}: {len(here) - len(images)} files that are no images by their names are left out")
+        elif glob.has_magic(str(path)) and not path.exists():
+            images = sorted(p for p in map(Path, glob.glob(str(path), recursive=True)) if p.is_file())
+            if not images:
+                raise ValueError(f"{path}: no file matches this pattern.")
+        else:
+            images = [path]
+        found += images
+    return list(dict.fromkeys(found))
+
+
+def refuse_same_names(images: Sequence[Path], out: Path) -> None:
+    """Refuse images whose results would overwrite each other, also on disks that ignore the case of names.
+
+    Raises:
+        ValueError: which names two of them.
+    """
+    seen: dict[str, Path] = {}
+    for path in images:
+        other = seen.setdefault(unicodedata.normalize("NFC", path.stem).casefold(), path)
+        if other is not path:
+            raise ValueError(
+                f"{other} and {path} would overwrite each other in {out}: both results are called {path.stem!r}, but "
+                "perhaps for upper and lower case. Rename one, or recover them one by one, each with its own --out."
+            )
 
 
 def data(arguments: Sequence[str]) -> None:
@@ -374,6 +504,8 @@ def duration(seconds: float) -> str:
 
 def table(rates: dict[str, dict[str, Any]], recovered: str) -> str:
     """Scores by rate as a table to read."""
+    from cadnet_edu.metrics import unmatched_note
+
     names = ("rank1", "rank5", "rank10", "mAP", "psnr", "ssim", "lpips")
     columns = [name for name in names if any(name in row for row in rates.values())]
 
@@ -382,7 +514,8 @@ def table(rates: dict[str, dict[str, Any]], recovered: str) -> str:
 
     lines = ["  r  " + "".join(f"{name:>8}" for name in columns)]
     lines += [f"{r:>4} " + "".join(cell(name, row.get(name)) for name in columns) for r, row in rates.items()]
-    return "\n".join(lines) + f"\nimage quality of: {recovered}"
+    lines += [f"image quality of: {recovered}", unmatched_note(rates)]
+    return "\n".join(filter(None, lines))
 
 
 def say(text: str) -> None:
@@ -393,14 +526,27 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def complain(command: str, text: str) -> None:
+def complain(name: str, text: str) -> None:
     """What went wrong, from whichever process it went wrong in."""
     from cadnet_edu.distributed import my_rank
 
     where = f" (process {my_rank()})" if my_rank() else ""
-    print(f"cadnet-edu {command}{where}: {text}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"cadnet-edu {name}{where}: {text}", file=sys.stderr)
 
 
+def not_enough_memory(error: BaseException) -> bool:
+    """Whether an error says that memory has run out, on the processor or on a GPU."""
+    import torch
+
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+STOPPED = "\nstopped. The same command goes on from the last checkpoint."
+MORE_MEMORY = {
+    "train": "Take a batch in parts (--accumulate 2) or smaller images (--height, --width).",
+    "evaluate": "Share the images among several GPUs (--devices), or end other programs.",
+}
 COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "train": train, "evaluate": evaluate, "recover": recover, "reproduce": reproduce, "export": export,
     "plan": plan, "data": data,
@@ -409,36 +555,58 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; a mistake of the user's ends in a sentence, never in a traceback."""
+    accept_any_text()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            code = run_command(arguments)
+        except SystemExit as stop:  # --help, and options that do not exist
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        flush()
+        return code
+    except (Exception, KeyboardInterrupt) as error:
+        return explain(arguments[0] if arguments else "", error)
+    finally:
+        discard_unwritable()
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run the command that comes first; without one, list all."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(USAGE)
+        show(USAGE)
         return 0 if arguments else 2
     if arguments[0] not in COMMANDS:
         print(f"cadnet-edu: there is no command {arguments[0]!r}.\n\n{USAGE}", file=sys.stderr)
         return 2
-    import torch
+    return COMMANDS[arguments[0]](arguments[1:]) or 0
 
+
+def explain(name: str, error: BaseException) -> int:
+    """Say in a sentence what went wrong, and return the exit code.
+
+    Args:
+        name: the command's.
+        error: what it raised. One that is no mistake of the user's is raised again.
+    """
     from cadnet_edu.train import TrainingStopped
 
-    try:
-        return COMMANDS[arguments[0]](arguments[1:]) or 0
-    except (ValueError, TrainingStopped) as error:
-        complain(arguments[0], str(error))
+    if isinstance(error, BrokenPipeError):
+        return 141  # as of a program that SIGPIPE ends: whoever read the output has enough
+    if isinstance(error, ValueError | TrainingStopped):
+        complain(name, str(error))
         return 2
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        complain(arguments[0], f"{where}{error.strerror or error}")
-        return 1
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-            raise
-        complain(arguments[0], "there is not enough memory. Take a batch in parts (--accumulate 2) or smaller images.")
-        return 1
-    except KeyboardInterrupt:
-        stoppable = arguments[0] in ("train", "reproduce")
-        goes_on = " The same command goes on from the last checkpoint." if stoppable else ""
-        say(f"\nstopped.{goes_on}")
+    if isinstance(error, KeyboardInterrupt):
+        say(STOPPED if name in ("train", "reproduce") else "\nstopped.")
         return 130
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        cure = f". {remedy(error)}" if error.filename and error.errno in REMEDIES else ""
+        complain(name, f"{where}{error.strerror or error}{cure}")
+        return 1
+    if not_enough_memory(error):
+        complain(name, f"there is not enough memory. {MORE_MEMORY.get(name, 'End other programs.')}")
+        return 1
+    raise error
 
 
 if __name__ == "__main__":

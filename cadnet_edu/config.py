@@ -15,6 +15,8 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from cadnet_edu.command_line import expand
+
 
 def number(name: str, value: Any) -> None:
     """Refuse what is no finite number.
@@ -84,7 +86,7 @@ class Config:
 
     # Networks
     backbone: Literal["resnet50", "resnet18", "slim"] = "resnet50"  # Sec. 4.1
-    weights: str = "imagenet"  # Sec. 4.1: "imagenet", "none", or a local weights file
+    weights: str = "imagenet"  # Sec. 4.1: "imagenet", "none", or a local file: a backbone's weights, or a run's
     last_stride: Literal[1, 2] = 2  # ours: 2 is ResNet-50 as published; 1 doubles the size of f
     features: Literal["joint", "f", "g"] = "joint"  # Sec. 3.3: v = [f, g]; "f only" and "g only" of Table 1
     backbone_width: int = 64  # channels of the first stage; ResNet-50 has 64
@@ -184,7 +186,9 @@ class Config:
             number("a rate", rate)
         object.__setattr__(self, "rates", tuple(float(r) for r in self.rates))
         if self.root is not None:
-            object.__setattr__(self, "root", Path(self.root))
+            object.__setattr__(self, "root", expand(Path(self.root)))
+        if isinstance(self.weights, str) and self.weights.startswith("~"):
+            object.__setattr__(self, "weights", str(expand(Path(self.weights))))
         if not isinstance(self.lam, LossWeights):
             raise ValueError(f"lam = {self.lam!r}: give LossWeights(adv_DF=..., rec=..., adv_DI=...).")
 

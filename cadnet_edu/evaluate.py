@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +16,6 @@ from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.devices import autocast
 from cadnet_edu.distributed import ALONE, Ranks
-from cadnet_edu.embeddings import Embeddings
 from cadnet_edu.metrics import Distances, psnr, retrieval, ssim
 from cadnet_edu.protocol import Meaning
 
@@ -68,28 +66,6 @@ def chunks(
         done(len(x))
 
 
-def vectors(
-    model: Model,
-    images: Tensor,
-    r: float | Tensor = 1,
-    batch_size: int = 128,
-    device: torch.device | str = "cpu",
-    precision: str = "fp32",
-    done: Callable[[int], Any] = nobody,
-) -> Iterator[Tensor]:
-    """One vector for each image, a batch at a time: what ``embed`` gives at once.
-
-    Args:
-        model, images, r, batch_size, device, precision: see ``embed``.
-        done: told of each batch how many images it had.
-    """
-    device = torch.device(device)
-    for x in chunks(images, r, batch_size, device, done):
-        with torch.inference_mode(), asked(model), autocast(device, precision):
-            u = model(x).float().cpu()
-        yield u
-
-
 def embed(
     model: Model,
     images: Tensor,
@@ -120,10 +96,13 @@ def embed(
     """
     if not len(images):
         raise ValueError("there is no image to embed.")
-    mine = ranks.share(len(images))
+    device, mine = torch.device(device), ranks.share(len(images))
     r = r[mine] if isinstance(r, Tensor) and r.ndim else r
-    u = torch.cat(list(vectors(model, images[mine], r, batch_size, device, precision, done)))
-    return ranks.together(u, len(images))
+    found = []
+    for x in chunks(images[mine], r, batch_size, device, done):
+        with torch.inference_mode(), asked(model), autocast(device, precision):
+            found.append(model(x).float().cpu())
+    return ranks.together(torch.cat(found), len(images))
 
 
 @torch.inference_mode()
@@ -190,7 +169,6 @@ def evaluate(
     quality: bool = True,
     extra: dict[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
     meaning: Meaning | None = None,
-    keep: Embeddings | None = None,
     bar: bool = False,
     ranks: Ranks = ALONE,
 ) -> dict[str, dict[str, Any]]:
@@ -211,9 +189,8 @@ def evaluate(
         quality: whether to score image quality as well.
         extra: more image scores, such as LPIPS.
         meaning: of single-shot, see ``cadnet_edu.metrics.single_shot_cmc``; without it the choice below.
-        keep: where vectors are kept and found again; it must know by its version which model this is.
         bar: show a progress bar when it takes a while.
-        ranks: the processes that share the images out, see ``embed``. Several of them keep no vectors.
+        ranks: the processes that share the images out, see ``embed``.
 
     Returns:
         ``{"4": {"rank1": .., "rank5": .., "rank10": .., "mAP": .., "queries": .., "unmatched": .., "psnr": ..,
@@ -248,22 +225,13 @@ def evaluate(
     total = n_g + len(asked_rates) * n_q * (2 if quality else 1)
     results: dict[str, dict[str, Any]] = {}
     with tqdm(total=total, desc="Evaluating", unit="image", disable=not (bar and ranks.first), delay=2) as progress:
-        ask = {"batch_size": batch_size, "device": device, "precision": precision, "done": progress.update}
-
-        def vectors_of(part: Sequence[Sample], images: Tensor, r: float | Tensor) -> Tensor:
-            if keep is None or ranks.world > 1:
-                return embed(model, images, r, ranks=ranks, **ask)
-            before = progress.n
-            how = [*size, r.tolist() if isinstance(r, Tensor) else r, precision, torch.device(device).type]
-            found = keep.get(part, how, partial(vectors, model, images, r, **ask))
-            progress.update(before + len(images) - progress.n)  # all of them at once when they were kept
-            return found
-
-        g = vectors_of(split.gallery, gallery, g_rates if own else 1)
+        ask: dict[str, Any] = {"batch_size": batch_size, "device": device, "precision": precision}
+        ask |= {"done": progress.update, "ranks": ranks}
+        g = embed(model, gallery, g_rates if own else 1, **ask)
         for name, r in asked_rates.items():
-            q = vectors_of(split.query, query, r)
+            q = embed(model, query, r, **ask)
             scores: dict[str, Any] = dict(retrieval(Distances(q, g), q_pids, g_pids, q_cams, g_cams, protocol, meaning))
             if quality:
-                scores |= image_quality(recover, query, r, extra=extra, ranks=ranks, **ask)
+                scores |= image_quality(recover, query, r, extra=extra, **ask)
             results[name] = scores
     return results

@@ -73,7 +73,10 @@ def pretrained(name: str = "cadnet", folder: Path | None = None) -> Pretrained:
             about = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ValueError(f"{path}: damaged, its weights cannot be read ({error}). Install the package again.") from None
+        raise ValueError(
+            f"{path}: damaged, its weights cannot be read ({error}). Export it again, or, for "
+            "one that came with the package, install the package again."
+        ) from None
     if about.get("format") != FORMAT:
         raise ValueError(f"{path}: a safetensors file, but not one that `export` of this package wrote.")
     config = Config.from_dict(json.loads(about["config"]))
@@ -148,7 +151,7 @@ def export(
         the file.
 
     Raises:
-        ValueError: for another name, or when all files in the folder together were more than 10 MB.
+        ValueError: for another name, or when all files in the package's folder together were more than 10 MB.
     """
     from safetensors.torch import save
 
@@ -165,10 +168,11 @@ def export(
     content = save(halved(net), about)
     path = folder / f"{name}.safetensors"
     others = sum(p.stat().st_size for p in folder.glob("*.safetensors") if p != path)
-    if others + len(content) > LARGEST:
+    if folder.resolve() == WEIGHTS.resolve() and others + len(content) > LARGEST:
         raise ValueError(
             f"{name}: {len(content) / 2**20:.1f} MB and {others / 2**20:.1f} MB of other networks in {folder} are more "
-            f"than the {LARGEST / 2**20:.0f} MB that the package may carry. Use a narrower network."
+            f"than the {LARGEST / 2**20:.0f} MB that the package may carry. Choose another folder (--out), or train a "
+            "narrower network."
         )
     return write_atomically(path, lambda file: file.write(content))
 
@@ -179,15 +183,17 @@ def model_card(made: list[Pretrained]) -> str:
     Args:
         made: the networks.
     """
-    lines = [CARD]
+    photographed = sorted({one.config.dataset for one in made} - {"walkers"})
+    lines = [CARD.format(about=PHOTOGRAPHED.format(", ".join(photographed)) if photographed else DRAWN)]
     for one in made:
+        size = f" size {one.config.size}" if one.config.dataset == "walkers" else ""
         about, budget = one.record.get("provenance", {}), one.record.get("budget", {})
         lines += [
             f"## `{one.name}`",
             "",
             f"Method `{one.config.method}` at profile `{one.config.profile}`, seed {one.config.seed}: "
             f"{one.config.backbone}, images {one.config.height} x {one.config.width}, {one.config.steps} steps on "
-            f"`{one.config.dataset}` size {one.config.size}, losses {one.config.lam}. "
+            f"`{one.config.dataset}`{size}, losses {one.config.lam}. "
             f"Trained in {budget.get('wall_seconds')} s on {about.get('device')}, code {about.get('code')}, commit "
             f"{about.get('commit')}, {about.get('date')}.",
             "",
@@ -205,14 +211,19 @@ def _card_row(r: str, scores: dict[str, Any]) -> str:
     return f"| {r} | {' | '.join(cells)} |"
 
 
+DRAWN = """\
+- **Data.** Walkers, the drawn pedestrians of this package. No photograph and no real person was used.
+- **Use.** Teaching and experiments. They know drawn people only: on photographs their answers mean nothing, and they
+  must not be used to identify anybody."""
+PHOTOGRAPHED = """\
+- **Data.** Photographs of people ({}), on whose terms their use depends; those of `walkers` are drawn.
+- **Use.** Teaching and experiments. They must not be used to identify anybody."""
 CARD = """# Trained networks that come with `cadnet_edu`
 
 Small CAD-Nets for the chapters of the book and for Colab, so that a reader meets a trained network at once. Written by
 `cadnet_edu.pretrained.export`, read by `cadnet_edu.pretrained.pretrained(name)`.
 
-- **Data.** Walkers, the drawn pedestrians of this package. No photograph and no real person was used.
-- **Use.** Teaching and experiments. They know drawn people only: on photographs their answers mean nothing, and they
-  must not be used to identify anybody.
+{about}
 - **Licence.** MIT, as the package.
 - **Format.** safetensors, float16; settings, record and losses in the file's metadata. D_F and D_I are left out.
 

@@ -23,7 +23,6 @@ from cadnet_edu.data.fingerprint import data_fingerprint, describe, split_finger
 from cadnet_edu.data.samples import Split
 from cadnet_edu.devices import choose_device, choose_precision
 from cadnet_edu.distributed import join
-from cadnet_edu.embeddings import Embeddings
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.files import read_json, write_json
 from cadnet_edu.locks import locked
@@ -66,16 +65,11 @@ class Run:
             (self.config.height, self.config.width),
             device=device,
             precision=precision,
-            **{"keep": self.embeddings(), **more},
+            **more,
         )
         if keep:
             write_json(path, results)
         return results
-
-    def embeddings(self) -> Embeddings:
-        """Where this run's vectors are kept; other weights or other code find none of them."""
-        version = [weights_version(self.net), code_version(None), torch.__version__]
-        return Embeddings(self.folder / "embeddings", hashlib.sha256(json.dumps(version).encode()).hexdigest()[:12])
 
 
 def _named(value: Any) -> str:

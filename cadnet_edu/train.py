@@ -36,6 +36,7 @@ from cadnet_edu.files import append_line, write_atomically, write_json
 from cadnet_edu.models.cadnet import CADNet, Output
 from cadnet_edu.objective import discriminator_terms, generator_terms, total
 from cadnet_edu.signals import StopSignals
+from cadnet_edu.start import start_from, weights_of_a_run
 from cadnet_edu.versions import code_version
 
 
@@ -47,7 +48,12 @@ def build_network(config: Config, identities: int) -> CADNet:
     """The network that a configuration describes; parts that no loss would train are not built."""
     with torch.random.fork_rng():  # the random numbers of whoever asks stay as they are
         torch.manual_seed(config.seed)
-        return _network(config, identities)
+        state = weights_of_a_run(config.weights)
+        if state is None:
+            return _network(config, identities)
+        net = _network(replace(config, weights="none"), identities)
+        start_from(net, state, config.weights)
+        return net
 
 
 def _network(config: Config, identities: int) -> CADNet:
@@ -179,6 +185,17 @@ class Trainer:
         net = build_network(config, len(self.pids))
         ranks.join_batchnorm(net)
         net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.prepare(config, net, precision, ranks)
+        self.data = describe(split.train)
+        self.identity, self.codes = identity(config), [code_version()]
+        self.seconds = 0.0
+        self.history: list[Record] = []
+        self._sums: dict[str, Tensor] = {}
+        self._summed = 0
+        self._begun = False
+
+    def prepare(self, config: Config, net: CADNet, precision: str, ranks: Ranks) -> None:
+        """What a step needs besides a batch: a network, an optimiser for each side, and where and how to compute."""
         self.config, self.net, self.precision = config, net, precision
         self.ranks, self.device = ranks, ranks.device
         # Each part of a batch has its share of the images that D_I sees: the same images however many parts there are.
@@ -190,13 +207,6 @@ class Trainer:
         fp16 = precision == "fp16"
         self.scaler_G, self.scaler_D = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
         self.step_number = 0
-        self.data = describe(split.train)
-        self.identity, self.codes = identity(config), [code_version()]
-        self.seconds = 0.0
-        self.history: list[Record] = []
-        self._sums: dict[str, Tensor] = {}
-        self._summed = 0
-        self._begun = False
 
     def _optimiser(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
         c = self.config

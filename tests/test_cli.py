@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
 import os
+import re
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +23,8 @@ import torch
 from commands import Said, cli
 from PIL import Image
 
-from cadnet_edu.__main__ import COMMANDS, alone_in, duration, gpu_hint
+from cadnet_edu import files
+from cadnet_edu.__main__ import COMMANDS, Evaluate, alone_in, data_settings, duration, gpu_hint, image_files, main
 from cadnet_edu.checkpoints import load_checkpoint, read_history
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data import load_split
@@ -177,19 +182,134 @@ def test_evaluate_on_another_data_set_of_the_same_layout(copied: Path, market: P
         assert json.loads(cli("evaluate", copied, "--rates", 2, "--json", *arguments).out)["rates"] == first
 
 
-def test_another_protocol_asks_the_network_nothing(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cadnet_edu.models.cadnet import CADNet
+def read_only(monkeypatch: pytest.MonkeyPatch, number: int = errno.EROFS) -> None:
+    """Let no file be written through ``write_atomically``, and no lock be taken."""
 
-    first = json.loads(cli("evaluate", copied, "--rates", 1, 4, "--json").out)["rates"]
-    embed = CADNet.embed
-    monkeypatch.setattr(CADNet, "embed", lambda self, x: pytest.fail("asked again"))
-    said = cli("evaluate", copied, "--rates", 1, 4, "--protocol", "market1501", "--json")
+    def refuse(path: Any, write: Any) -> None:
+        raise OSError(number, f"cannot write into {path} ({os.strerror(number)})")
+
+    monkeypatch.setattr(files, "write_atomically", refuse)
+    monkeypatch.setattr("cadnet_edu.train.write_atomically", refuse)
+    monkeypatch.setattr("filelock.FileLock.acquire", lambda self: pytest.fail("a lock in a read-only folder"))
+
+
+def test_a_run_in_a_read_only_folder_is_scored(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = cli("evaluate", copied, "--rates", 4).out
+    (copied / "evaluation.json").unlink()
+    read_only(monkeypatch)
+    said = cli("evaluate", copied, "--rates", 4)
+    assert (said.code, said.out) == (0, wanted)
+    assert f"note: {copied} is read-only, so these scores are not kept there." in said.err
+    read_only(monkeypatch, errno.ENOSPC)  # and a full disk, which is an error, loses no score either
+    said = cli("evaluate", copied, "--rates", 4)
+    assert (said.code, said.out) == (1, wanted)
+    assert "No space left on device" in said.err
+
+
+def test_a_finished_run_in_a_read_only_folder_says_so(
+    copied: Path, market: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in copied.iterdir()}
+    read_only(monkeypatch)
+    said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", copied)
     assert said.code == 0, said.err
-    assert json.loads(said.out)["rates"]["4"]["mAP"] == first["4"]["mAP"]
-    monkeypatch.setattr(CADNet, "embed", embed)
-    shutil.rmtree(copied / "embeddings")
-    assert json.loads(cli("evaluate", copied, "--rates", 1, 4, "--json", "--no-embeddings").out)["rates"] == first
-    assert not (copied / "embeddings").exists()
+    assert "holds this run already, finished after 4 steps" in said.err
+    assert {path: path.stat().st_mtime_ns for path in copied.iterdir()} == before
+
+
+def test_scores_are_kept_when_nobody_reads_them(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise self.error
+
+    for error, code, told_of in ((BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
+                                 (OSError(errno.ENOSPC, "No space left on device"), 1, "standard output cannot be")):
+        Gone.error = error  # type: ignore[attr-defined]
+        err = io.StringIO()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", Gone())
+            patch.setattr(sys, "stderr", err)
+            assert main(["evaluate", str(copied), "--rates", "4", "--json"]) == code
+        assert told_of in err.getvalue()
+        assert bool(err.getvalue()) == bool(told_of)
+        assert list(json.loads((copied / "evaluation.json").read_text())["rates"]) == ["4"]
+        (copied / "evaluation.json").unlink()
+
+
+def test_evaluate_takes_the_options_of_every_data_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = Config(dataset="own", root=tmp_path, pattern="{pid}_{camera}_*", data_seed=3)
+
+    def made(**options: Any) -> tuple[Any, ...]:
+        c = data_settings(Evaluate(tmp_path, **options), config)
+        return c.dataset, c.root, c.pattern, c.boxes, c.data_seed, c.allow_withdrawn
+
+    assert made() == ("own", tmp_path, "{pid}_{camera}_*", "detected", 3, False)
+    assert made(root=Path("x"), pattern="{pid}/*") == ("own", Path("x"), "{pid}/*", "detected", 3, False)
+    assert made(dataset="own", data_seed=0)[:2] == ("own", tmp_path)
+    assert made(dataset="cuhk03", root=Path("x"), boxes="labeled")[:4:3] == ("cuhk03", "labeled")
+    assert made(dataset="viper")[:2] == ("viper", None)  # and not the folder of another set
+    monkeypatch.setenv("CADNET_EDU_ROOT", "/there")
+    assert made(dataset="viper")[:2] == ("viper", Path("/there"))
+    assert made(dataset="dukemtmc_reid", allow_withdrawn=True)[-1] is True
+
+
+def test_no_training_part_is_needed_to_be_scored(copied: Path, market: Path, tmp_path: Path) -> None:
+    wanted = json.loads(cli("evaluate", copied, "--rates", 1, "--json").out)["rates"]["1"]
+    table = tmp_path / "all.csv"
+    assert cli("data", "manifest", "market1501", "--root", market, "--out", table).code == 0
+    lines = table.read_text().splitlines(keepends=True)
+    (tmp_path / "test.csv").write_text("".join(line for line in lines if ",train," not in line))
+    said = cli("evaluate", copied, "--manifest", tmp_path / "test.csv", "--root", market, "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["rates"]["mlr"]["psnr"] == wanted["psnr"]
+    whole = load_split("market1501", market)
+    rest = Split((), whole.query, whole.gallery)
+    assert rest.check(train=False) is rest
+    with pytest.raises(ValueError, match="the train part holds no image"):
+        rest.check()
+
+
+def test_lists_of_rates_as_people_write_them(copied: Path) -> None:
+    for rates in (("--rates", 1, "--rates", 4), ("--rates", "1,4"), ("--rates=1,4",)):
+        said = cli("evaluate", copied, *rates, "--json")
+        assert said.code == 0, said.err
+        assert list(json.loads(said.out)["rates"]) == ["1", "4"]
+    told(cli("evaluate", copied, "--rates", -1), "down-sampling rate, each 1 or more")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="another shell")
+def test_the_next_command_can_be_pasted(market: Path, tmp_path: Path) -> None:
+    out = tmp_path / "My Drive (1)" / "a 'run' [2026]"
+    arguments = ("train", *TINY, "--dataset", "market1501", "--root", market, "--out", out)
+    for _ in range(2):  # trained, and found finished
+        line = re.search(r"^next: (.*)$", cli(*arguments).err, re.MULTILINE)
+        assert line is not None
+        assert shlex.split(line[1]) == ["cadnet-edu", "evaluate", str(out)]
+    said = cli("data", "walkers", "--size", "S", "--height", 64, "--width", 32, "--out", tmp_path / "a b")
+    line = re.search(r"^next: (.*)$", said.err, re.MULTILINE)
+    assert line is not None
+    assert str(tmp_path / "a b") in shlex.split(line[1])
+
+
+def test_a_finished_run_is_trained_further_from_its_weights(copied: Path, market: Path, tmp_path: Path) -> None:
+    """The option that the message names works, and starts where the run ended."""
+    from cadnet_edu.train import build_network
+
+    data = ("--dataset", "market1501", "--root", market)
+    before = (copied / "checkpoint.pt").read_bytes()
+    more = (*TINY, "--steps", 8)
+    said = cli("train", *more, *data, "--out", copied)
+    told(said, "holds a run of 4 steps", "choose another --out")
+    assert (copied / "checkpoint.pt").read_bytes() == before
+    option, weights = shlex.split(said.err.split("add: ")[1])
+    assert (option, weights) == ("--weights", str(copied / "checkpoint.pt"))
+    said = cli("train", *more, *data, "--out", tmp_path / "further", option, weights)
+    assert said.code == 0, said.err
+    state = load_checkpoint(copied / "checkpoint.pt")
+    config = Config.from_dict(json.loads((tmp_path / "further" / "config.json").read_text()))
+    net = build_network(config, len(state["pids"])).state_dict()
+    assert all(torch.equal(net[name], value) for name, value in state["net"].items())
+    assert cli("evaluate", tmp_path / "further", "--rates", 1).code == 0
 
 
 def test_a_stopped_run_is_scored_as_it_is_and_says_so(copied: Path) -> None:
@@ -352,7 +472,40 @@ def test_recover_refuses_to_overwrite_one_result_by_another(trained: Path, tmp_p
         (tmp_path / folder).mkdir()
         Image.new("RGB", (8, 16)).save(tmp_path / folder / "0001.png")
     said = cli("recover", trained, tmp_path / "a" / "0001.png", tmp_path / "b" / "0001.png", "--out", tmp_path / "out")
-    told(said, "several images are called '0001'", "overwrite")
+    told(said, "0001.png would overwrite each other", "--out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_recover_takes_folders_and_patterns(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    photos, sub = tmp_path / "photos", tmp_path / "photos" / "more"
+    sub.mkdir(parents=True)
+    for path in (photos / "a.JPG", photos / "b.png", photos / "._a.JPG", sub / "c.png", photos / "d [1].png"):
+        Image.new("RGB", (8, 16)).save(path, "PNG")
+    (photos / "notes.txt").write_text("")
+    (tmp_path / "x.jpg").mkdir()
+
+    def names(*given: str) -> list[str]:
+        return [path.name for path in image_files([Path(each) for each in given])]
+
+    assert names("photos") == ["a.JPG", "b.png", "d [1].png"]
+    assert names("photos/*.png", "photos/b.png") == ["b.png", "d [1].png"]
+    assert names("photos/**/*.png") == ["b.png", "d [1].png", "c.png"]
+    assert names("photos/d [1].png") == ["d [1].png"]  # a file of that name is no pattern
+    assert names("photos/missing.png") == ["missing.png"]
+    said = cli("recover", trained, "photos", "photos/m*/*.png", "--out", "out")
+    assert said.code == 0, said.err
+    assert len(list((tmp_path / "out").glob("*.recovered.png"))) == 4
+    told(cli("recover", trained, "photos/*.gif"), "photos/*.gif: no file matches this pattern")
+    told(cli("recover", trained, "x.jpg"), "no image (.jpg", "lies in this folder")
+
+
+@pytest.mark.parametrize("names", [("Anna.jpg", "anna.png"), ("\u00fc.png", "u\u0308.jpg"), ("SS.png", "ß.png")])
+def test_names_that_are_one_on_other_disks_are_refused(trained: Path, tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in names:
+        Image.new("RGB", (8, 16)).save(tmp_path / name)
+    said = cli("recover", trained, *(tmp_path / name for name in names), "--out", tmp_path / "out")
+    told(said, names[0], names[1], "overwrite each other", "its own --out")
     assert not (tmp_path / "out").exists()
 
 

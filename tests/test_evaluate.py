@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from cadnet_edu.data.resolution import degrade, mlr
 from cadnet_edu.data.samples import Sample, Split, load_images
@@ -253,3 +255,18 @@ def test_queries_without_a_match_are_a_sentence(tiny_split: Split) -> None:
     strangers = tuple(Sample(s.image, s.pid + 1000, s.camera) for s in tiny_split.query)
     with pytest.raises(ValueError, match="right answer in the gallery"):
         evaluate(mean_colours, Split(tiny_split.train, strangers, tiny_split.gallery), (2,), size=SIZE)
+
+
+def test_a_bar_shows_how_many_images_are_done(
+    tiny_split: Split, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("cadnet_edu.evaluate")
+    monkeypatch.setattr(module, "tqdm", lambda **options: tqdm(**{**options, "delay": 0, "mininterval": 0}))
+    evaluate(mean_colours, tiny_split, (1, 4), size=SIZE, batch_size=4)
+    assert capsys.readouterr().err == ""  # none without bar=True
+    n, m = len(tiny_split.query), len(tiny_split.gallery)
+    for quality, total in ((False, m + 2 * n), (True, m + 4 * n)):
+        evaluate(mean_colours, tiny_split, (1, 4), size=SIZE, batch_size=4, bar=True, quality=quality)
+        last = capsys.readouterr().err.strip().split("\r")[-1]
+        assert "Evaluating: 100%" in last
+        assert f"{total}/{total}" in last

@@ -14,10 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cadnet_edu"
 
 FLOORS: list[list[str]] = [
+    ["command_line"],
     ["config", "files", "locks", "signals", "devices", "distances", "versions"],
     ["distributed", "protocol", "lpips_weights", "intervals", "losses", "data", "models",
      "figures", "exercises"],
-    ["checkpoints", "image_metrics", "embeddings", "check", "widgets"],
+    ["checkpoints", "image_metrics", "check", "start", "widgets"],
     ["metrics", "objective"],
     ["evaluate", "train", "analysis", "notebook"],
     ["recover", "runs", "methods", "records", "pretrained"],

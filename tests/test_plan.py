@@ -281,11 +281,6 @@ def test_advice_leaves_out_what_cannot_be_shared_out() -> None:
     assert not [c.what for c in advice(parts, False) if "identities" in c.what]
 
 
-def test_a_cheap_beginning_makes_no_run_smaller() -> None:
-    whole, later = (plan(tiny(recover_first=n), "l4") for n in (0, 5))
-    assert (later.memory, later.flops) == (whole.memory, whole.flops)
-
-
 def test_fewer_labels_make_a_smaller_classifier() -> None:
     every, half = (plan(tiny(labelled=share), "t4").parameters["C"] for share in (1.0, 0.5))
     assert half < 0.6 * every

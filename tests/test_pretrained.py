@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from cadnet_edu import pretrained as module
 from cadnet_edu import runs
 from cadnet_edu.__main__ import main
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, LossWeights, profile
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.experiments import ship
@@ -23,6 +23,7 @@ from cadnet_edu.methods import method
 from cadnet_edu.pretrained import LARGEST, WEIGHTS, export, model_card, names, pretrained
 from cadnet_edu.records import Records, committed_folders
 from cadnet_edu.runs import Run, open_split, train_or_load
+from cadnet_edu.train import build_network
 
 ROOT = Path(__file__).parents[1]
 TINY = dict(height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4, identities=3,
@@ -31,14 +32,14 @@ TINY = dict(height=32, width=16, backbone_width=4, decoder_width=2, discriminato
 
 @pytest.fixture(autouse=True)
 def _own_world(tiny_split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "open_split", lambda config: tiny_split)
-    monkeypatch.setattr(ship, "open_split", lambda config: tiny_split)
+    monkeypatch.setattr(runs, "open_split", lambda config, train=True: tiny_split)
+    monkeypatch.setattr(ship, "open_split", lambda config, train=True: tiny_split)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, tiny_split: Split) -> Run:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "open_split", lambda config: tiny_split)
+        patch.setattr(runs, "open_split", lambda config, train=True: tiny_split)
         folder = tmp_path_factory.mktemp("run")
         return train_or_load(method("cadnet", profile("smoke", **TINY)), folder=folder)  # type: ignore[arg-type]
 
@@ -111,11 +112,13 @@ def test_mistakes_are_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
         pretrained("other", tmp_path)
     with pytest.raises(ValueError, match="letters, digits"):
         export(run.net, run.config, {}, [], "../tiny", tmp_path)
+    monkeypatch.setattr(module, "WEIGHTS", tmp_path)
     monkeypatch.setattr(module, "LARGEST", 1.5 * (tmp_path / "tiny.safetensors").stat().st_size)
     export(run.net, run.config, {}, [], "tiny", tmp_path)  # it replaces itself
     with pytest.raises(ValueError, match="than the 0 MB that the package may carry"):
         export(run.net, run.config, {}, [], "second", tmp_path)
     assert names(tmp_path) == ["tiny"]
+    export(run.net, run.config, {}, [], "second", tmp_path / "elsewhere")  # a folder of one's own has no limit
 
 
 def test_damaged_and_foreign_files_are_told(run: Run, tmp_path: Path) -> None:
@@ -150,6 +153,60 @@ def test_the_command_makes_the_file_and_the_card(run: Run, tmp_path: Path, capsy
     assert names(tmp_path) == ["mine"]
     assert "model card" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "nowhere"), "--out", str(tmp_path)]) == 2
+
+
+def test_a_run_on_data_on_disk_is_exported(
+    run: Run, tmp_path: Path, tiny_split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is scored on its own data set, wherever that lies now, and the card says that there were photographs."""
+    opened: list[tuple[str, Path | None, bool]] = []
+
+    def spy(config: Config, train: bool = True) -> Split:
+        opened.append((config.dataset, config.root, train))
+        return tiny_split
+
+    monkeypatch.setattr(ship, "open_split", spy)
+    on_disk = replace(run, config=replace(run.config, dataset="market1501", root=Path("/data/market")))
+    monkeypatch.setattr(ship, "load_run", lambda folder: on_disk)
+    assert main(["export", "run", "--name", "mine", "--out", str(tmp_path)]) == 0
+    assert main(["export", "run", "--name", "mine", "--out", str(tmp_path), "--root", "/moved"]) == 0
+    assert opened == [("market1501", Path("/data/market"), False), ("market1501", Path("/moved"), False)]
+    assert pretrained("mine", tmp_path).config.root is None
+    card = (tmp_path / "README.md").read_text()
+    assert "Photographs of people (market1501)" in card
+    assert "size" not in card.split("## `mine`")[1]
+    assert "drawn people only" not in card
+    monkeypatch.setattr(ship, "load_run", lambda folder: run)
+    assert run.config.dataset == "walkers"
+    assert main(["export", "run", "--out", str(tmp_path), "--root", "/moved"]) == 2
+
+
+@pytest.mark.parametrize("identities", [6, 9])
+def test_an_exported_network_is_a_start_for_another_run(run: Run, tmp_path: Path, identities: int) -> None:
+    """All of E, G and F, and C where it has as many people; what was not exported starts as it always does."""
+    path = export(run.net, run.config, {}, [], "tiny", tmp_path)
+    config = replace(run.config, weights=str(path))
+    net, fresh = build_network(config, identities), build_network(run.config, identities)
+    state, random = net.state_dict(), fresh.state_dict()
+    for name, value in pretrained("tiny", tmp_path).net.state_dict().items():
+        same = state[name].shape == value.shape
+        assert same or (name.startswith(("C.fc.", "branch_C.")) and identities != 6), name
+        assert torch.equal(state[name], value if same else random[name]), name
+    judges = [name for name in state if name.startswith(("D_F.", "D_I."))]
+    assert judges
+    assert all(torch.equal(state[name], random[name]) for name in judges)
+
+
+def test_a_start_that_does_not_fit_is_refused(run: Run, tmp_path: Path) -> None:
+    path = export(run.net, run.config, {}, [], "tiny", tmp_path)
+    for changes in ({"backbone_width": 8}, {"recovery": False, "lam": LossWeights(rec=0, adv_DI=0)}):
+        with pytest.raises(ValueError, match=r"do not fit this network .* Give the method, backbone and widths"):
+            build_network(replace(run.config, weights=str(path), **changes), 6)  # type: ignore[arg-type]
+    state = {"net": {name: value.clone() for name, value in run.net.state_dict().items()}}
+    state["net"]["E.resnet.conv1.weight"][0] = float("nan")
+    torch.save(state, tmp_path / "nan.pt")
+    with pytest.raises(ValueError, match=r"conv1\.weight holds a number that is not finite"):
+        build_network(replace(run.config, weights=str(tmp_path / "nan.pt")), 6)
 
 
 def test_what_comes_with_the_package_gives_the_scores_that_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:

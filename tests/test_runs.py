@@ -24,7 +24,6 @@ from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluate import evaluate
 from cadnet_edu.methods import METHODS, method
-from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.runs import git_commit, load_run, provenance, run_key, train_or_load
 from cadnet_edu.train import Trainer
 from cadnet_edu.versions import code_version
@@ -382,31 +381,6 @@ def test_evaluate_equals_evaluate_and_is_asked_once(tiny_split: Split, monkeypat
     for other in (dict(rates=(1, 2)), dict(rates=(1, 2, 4), protocol="market1501"), dict(rates=(1, 2, 4), quality=0)):
         with pytest.raises(AssertionError, match="asked twice"):
             run.evaluate(**other)
-
-
-def test_vectors_are_kept_for_these_weights_and_this_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = train_or_load(tiny())
-    asked: list[int] = []
-    embed = CADNet.embed
-    monkeypatch.setattr(CADNet, "embed", lambda self, x: asked.append(len(x)) or embed(self, x))
-    first = run.evaluate(rates=(1, 4))
-    assert sum(asked) > 0
-    asked.clear()
-    again = run.evaluate(rates=(4,), protocol="market1501")["4"]
-    assert again["mAP"] == first["4"]["mAP"]
-    assert asked == []
-    version = run.embeddings().version
-    assert load_run(run.folder).embeddings().version == version
-    with monkeypatch.context() as other_code:
-        other_code.setattr(runs, "code_version", lambda *_: "changed")
-        assert run.embeddings().version != version
-    assert run.embeddings().version == version
-    with torch.no_grad():
-        next(run.net.parameters()).add_(1)
-    assert run.embeddings().version != version
-    changed = run.evaluate(rates=(1, 4))
-    assert changed != first
-    assert [p.name for p in (run.folder / "embeddings").iterdir()] == [run.embeddings().version]
 
 
 def test_extra_scores_are_kept_by_their_name(monkeypatch: pytest.MonkeyPatch) -> None:

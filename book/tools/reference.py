@@ -41,12 +41,12 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {  # name: title, what it i
     "training": (
         "Training and runs",
         "The step, the loop, the methods that are compared, and finished runs.",
-        ("train", "methods", "runs", "checkpoints", "pretrained", "recover"),
+        ("train", "start", "methods", "runs", "checkpoints", "pretrained", "recover"),
     ),
     "measuring": (
         "Measuring",
         "Retrieval, image quality, and what may be said from a few seeds.",
-        ("metrics", "image_metrics", "evaluate", "protocol", "distances", "embeddings", "intervals", "lpips_weights"),
+        ("metrics", "image_metrics", "evaluate", "protocol", "distances", "intervals", "lpips_weights"),
     ),
     "evidence": (
         "Experiments and claims",
@@ -62,7 +62,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {  # name: title, what it i
     "machinery": (
         "Machines and commands",
         "Devices, several processes, plans for GPUs, and the command line.",
-        ("devices", "distributed", "plan", "files", "terminal", "__main__"),
+        ("devices", "distributed", "plan", "files", "terminal", "command_line", "__main__"),
     ),
 }
 REST = "machinery"  # where a room goes that no page names yet

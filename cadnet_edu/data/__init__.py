@@ -21,6 +21,7 @@ def load_split(
     boxes: str = "detected",
     pattern: str = "{pid}_{camera}_*",
     allow_withdrawn: bool = False,
+    train: bool = True,
 ) -> Split:
     """A data set by the name used on the command line.
 
@@ -33,6 +34,7 @@ def load_split(
         boxes: of ``cuhk03``: ``detected`` or ``labeled``.
         pattern: of ``own``: how file names say who and where; see ``folders.own_images``.
         allow_withdrawn: of ``dukemtmc_reid``: that you know that it was withdrawn and may use it nevertheless.
+        train: the split needs a training part. Without it, a set of queries and gallery alone is enough.
 
     Raises:
         ValueError: for an unknown name, a missing folder, or data that cannot be trained on and scored.
@@ -42,7 +44,7 @@ def load_split(
     if dataset == "walkers" and root is not None:
         raise ValueError(f"the walkers need no folder, but root = {root}. For data on disk add --dataset NAME.")
     if dataset == "walkers":
-        return walkers.walkers(size, height=height, width=width, seed=seed).check()
+        return walkers.walkers(size, height=height, width=width, seed=seed).check(train)
     if dataset not in DATASETS:
         raise ValueError(f"there is no data set {dataset!r}. Choose one of: {', '.join(DATASETS)}.")
     if root is None:
@@ -62,13 +64,18 @@ def load_split(
         split = folders.own_images(root, pattern, seed)
     else:
         split = folders.market1501(root)
-    return split.check()
+    return split.check(train)
 
 
-def open_split(config: Config) -> Split:
-    """The data set that a configuration names, see ``load_split``."""
+def open_split(config: Config, train: bool = True) -> Split:
+    """The data set that a configuration names, see ``load_split``.
+
+    Args:
+        config: names it.
+        train: whether a training part is needed.
+    """
     c = config
     return load_split(
         c.dataset, c.root, c.size, c.height, c.width, c.data_seed,
-        boxes=c.boxes, pattern=c.pattern, allow_withdrawn=c.allow_withdrawn,
+        boxes=c.boxes, pattern=c.pattern, allow_withdrawn=c.allow_withdrawn, train=train,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from cadnet_edu.command_line import command, read, show
 from cadnet_edu.data import load_split
 from cadnet_edu.data.constructions import CONSTRUCTIONS, construct
 from cadnet_edu.data.folders.own import PATTERN
@@ -98,7 +99,7 @@ def data(arguments: Sequence[str]) -> None:
         ValueError: for an unknown one, and for what each refuses.
     """
     if arguments and arguments[0] in ("-h", "--help"):
-        print(USAGE)
+        show(USAGE)
         return
     commands = {"walkers": walkers, "check": check, "manifest": manifest, "cache": cache}
     if not arguments or arguments[0] not in commands:
@@ -111,11 +112,11 @@ def walkers(arguments: Sequence[str]) -> None:
     """``cadnet-edu data walkers``"""
     from cadnet_edu.data import walkers as embedded
 
-    asked = tyro.cli(Walkers, args=list(arguments), prog="cadnet-edu data walkers")
+    asked = read(Walkers, arguments, "cadnet-edu data walkers")
     split = embedded.walkers(asked.size, height=asked.height, width=asked.width, seed=asked.seed)
     folder = embedded.write_market1501(split, asked.out)
     say(f"{split}\nwritten to {folder}")
-    say(f"next: cadnet-edu train --dataset market1501 --root {folder} --out runs/walkers")
+    say(f"next: {command('train', '--dataset', 'market1501', '--root', folder, '--out', 'runs/walkers')}")
 
 
 def check(arguments: Sequence[str]) -> None:
@@ -126,12 +127,12 @@ def check(arguments: Sequence[str]) -> None:
     """
     from cadnet_edu.data.checks import check_set
 
-    a = tyro.cli(Check, args=list(arguments), prog="cadnet-edu data check")
+    a = read(Check, arguments, "cadnet-edu data check")
     report = check_set(
         a.name, a.root, a.data_seed, boxes=a.boxes, pattern=a.pattern, allow_withdrawn=a.allow_withdrawn,
         part=a.part, images=not a.quick,
     )  # fmt: skip
-    print(report)
+    show(str(report))
     if report.problems:
         raise ValueError(f"{a.root}: {len(report.problems)} problems, told above. The set is not whole.")
 
@@ -140,7 +141,7 @@ def manifest(arguments: Sequence[str]) -> None:
     """``cadnet-edu data manifest``"""
     from cadnet_edu.data.manifest import write_manifest
 
-    a = tyro.cli(Manifest, args=list(arguments), prog="cadnet-edu data manifest")
+    a = read(Manifest, arguments, "cadnet-edu data manifest")
     split = load_split(
         a.name, a.root, seed=a.data_seed, boxes=a.boxes, pattern=a.pattern, allow_withdrawn=a.allow_withdrawn
     )
@@ -155,15 +156,15 @@ def cache(arguments: Sequence[str]) -> None:
     from cadnet_edu.config import cache_dir
     from cadnet_edu.data.cache import clear, kept
 
-    a = tyro.cli(Cache, args=list(arguments), prog="cadnet-edu data cache")
+    a = read(Cache, arguments, "cadnet-edu data cache")
     entries = kept()
-    for entry in entries:
-        old = "" if entry.used else ", by another version of the code, which this one never reads"
-        print(f"{entry.folder.name.split('-')[0]:>9}  {entry.images:>9,} images  {entry.bytes / 1e9:7.2f} GB{old}")
-    total = sum(entry.bytes for entry in entries)
-    print(f"{total / 1e9:.2f} GB below {cache_dir() / 'images'}" + (", now deleted" if a.clear else ""))
     if a.clear:
         clear()
+    for entry in entries:
+        old = "" if entry.used else ", by another version of the code, which this one never reads"
+        show(f"{entry.folder.name.split('-')[0]:>9}  {entry.images:>9,} images  {entry.bytes / 1e9:7.2f} GB{old}")
+    total = sum(entry.bytes for entry in entries)
+    show(f"{total / 1e9:.2f} GB below {cache_dir() / 'images'}" + (", now deleted" if a.clear else ""))
 
 
 def say(text: str) -> None:

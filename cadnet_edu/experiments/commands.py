@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from cadnet_edu.claims import page
+from cadnet_edu.command_line import command, read, show
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.experiments.beyond import beyond, beyond_text
@@ -21,6 +22,8 @@ from cadnet_edu.experiments.rows import DEFAULT_REGIMES, ROWS, Row, Target, rows
 from cadnet_edu.experiments.tables import markdown, table
 from cadnet_edu.files import write_atomically
 from cadnet_edu.records import Records, committed_folders, write_record
+
+CHANGES = ("steps", "dataset", "data_seed", "boxes", "pattern", "identities")  # settings that the options change
 
 
 @dataclass
@@ -59,10 +62,20 @@ class Reproduce:
     """Another data set than the profile's."""
     root: Path | None = None
     """Folder of that data set."""
+    data_seed: int | None = None
+    """Which random halves (viper, caviar, own), test set (cuhk03) or people (walkers)."""
+    boxes: Literal["detected", "labeled"] | None = None
+    """Of cuhk03."""
+    pattern: str | None = None
+    """Of own images: how file names say who and where."""
+    allow_withdrawn: bool = False
+    """You know that dukemtmc_reid was withdrawn and may use it."""
+    identities: int | None = None
+    """People in a batch; fewer than the profile's where a data set has few people."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto, fp32 or bf16."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto, fp32, bf16 or fp16."""
 
 
 def say(text: str) -> None:
@@ -72,7 +85,7 @@ def say(text: str) -> None:
 
 def reproduce(arguments: Sequence[str]) -> int:
     """``cadnet-edu reproduce``: 1 when a run failed, otherwise 0."""
-    asked = tyro.cli(Reproduce, args=list(arguments), prog="cadnet-edu reproduce")
+    asked = read(Reproduce, arguments, "cadnet-edu reproduce")
     if asked.seeds < 1:
         raise ValueError(f"--seeds {asked.seeds}: give at least 1.")
     base = base_config(asked)
@@ -85,12 +98,14 @@ def reproduce(arguments: Sequence[str]) -> int:
     records = Records(here, committed_folders(base.profile), data)
     todo = tasks(lines, range(asked.seeds), seeds, data)
     if asked.plan:
-        plan(todo, Records(here, data=data) if asked.fresh else records, print, any_code=asked.any_code)
+        plan(todo, Records(here, data=data) if asked.fresh else records, show, any_code=asked.any_code)
         return 0
     failed = conduct(todo, here, records, say, asked.fresh, asked.any_code)
-    result = write(asked, base, lines, records, seeds)
+    result, text = shown(asked, base, lines, records, seeds)
+    write(asked, result, text)
     if asked.publish:
         say(f"published: {publish(asked.what, result, todo, records)}")
+    show(text)
     for name, why in failed.items():
         say(f"failed: {name}: {why}")
     return 1 if failed else 0
@@ -98,9 +113,10 @@ def reproduce(arguments: Sequence[str]) -> int:
 
 def base_config(asked: Reproduce) -> Config:
     """The profile's settings with what the command line changes."""
-    named = {name: getattr(asked, name) for name in ("steps", "dataset", "root")}
+    named = {name: getattr(asked, name) for name in (*CHANGES, "root")}
     changes = {name: value for name, value in named.items() if value is not None}
-    return profile(asked.profile, device=asked.device, precision=asked.precision, **changes)
+    return profile(asked.profile, device=asked.device, precision=asked.precision,
+                   allow_withdrawn=asked.allow_withdrawn, **changes)  # fmt: skip
 
 
 def rows_asked(asked: Reproduce, base: Config) -> list[Row]:
@@ -116,27 +132,26 @@ def rows_asked(asked: Reproduce, base: Config) -> list[Row]:
     return rows(names, base, asked.regimes or DEFAULT_REGIMES[asked.what])
 
 
-def write(
-    asked: Reproduce, base: Config, lines: list[Row], records: Records, seeds: list[int]
-) -> dict[str, Any]:
-    """Make the table or figure from the records, write it, and show it."""
-    data, text = shown(asked, base, lines, records, seeds)
+def write(asked: Reproduce, data: dict[str, Any], text: str) -> None:
+    """Write a table or a figure's numbers, as data and as text."""
     write_record(asked.out / f"{asked.what}.json", data, LEVELS)
     write_atomically(asked.out / f"{asked.what}.md", lambda file: file.write(text.encode()))
-    print(text)
     say(f"written: {asked.out / asked.what}.json and .md")
-    return data
 
 
-def command(asked: Reproduce, base: Config) -> str:
-    """The command that gives the same numbers elsewhere.
+def same_numbers(asked: Reproduce, base: Config) -> str:
+    """The command that gives the same numbers elsewhere, without what depends on the machine.
 
     Args:
         asked: the command line.
         base: the profile's settings.
     """
-    more = f" --headline-seeds {asked.headline_seeds}" if asked.headline_seeds else ""
-    return f"cadnet-edu reproduce {asked.what} --profile {base.profile} --seeds {asked.seeds}{more}"
+    words: list[object] = ["reproduce", asked.what, "--profile", base.profile, "--seeds", asked.seeds]
+    for name in ("headline_seeds", "regimes", "rows", *CHANGES):
+        value = getattr(asked, name)
+        if value not in (None, ()):
+            words += [f"--{name.replace('_', '-')}", *(value if isinstance(value, tuple) else [value])]
+    return command(*words, *(["--allow-withdrawn"] if asked.allow_withdrawn else []))
 
 
 def shown(
@@ -158,7 +173,7 @@ def shown(
         data = draw([row for row in lines if row.regime == lines[0].regime], records, seeds, out)
         return data, tell(data, labels)
     if what == "claims":
-        data = claims(base, lines, records, seeds) | {"command": command(asked, base)}
+        data = claims(base, lines, records, seeds) | {"command": same_numbers(asked, base)}
         return data, page(data)
     if what == "beyond":
         data = beyond(lines, records, seeds, out)

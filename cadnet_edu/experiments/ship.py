@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from cadnet_edu.command_line import read
 from cadnet_edu.config import Config
 from cadnet_edu.experiments.asking import RATES, Asked, quality, rate_name, retrieval_scores
 from cadnet_edu.experiments.measure import budget, rounded
@@ -32,12 +33,19 @@ class Export:
     """How it will be called: pretrained(NAME)."""
     out: Path = WEIGHTS
     """Folder of such files; the package's own without it."""
+    root: Path | None = None
+    """Folder of the data set that it was trained on, where that has moved."""
 
 
 def export_command(arguments: Sequence[str]) -> None:
     """``cadnet-edu export``"""
-    asked = tyro.cli(Export, args=list(arguments), prog="cadnet-edu export")
-    path = ship(load_run(asked.folder), asked.name, asked.out)
+    asked = read(Export, arguments, "cadnet-edu export")
+    run = load_run(asked.folder)
+    if asked.root is not None and run.config.dataset == "walkers":
+        raise ValueError(f"--root {asked.root}: this run was trained on walkers, which lie in no folder. Leave it out.")
+    if asked.root is not None:
+        run = replace(run, config=replace(run.config, root=asked.root))
+    path = ship(run, asked.name, asked.out)
     print(f"{path}, {path.stat().st_size / 2**20:.2f} MB; model card: {path.parent / 'README.md'}", file=sys.stderr)
 
 
@@ -58,7 +66,7 @@ def ship(run: Run, name: str, folder: Path = WEIGHTS) -> Path:
     with tempfile.TemporaryDirectory() as place:  # what is scored is what will be read back
         export(run.net, run.config, record, [], name, Path(place))
         halved = pretrained(name, Path(place))
-    record |= scores_of(halved.net, halved.config)
+    record |= scores_of(halved.net, run.config)
     path = export(run.net, run.config, rounded(record), run.history, name, folder, every)
     card = model_card([pretrained(each, folder) for each in names(folder)])
     write_atomically(folder / "README.md", lambda file: file.write(card.encode()))
@@ -72,7 +80,7 @@ def scores_of(net: CADNet, config: Config) -> dict[str, Any]:
         net: on the CPU.
         config: its settings.
     """
-    asked = Asked(net, open_split(config), replace(config, device="cpu", precision="fp32"))
+    asked = Asked(net, open_split(config, train=False), replace(config, device="cpu", precision="fp32"))
     gallery = asked.vectors(asked.split.gallery, images=asked.gallery)
     at = {rate_name(r): asked.vectors(asked.split.query, r, asked.query) for r in RATES}
     parts = retrieval_scores(asked, at, gallery)

@@ -10,6 +10,7 @@ from typing import Literal
 
 import tyro
 
+from cadnet_edu.command_line import read, show
 from cadnet_edu.config import Config
 from cadnet_edu.plan.estimate import Plan, plan
 from cadnet_edu.plan.gpus import GIB, GPUS
@@ -40,12 +41,12 @@ def run(arguments: Sequence[str], default: Config) -> None:
         arguments: of the command line.
         default: the settings of the profile and method that they name.
     """
-    asked = tyro.cli(PlanCommand, args=list(arguments), prog="cadnet-edu plan", default=PlanCommand(default))
+    asked = read(PlanCommand, arguments, "cadnet-edu plan", PlanCommand(default))
     made = plan(asked.config, asked.gpu)
     told = made.to_dict()
     if asked.measure:
         told["measured"] = beside(made)
-    print(json.dumps(told, indent=2, allow_nan=False) if asked.json else made)
+    show(json.dumps(told, indent=2, allow_nan=False) if asked.json else str(made))
 
 
 def beside(made: Plan) -> dict[str, object]:

@@ -192,7 +192,7 @@ def for_rehearsal(config: Config) -> Config:
         config: all settings.
     """
     return replace(
-        config, steps=2, warmup=0, recover_first=0, root=None, weights="none", device="cpu", devices=1,
+        config, steps=2, warmup=0, root=None, weights="none", device="cpu", devices=1,
         precision="fp32", seed=0,
     )  # fmt: skip
 

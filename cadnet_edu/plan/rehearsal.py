@@ -198,7 +198,7 @@ class Rehearsal(Trainer):
     """
 
     def __init__(self, config: Config, net: CADNet, precision: str, foreach: bool, devices: int = 1) -> None:
-        self._equip(config, net._apply(_without_numbers), precision, Company(torch.device("cpu"), 0, devices))
+        self.prepare(config, net._apply(_without_numbers), precision, Company(torch.device("cpu"), 0, devices))
         # A scaler asks whether a gradient has overflowed, which only numbers can answer.
         self.scaler_G = self.scaler_D = torch.amp.GradScaler("cpu", enabled=False)
         for optimiser in self.optimisers():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from safetensors.torch import save_file
 from cadnet_edu import records as records_module
 from cadnet_edu import runs
 from cadnet_edu.__main__ import main
+from cadnet_edu.command_line import read
 from cadnet_edu.config import Config, cache_dir, profile
 from cadnet_edu.data import open_split
 from cadnet_edu.data.cache import cached_images
@@ -33,7 +35,7 @@ from cadnet_edu.experiments import asking, conduct
 from cadnet_edu.experiments import publish as publish_module
 from cadnet_edu.experiments.analyses import NAMES
 from cadnet_edu.experiments.asking import Asked, mixed_split, rate_name, retrieval_scores
-from cadnet_edu.experiments.commands import Reproduce, base_config
+from cadnet_edu.experiments.commands import Reproduce, base_config, same_numbers
 from cadnet_edu.experiments.conduct import Task, tasks
 from cadnet_edu.experiments.measure import cpu_seconds
 from cadnet_edu.experiments.pictures import chosen, read_strip
@@ -269,9 +271,9 @@ def test_fresh_does_everything_again(tmp_path: Path, fits: list[str]) -> None:
     assert smoke(tmp_path, "--rows", "cadnet") == 0
     first = numbers(tmp_path)
     (kept,) = (cache_dir() / "runs").glob("cadnet-smoke-*")
-    (kept / "embeddings" / "version").mkdir(parents=True)  # as somebody's evaluation leaves it
+    (kept / "notes" / "old").mkdir(parents=True)
     assert smoke(tmp_path, "--rows", "cadnet", "--fresh") == 0
-    assert not (kept / "embeddings").exists()
+    assert not (kept / "notes").exists()
     assert fits == ["cadnet 0", "cadnet 0"]
     assert numbers(tmp_path) == first
 
@@ -285,6 +287,23 @@ def test_a_data_set_named_on_the_command_line_comes_without_the_folder_of_anothe
     assert (base_config(asked).dataset, base_config(asked).root) == ("market1501", tmp_path)
     asked = Reproduce("table1", profile="smoke", dataset="walkers")
     assert (base_config(asked).dataset, base_config(asked).root) == ("walkers", None)
+
+
+def test_the_printed_command_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever changes a number is in it, and it can be pasted."""
+    plain = Reproduce("claims", profile="reduced", seeds=3, headline_seeds=5)
+    assert same_numbers(plain, base_config(plain)) == (
+        "cadnet-edu reproduce claims --profile reduced --seeds 3 --headline-seeds 5"
+    )
+    asked = Reproduce("claims", profile="smoke", regimes=("all",), rows=("cadnet", "f_only"), steps=9, dataset="own",
+                      pattern="{pid}/*", data_seed=2, identities=2, allow_withdrawn=True, boxes="labeled")
+    words = shlex.split(same_numbers(asked, base_config(asked)))
+    assert words[0] == "cadnet-edu"
+    again = read(Reproduce, words[2:], "reproduce")
+    assert again == asked
+    config = base_config(again)
+    got = config.pattern, config.data_seed, config.identities, config.allow_withdrawn, config.boxes, config.steps
+    assert got == ("{pid}/*", 2, 2, True, "labeled", 9)
 
 
 def test_networks_of_earlier_code_are_taken_when_asked_for(
