@@ -20,6 +20,7 @@ def load_split(
     boxes: str = "detected",
     pattern: str = "{pid}_{camera}_*",
     allow_withdrawn: bool = False,
+    train: bool = True,
 ) -> Split:
     """A data set by the name used on the command line.
 
@@ -32,6 +33,7 @@ def load_split(
         boxes: of ``cuhk03``: ``detected`` or ``labeled``.
         pattern: of ``own``: how file names say who and where; see ``folders.own_images``.
         allow_withdrawn: of ``dukemtmc_reid``: that you know that it was withdrawn and may use it nevertheless.
+        train: the split needs a training part. Without it, a set of queries and gallery alone is enough.
 
     Raises:
         ValueError: for an unknown name, a missing folder, or data that cannot be trained on and scored.
@@ -41,7 +43,7 @@ def load_split(
     if dataset == "walkers" and root is not None:
         raise ValueError(f"the walkers need no folder, but root = {root}. For data on disk add --dataset NAME.")
     if dataset == "walkers":
-        return walkers.walkers(size, height=height, width=width, seed=seed).check()
+        return walkers.walkers(size, height=height, width=width, seed=seed).check(train)
     if dataset not in DATASETS:
         raise ValueError(f"there is no data set {dataset!r}. Choose one of: {', '.join(DATASETS)}.")
     if root is None:
@@ -61,4 +63,4 @@ def load_split(
         split = folders.own_images(root, pattern, seed)
     else:
         split = folders.market1501(root)
-    return split.check()
+    return split.check(train)

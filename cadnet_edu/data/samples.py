@@ -97,14 +97,17 @@ class Split:
         ]
         return f"{self.name}: " + ", ".join(parts)
 
-    def check(self) -> Split:
+    def check(self, train: bool = True) -> Split:
         """The split itself, after the mistakes that make every later number wrong have been ruled out.
+
+        Args:
+            train: the training part is needed. Without it, it may be empty.
 
         Raises:
             ValueError: for an empty part, an identity in both train and test, an identity with one training
                 image, or queries without any match from another camera in the gallery.
         """
-        for role in ("train", "query", "gallery"):
+        for role in ("train", "query", "gallery") if train else ("query", "gallery"):
             if not getattr(self, role):
                 raise ValueError(f"{self.name}: the {role} part holds no image. Check the folder given as the root.")
         shared = {s.pid for s in self.train} & {s.pid for s in (*self.query, *self.gallery)}
