@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -22,12 +23,12 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
             and the message says where and why.
     """
     path = Path(path)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    temporary = path.parent / f".{path.name[:32]}.{secrets.token_hex(4)}.part"  # no longer than what disks allow
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = temporary.open("xb")  # with the usual permissions, which tempfile would narrow to the owner
     except OSError as error:
-        why = f"cannot write into {path.parent} ({error.strerror}). Choose another folder"
+        why = f"cannot write into {path.parent} ({error.strerror}). {cure(error, 'Choose another folder')}"
         raise OSError(error.errno, why) from None
     try:
         with opened as file:
@@ -42,7 +43,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
             raise OSError(
                 cause.errno,
                 f"{path} could not be saved ({cause.strerror or cause}). What was there before is untouched. "
-                "Free some space, or choose another folder, and run the same command again",
+                + cure(cause),
             ) from None
         raise
     return path
@@ -53,6 +54,14 @@ def underlying_os_error(error: BaseException | None) -> OSError | None:
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__ if isinstance(error, RuntimeError) else None
     return error
+
+
+FREE = "Free some space, or choose another folder, and run the same command again"
+
+
+def cure(error: OSError, usual: str = FREE) -> str:
+    """What to do about a file that cannot be written: a shorter name where that is at fault, else the usual."""
+    return "Choose a shorter name" if error.errno == errno.ENAMETOOLONG else usual
 
 
 def append_line(path: str | Path, line: str) -> None:
@@ -67,10 +76,7 @@ def append_line(path: str | Path, line: str) -> None:
         with path.open("a") as file:
             file.write(line + "\n")
     except OSError as error:
-        raise OSError(
-            error.errno, f"{path} cannot be written ({error.strerror}). Free some space, or choose another folder, and "
-            "run the same command again"
-        ) from None
+        raise OSError(error.errno, f"{path} cannot be written ({error.strerror}). {cure(error)}") from None
 
 
 def write_json(path: str | Path, value: Any) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def walkers(arguments: Sequence[str]) -> None:
     split = embedded.walkers(asked.size, height=asked.height, width=asked.width, seed=asked.seed)
     folder = embedded.write_market1501(split, asked.out)
     say(f"{split}\nwritten to {folder}")
-    say(f"next: cadnet-edu train --dataset market1501 --root {folder} --out runs/walkers")
+    say(f"next: cadnet-edu train --dataset market1501 --root {shlex.quote(str(folder))} --out runs/walkers")
 
 
 def check(arguments: Sequence[str]) -> None:
@@ -141,13 +142,14 @@ def manifest(arguments: Sequence[str]) -> None:
     from cadnet_edu.data.manifest import write_manifest
 
     a = tyro.cli(Manifest, args=list(arguments), prog="cadnet-edu data manifest")
+    root = a.root.expanduser()
     split = load_split(
         a.name, a.root, seed=a.data_seed, boxes=a.boxes, pattern=a.pattern, allow_withdrawn=a.allow_withdrawn
     )
     if a.mlr is not None:
         split = construct(split, a.mlr, a.mlr_seed)
-    path = write_manifest(split, a.out, a.root.parent if a.root.is_file() else a.root)
-    say(f"{split}\nwritten to {path}; paths in it are relative to {a.root}")
+    path = write_manifest(split, a.out, root.parent if root.is_file() else root)
+    say(f"{split}\nwritten to {path}; paths in it are relative to {root}")
 
 
 def cache(arguments: Sequence[str]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 IMAGES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -41,19 +42,24 @@ def entries_below(root: Path, depth: int | None = None) -> Iterator[Path]:
     Raises:
         OSError: for a folder that cannot be read.
     """
-    yield from _below(root, depth, ())
+    if root.is_dir():
+        yield from _below(root, depth, ())
+    else:
+        yield root
 
 
-def _below(path: Path, depth: int | None, parents: tuple[str, ...]) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-        return
-    real = os.path.realpath(path)
+def _below(folder: Path, depth: int | None, parents: tuple[str, ...]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
     if real in parents or (depth is not None and len(parents) > depth):
         return
-    for name in sorted(os.listdir(path)):
-        if not is_hidden(name):
-            yield from _below(path / name, depth, (*parents, real))
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = folder / entry.name
+        if is_hidden(entry.name):
+            continue
+        if path.is_dir() if entry.is_symlink() else entry.is_dir():
+            yield from _below(path, depth, (*parents, real))
+        else:
+            yield path
 
 
 def is_hidden(name: str) -> bool:
@@ -63,3 +69,39 @@ def is_hidden(name: str) -> bool:
     [True, True, True, True, False]
     """
     return name.startswith(".") or name.casefold() in SYSTEM
+
+
+def images_below(folder: Path, depth: int | None = None) -> list[Path]:
+    """The image files of a folder. A link that leads nowhere is among them, so that whoever reads it names it.
+
+    Args:
+        folder: where to look.
+        depth: how many levels of folders below it to enter; without it, all.
+
+    Raises:
+        ValueError: when there are images of a type that cannot be read, with their number.
+    """
+    found = list(entries_below(folder, depth))
+    closed = [path for path in found if path.suffix.lower() in OTHER_IMAGES]
+    if closed:
+        raise ValueError(
+            f"{closed[0]}: images of this kind cannot be opened here, {len(closed)} of them. Save them as JPEG or PNG, "
+            "or take them out of the folder."
+        )
+    return [path for path in found if path.suffix.lower() in IMAGES]
+
+
+def unused_images(root: Path, used: Iterable[Path]) -> Counter[str]:
+    """How many images lie below a folder that a data set does not use, by the folder that they lie in.
+
+    Args:
+        root: the folder of the data set.
+        used: the files that it uses.
+
+    Raises:
+        OSError: for a folder that cannot be read.
+    """
+    known = set(used)
+    kinds = (*IMAGES, *OTHER_IMAGES)
+    others = (path for path in entries_below(root) if path not in known and path.suffix.lower() in kinds)
+    return Counter(path.parent.relative_to(root).as_posix() for path in others)
