@@ -42,7 +42,7 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
             if empty:
                 raise ValueError(f"{where}: nothing is given for {empty[0]!r}.")
             if any(entry.strip() for entry in row[len(names) :]):
-                raise ValueError(f"{where}: {len(row)} entries for {len(names)} columns. Quote names with {delimiter!r}.")
+                raise ValueError(f"{where}: {len(row)} entries, {len(names)} columns. Quote names with {delimiter!r}.")
             known = {name: entries.get(name, "").strip() for name in (*required, *optional)}
             found.append(known | {required[0]: entries[required[0]], "line": str(rows.line_num + skipped)})
     except csv.Error as error:

@@ -90,7 +90,8 @@ def three_parts(root: Path, pattern: re.Pattern[str], layout: str, like: str, tr
     """
     needed = [part for part in PARTS if train or part != PARTS[0] or (root / part).exists()]
     samples = {part: tuple(named_images(root / part, pattern, layout, like)) for part in needed}
-    return Split(samples.get(PARTS[0], ()), samples[PARTS[1]], samples[PARTS[2]], name=Path(os.path.abspath(root)).name or layout)
+    name = Path(os.path.abspath(root)).name or layout
+    return Split(samples.get(PARTS[0], ()), samples[PARTS[1]], samples[PARTS[2]], name)
 
 
 def refuse_withdrawn(names: Iterable[str]) -> None:
