@@ -18,17 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from cadnet_edu.command_line import (
-    READ_ONLY,
-    REMEDIES,
     accept_any_text,
     command,
     discard_unwritable,
     flush,
     read,
-    remedy,
     show,
 )
 from cadnet_edu.config import Config, profile
+from cadnet_edu.files import READ_ONLY, REMEDIES, remedy
 
 if TYPE_CHECKING:
     from cadnet_edu.data.samples import Split
@@ -243,7 +241,7 @@ def alone_in(out: Path, ranks: Ranks | None = None) -> Iterator[None]:
                 f"--out {out}: another process is training into this folder. Choose another folder."
             ) from None
         except OSError as error:
-            raise ValueError(f"--out {out}: cannot be written ({error.strerror}). {remedy(error)}") from None
+            raise ValueError(f"--out {out}: cannot be written ({error.strerror}). {remedy(error)}.") from None
 
     with held:
         (ranks or ALONE).on_first(take)
@@ -400,19 +398,16 @@ def image_files(given: Sequence[Path]) -> list[Path]:
     Raises:
         ValueError: when there is none, or none in a folder or for a pattern.
     """
-    from cadnet_edu.data.folders.own import OPENABLE
+    from cadnet_edu.data.find_files import IMAGES, images_below
 
     if not given:
         raise ValueError("give at least one image file, or a folder of images, to recover.")
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            here = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-            images = [p for p in here if p.suffix.lower() in OPENABLE]
+            images = images_below(path, depth=0)
             if not images:
-                raise ValueError(f"{path}: no image ({', '.join(OPENABLE)}) lies in this folder.")
-            if len(images) < len(here):
-                say(f"{path}: {len(here) - len(images)} files that are no images by their names are left out")
+                raise ValueError(f"{path}: no image ({', '.join(IMAGES)}) lies in this folder.")
         elif glob.has_magic(str(path)) and not path.exists():
             images = sorted(p for p in map(Path, glob.glob(str(path), recursive=True)) if p.is_file())
             if not images:
@@ -600,7 +595,7 @@ def explain(name: str, error: BaseException) -> int:
         return 130
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        cure = f". {remedy(error)}" if error.filename and error.errno in REMEDIES else ""
+        cure = f". {remedy(error)}." if error.filename and error.errno in REMEDIES else ""
         complain(name, f"{where}{error.strerror or error}{cure}")
         return 1
     if not_enough_memory(error):

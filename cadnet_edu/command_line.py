@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import os
 import shlex
 import subprocess
@@ -14,13 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 Options = TypeVar("Options")
-READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
-REMEDIES = {
-    errno.ENAMETOOLONG: "Choose a shorter name.",
-    errno.ENOSPC: "Free some space, or choose a folder on another disk.",
-    errno.EDQUOT: "Free some space, or choose a folder on another disk.",
-    **dict.fromkeys(READ_ONLY, "Choose a folder that you may write to."),
-}
 
 
 def read(kind: type[Options], arguments: Sequence[str], prog: str, default: Options | None = None) -> Options:
@@ -146,11 +138,6 @@ def command(*words: object) -> str:
     """
     line = ["cadnet-edu", *map(str, words)]
     return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
-
-
-def remedy(error: OSError) -> str:
-    """What helps against an error of the file system, as a sentence."""
-    return REMEDIES.get(error.errno or 0, "Choose another folder.")
 
 
 def show(text: str) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
+
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+MORE_SPACE = "Free some space, or choose a folder on another disk, and run the same command again"
+REMEDIES = {
+    errno.ENAMETOOLONG: "Choose a shorter name",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), MORE_SPACE),
+    **dict.fromkeys(READ_ONLY, "Choose a folder that you may write to"),
+}
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path:
@@ -22,12 +31,12 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
             and the message says where and why.
     """
     path = Path(path)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.part"
+    temporary = path.parent / f".{path.name[:32]}.{secrets.token_hex(4)}.part"  # no longer than what disks allow
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         opened = temporary.open("xb")  # with the usual permissions, which tempfile would narrow to the owner
     except OSError as error:
-        why = f"cannot write into {path.parent} ({error.strerror}). Choose another folder"
+        why = f"cannot write into {path.parent} ({error.strerror}). {remedy(error)}"
         raise OSError(error.errno, why) from None
     try:
         with opened as file:
@@ -42,7 +51,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
             raise OSError(
                 cause.errno,
                 f"{path} could not be saved ({cause.strerror or cause}). What was there before is untouched. "
-                "Free some space, or choose another folder, and run the same command again",
+                + remedy(cause),
             ) from None
         raise
     return path
@@ -53,6 +62,11 @@ def underlying_os_error(error: BaseException | None) -> OSError | None:
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__ if isinstance(error, RuntimeError) else None
     return error
+
+
+def remedy(error: OSError) -> str:
+    """What helps against an error of the file system."""
+    return REMEDIES.get(error.errno or 0, "Choose another folder")
 
 
 def append_line(path: str | Path, line: str) -> None:
@@ -67,10 +81,7 @@ def append_line(path: str | Path, line: str) -> None:
         with path.open("a") as file:
             file.write(line + "\n")
     except OSError as error:
-        raise OSError(
-            error.errno, f"{path} cannot be written ({error.strerror}). Free some space, or choose another folder, and "
-            "run the same command again"
-        ) from None
+        raise OSError(error.errno, f"{path} cannot be written ({error.strerror}). {remedy(error)}") from None
 
 
 def write_json(path: str | Path, value: Any) -> Path:

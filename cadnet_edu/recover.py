@@ -32,12 +32,21 @@ def recover_image(
 
     Returns:
         the input as resized, and the recovered image, both ``H`` x ``W``.
+
+    Raises:
+        ValueError: when the network's output is not finite.
     """
     height, width = size
     seen = picture.resize((width, height), Image.Resampling.BILINEAR)
     x = torch.from_numpy(np.array(seen)).permute(2, 0, 1)[None].to(device).float() / 255  # (1, 3, H, W)
     with asked(recover):
-        x_hat = recover(x)[0].float().clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+        output = recover(x)[0].float()
+    if not output.isfinite().all():
+        raise ValueError(
+            "the network's output is not finite, so there is no image to show. Its weights are damaged, or its "
+            "training diverged: take another run or an earlier checkpoint."
+        )
+    x_hat = output.clamp(0, 1).permute(1, 2, 0).cpu().numpy()
     return seen, Image.fromarray((x_hat * 255).round().astype(np.uint8))
 
 

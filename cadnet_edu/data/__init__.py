@@ -53,7 +53,7 @@ def load_split(
             "CADNET_EDU_ROOT before you start), or train on --dataset walkers."
         )
     if dataset == "dukemtmc_reid":
-        split = folders.dukemtmc_reid(root, allow_withdrawn)
+        split = folders.dukemtmc_reid(root, allow_withdrawn, train)
     elif dataset == "cuhk03":
         split = folders.cuhk03(root, boxes, testset=seed)  # type: ignore[arg-type]
     elif dataset == "viper":
@@ -63,7 +63,7 @@ def load_split(
     elif dataset == "own":
         split = folders.own_images(root, pattern, seed)
     else:
-        split = folders.market1501(root)
+        split = folders.market1501(root, train)
     return split.check(train)
 
 

@@ -127,8 +127,9 @@ def members(file: zipfile.ZipFile | tarfile.TarFile, archive: Path) -> Iterator[
                 raise ValueError(f"{archive}: {info.filename!r} in it is {LINK}")
             if not info.filename:  # nothing before the first zero byte; is_dir would stumble over it
                 raise ValueError(f"{archive}: a file in it has no name. It is not unpacked.")
-            if not info.is_dir():
-                yield Member(info.filename, info.file_size, lambda info=info: file.open(info))  # type: ignore[misc]
+            name = info.filename.replace("\\", "/")  # some programs for Windows write backslashes
+            if not name.endswith("/"):
+                yield Member(name, info.file_size, lambda info=info: file.open(info))  # type: ignore[misc]
     else:
         for entry in file:
             if not (entry.isreg() or entry.isdir()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from cadnet_edu.data import load_split
+from cadnet_edu.data.find_files import unused_images
 from cadnet_edu.data.folders.caviar import by_camera, image_folder
 from cadnet_edu.data.folders.cuhk03 import contents, mat_file
-from cadnet_edu.data.folders.finding import find_root, image_files
-from cadnet_edu.data.folders.market import PARTS
+from cadnet_edu.data.folders.finding import image_files
+from cadnet_edu.data.folders.market import PARTS, USUAL, market_root
 from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.data.stored import open_h5
 
@@ -69,7 +71,8 @@ class Report:
             wanted = self.published.get(what)
             beside = "" if wanted is None else "   as published" if wanted == n else f"   published: {wanted:,}"
             lines.append(f"{what:<28}{n:>8,}{beside}")
-        return "\n".join([self.name, *lines, *self.problems])
+        text = "\n".join([self.name, *lines, *self.problems])
+        return os.fsencode(text).decode(errors="backslashreplace")  # a file name need not be UTF-8, a report is
 
 
 def check_set(
@@ -88,14 +91,18 @@ def check_set(
     Args:
         name: as in ``load_split``.
         root, seed, boxes, pattern, allow_withdrawn: as in ``load_split``.
-        part: it is known to be a part of the set, so counts are shown and not compared.
+        part: it is known to be a part of the set, so counts are shown and not compared, and its training part may be
+            missing.
         images: open every image. Without it only the file names are looked at.
 
     Raises:
         ValueError: when it cannot be read as that set at all; the message says why.
     """
-    split = load_split(name, root, seed=seed, boxes=boxes, pattern=pattern, allow_withdrawn=allow_withdrawn)
-    found = count(split) | more_counts(name, Path(root).expanduser(), split, boxes)
+    split = load_split(
+        name, root, seed=seed, boxes=boxes, pattern=pattern, allow_withdrawn=allow_withdrawn, train=not part
+    )
+    root = Path(root).expanduser()
+    found = count(split) | more_counts(name, root, boxes, train=not part) | unused(name, root, split, train=not part)
     published = {} if part else PUBLISHED.get(name, {}) | (PUBLISHED_BY_BOXES[boxes] if name == "cuhk03" else {})
     problems = differences(found, published)
     samples = (*split.train, *split.query, *split.gallery)
@@ -115,10 +122,10 @@ def count(split: Split) -> Counts:
     return found | {"cameras": len({s.camera for s in (*split.train, *split.query, *split.gallery)})}
 
 
-def more_counts(name: str, root: Path, split: Split, boxes: str) -> Counts:
+def more_counts(name: str, root: Path, boxes: str, train: bool = True) -> Counts:
     """What a split does not tell: people and images that its reader leaves out."""
     if name == "market1501":
-        files = image_files(find_root(root, PARTS[0], "Market-1501-v15.09.15") / PARTS[2], "Market-1501")
+        files = image_files(market_root(root, name, train) / PARTS[2], "Market-1501")
         return {"junk images": sum(f.name.startswith("-1") for f in files)}
     if name == "caviar":
         people = by_camera(image_folder(root))
@@ -133,6 +140,30 @@ def more_counts(name: str, root: Path, split: Split, boxes: str) -> Counts:
             pairs = {f"identities of pair {pair + 1}": n for pair, n in enumerate(sizes)}
             return {"images": len(cells), **pairs, "test sets": file["testsets"].size}
     return {}
+
+
+def unused(name: str, root: Path, split: Split, train: bool = True) -> Counts:
+    """Images below the data set's folder that no part of the split uses, by the folder they lie in; junk is no news.
+
+    Images of a type that cannot be opened are counted too: outside the parts of a set their readers do not look.
+
+    Args:
+        name: of the data set.
+        root: the folder that was given.
+        split: what was read.
+        train: as in ``load_split``.
+    """
+    if name in USUAL:
+        root = market_root(root, name, train)
+    if root.is_file():
+        root = root.parent
+    files = {s.image for s in (*split.train, *split.query, *split.gallery) if isinstance(s.image, Path)}
+    if name == "caviar":
+        files |= {f for two in by_camera(image_folder(root)).values() for of in two.values() for f in of}
+    counts = unused_images(root, files)
+    if name in USUAL:
+        counts.pop(PARTS[2], None)
+    return {f"images not used in {folder}/": n for folder, n in sorted(counts.items())}
 
 
 def differences(found: Counts, published: Counts) -> list[str]:

@@ -142,13 +142,14 @@ def manifest(arguments: Sequence[str]) -> None:
     from cadnet_edu.data.manifest import write_manifest
 
     a = read(Manifest, arguments, "cadnet-edu data manifest")
+    root = a.root
     split = load_split(
         a.name, a.root, seed=a.data_seed, boxes=a.boxes, pattern=a.pattern, allow_withdrawn=a.allow_withdrawn
     )
     if a.mlr is not None:
         split = construct(split, a.mlr, a.mlr_seed)
-    path = write_manifest(split, a.out, a.root.parent if a.root.is_file() else a.root)
-    say(f"{split}\nwritten to {path}; paths in it are relative to {a.root}")
+    path = write_manifest(split, a.out, root.parent if root.is_file() else root)
+    say(f"{split}\nwritten to {path}; paths in it are relative to {root}")
 
 
 def cache(arguments: Sequence[str]) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cadnet_edu.data.find_files import is_hidden
 from cadnet_edu.data.folders.market import refuse_withdrawn
 from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.data.stored import H5Image
-from cadnet_edu.data.table import ROLES, Row, inside, read_table, role_of, whole_number
+from cadnet_edu.data.table import ROLES, Row, listed_file, read_table, role_of, whole_number
 from cadnet_edu.files import write_atomically
 
 COLUMNS = ("path", "pid", "camera", "rate", "role", "checksum")
@@ -53,15 +54,31 @@ def write_manifest(split: Split, path: str | Path, root: str | Path | None = Non
     outside = [f for f in files if not f.is_relative_to(base)]
     if outside:
         raise ValueError(f"{outside[0]}: this image lies outside {base}. Give a root that holds all images.")
+    names = [file.relative_to(base).as_posix() for file in files]
+    refuse_other_encodings(names)
     with ThreadPoolExecutor(max_workers=4) as pool:
         checksums = list(pool.map(checksum, (s for _, s in rows)))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for (role, s), file, digest in zip(rows, files, checksums, strict=True):
+    for (role, s), name, digest in zip(rows, names, checksums, strict=True):
         address = f"#{s.image.fragment}" if isinstance(s.image, H5Image) else ""
-        writer.writerow([file.relative_to(base).as_posix() + address, s.pid, s.camera, rate_text(s.rate), role, digest])
-    return write_atomically(path, lambda file: file.write(text.getvalue().encode()))
+        writer.writerow([name + address, s.pid, s.camera, rate_text(s.rate), role, digest])
+    return write_atomically(Path(path).expanduser(), lambda file: file.write(text.getvalue().encode()))
+
+
+def refuse_other_encodings(names: Iterable[str]) -> None:
+    """Stop when a file's name is not UTF-8, as names from old archives are: a manifest is UTF-8 and cannot hold it.
+
+    Raises:
+        ValueError: with the first such name, its bytes written as ``\\xf6``, and how many there are.
+    """
+    others = [os.fsencode(name) for name in names if name.encode(errors="ignore") != os.fsencode(name)]
+    if others:
+        raise ValueError(
+            f"{others[0].decode(errors='backslashreplace')}: this name is not in UTF-8, as {len(others)} in all, and a "
+            "manifest cannot hold it. Rename the files, for example with convmv -f latin1 -t utf8 -r --notest FOLDER."
+        )
 
 
 def read_manifest(
@@ -79,11 +96,11 @@ def read_manifest(
         ValueError: for a line that cannot be used, a path that leaves the folder, an image that is missing or, with
             ``verify``, not the one that the manifest was made from; the message names line and file.
     """
-    path, root = Path(path), Path(root).expanduser()
+    path, root = Path(path).expanduser(), Path(root).expanduser()
     rows = read_table(path, COLUMNS[:5], COLUMNS[5:])
     if not allow_withdrawn:
         refuse_withdrawn(row["path"] for row in rows)
-    base = base_folder(root, inside(root, file_part(rows[0]["path"]), f"{path}, line {rows[0]['line']}"))
+    base = base_folder(root, file_part(rows[0]["path"]), f"{path}, line {rows[0]['line']}")
     parts: dict[str, list[Sample]] = {role: [] for role in ROLES}
     listed: list[tuple[Sample, Row]] = []
     for row in rows:
@@ -102,7 +119,7 @@ def sample_of(row: Row, base: Path, where: str) -> Sample:
     Raises:
         ValueError: when it cannot be one.
     """
-    file = inside(base, file_part(row["path"]), where)
+    file = listed_file(base, file_part(row["path"]), where)
     if not file.is_file():
         raise ValueError(f"{where}: there is no file {file}. Is {base} the folder of the same data set, complete?")
     try:
@@ -115,7 +132,7 @@ def sample_of(row: Row, base: Path, where: str) -> Sample:
     if ".mat#" in row["path"]:
         image = H5Image.parse(file, row["path"].split(".mat#", 1)[1])
     pid, camera = (whole_number(row[column], column, where) for column in ("pid", "camera"))
-    return Sample(image, pid, camera, rate, name=row["path"])
+    return Sample(image, pid, camera, rate, name=row["path"].strip())
 
 
 def file_part(path: str) -> str:
@@ -132,17 +149,23 @@ def rate_text(rate: float) -> str:
     return repr(float(rate)).removesuffix(".0")
 
 
-def base_folder(root: Path, first: Path) -> Path:
-    """The folder given, or the only one inside it that holds the manifest's first file.
+def base_folder(root: Path, first: str, where: str) -> Path:
+    """The folder given, or the only one inside it that holds the manifest's first file, hidden ones left aside.
+
+    Args:
+        root: the folder given.
+        first: the first file, as the manifest names it.
+        where: manifest and line, for the message.
 
     Raises:
-        ValueError: when there is no folder.
+        ValueError: when there is no folder, or the file's path is absolute or leaves it.
     """
     if not root.is_dir():
         raise ValueError(f"{root}: there is no such folder. Give the folder of the images.")
-    if first.exists():
+    if listed_file(root, first, where).exists():
         return root
-    inner = [p for p in sorted(root.iterdir()) if (p / first.relative_to(root)).exists()]
+    shown = [p for p in sorted(root.iterdir()) if not is_hidden(p.name)]
+    inner = [p for p in shown if listed_file(p, first, where).exists()]
     return inner[0] if len(inner) == 1 else root
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cadnet_edu.data.stored import H5Image
 
@@ -28,7 +30,8 @@ class Sample:
         name: how to call the image in figures and messages; the file name when the image is a path.
 
     Raises:
-        ValueError: for pixels of another shape or type, a negative identity or camera, or a rate below 1.
+        ValueError: for pixels of another shape or type, an identity or camera that is negative or beyond 64 bits, or a
+            rate below 1.
     """
 
     image: Path | H5Image | np.ndarray = field(repr=False)
@@ -38,6 +41,8 @@ class Sample:
     name: str = ""
 
     def __post_init__(self) -> None:
+        if not self.name and isinstance(self.image, Path):
+            object.__setattr__(self, "name", self.image.name)
         if isinstance(self.image, np.ndarray):
             shape, dtype = self.image.shape, self.image.dtype
             if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or 0 in shape:
@@ -47,12 +52,12 @@ class Sample:
                 )
         elif not isinstance(self.image, Path | H5Image):
             raise ValueError(f"sample {self.name!r}: image = {self.image!r}. Give a Path or an array of pixels.")
-        if self.pid < 0 or self.camera < 0:
-            raise ValueError(f"sample {self.name!r}: identity {self.pid}, camera {self.camera}. Both start at 0.")
+        if not (0 <= self.pid < 2**63 and 0 <= self.camera < 2**63):
+            raise ValueError(
+                f"sample {self.name!r}: identity {self.pid}, camera {self.camera}. Both start at 0 and end below 2^63."
+            )
         if not 1 <= self.rate < float("inf"):
             raise ValueError(f"sample {self.name!r}: rate = {self.rate}. A down-sampling rate is a number from 1 up.")
-        if not self.name and isinstance(self.image, Path):
-            object.__setattr__(self, "name", self.image.name)
 
     def load(self, height: int | None = None, width: int | None = None) -> np.ndarray:
         """The pixels, ``uint8`` of shape ``(height, width, 3)``, resized when a size is given (bilinear, antialiased).
@@ -136,25 +141,101 @@ class Split:
 def read_image(path: str | Path) -> Image.Image:
     """Open an image file as RGB, upright (its EXIF orientation is followed); a transparent background becomes white.
 
+    Of 16 bits a channel the upper eight are kept, so 65535 is white. Floating-point and 32-bit pixels are refused,
+    since their files do not say which number is white: it may be 1, 255, 4095 or another.
+
+    Args:
+        path: the file.
+
     Raises:
-        ValueError: when the file is missing, no image, or cut short; the message names the file and says what to do.
+        ValueError: when the file is missing, no image, cut short, too large, or of refused pixels; the message names
+            the file and says what to do.
+
+    Warns:
+        UserWarning: for 16-bit pixels below a quarter of the range, as cameras of 10, 12 or 14 bits write; once for
+            each folder.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file. Check the path.")
+    refuse_no_file(path)
     try:
         with Image.open(path) as file:
             picture = ImageOps.exif_transpose(file)
-            if picture.mode.startswith("I"):  # 16 bits a pixel: keep the upper eight
-                picture = Image.fromarray((np.asarray(picture) // 256).astype(np.uint8))
+            if picture.mode.startswith(("I", "F")):
+                picture = eight_bits(picture, file.format or "", path)
             if "A" in picture.getbands() or "transparency" in picture.info:
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
             return picture.convert("RGB")
+    except MemoryError:
+        raise
     except Exception as error:  # damaged files make the decoders raise errors of many kinds
-        raise ValueError(
-            f"{path}: this file cannot be read as an image ({error}). It is damaged or of an unknown type: "
-            "replace it or take it out of the folder."
-        ) from None
+        raise ValueError(f"{path}: {why_unreadable(error)}") from None
+
+
+def refuse_no_file(path: Path) -> None:
+    """Stop when a path is no file that can be opened.
+
+    Raises:
+        ValueError: which says whether it is missing, a folder, or a link that leads nowhere.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path}: this is a folder, not an image. Give the files in it.")
+    if path.is_symlink() and not path.exists():
+        raise ValueError(f"{path}: this link leads to {os.readlink(path)}, which is not there. Fetch that file.")
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file. Check the path.")
+
+
+class UnknownRangeError(ValueError):
+    """Pixels of which a file does not say which number is white."""
+
+
+def eight_bits(picture: Image.Image, kind: str, path: Path) -> Image.Image:
+    """A grey image of more than 8 bits a pixel with the upper eight of 16 bits; see ``read_image``.
+
+    Args:
+        picture: of one of Pillow's modes ``I``, ``F`` and ``I;16``.
+        kind: the file's format, as Pillow names it.
+        path: the file, for the warning.
+
+    Raises:
+        UnknownRangeError: for floating-point and 32-bit pixels.
+    """
+    if picture.mode == "F" or (picture.mode == "I" and kind not in ("PNG", "PPM")):  # those two hold 16 bits at most
+        numbers = "floating-point numbers" if picture.mode == "F" else "32-bit integers"
+        raise UnknownRangeError(numbers)
+    pixels = np.asarray(picture)
+    brightest = int(pixels.max())
+    if 0 < brightest < 2**14 and path.parent not in _TOLD:
+        _TOLD.add(path.parent)
+        warnings.warn(
+            f"{path}: 16 bits a pixel, but the brightest is {brightest} of 65535, so the image is dark. If your camera "
+            f"writes {brightest.bit_length()} bits or so, save the images with 8 bits: divide by "
+            f"{2 ** max(0, brightest.bit_length() - 8)}. Further images of this folder are not reported.",
+            stacklevel=3,
+        )
+    return Image.fromarray((pixels // 256).astype(np.uint8))
+
+
+_TOLD: set[Path] = set()  # folders with a dark 16-bit image
+
+
+def why_unreadable(error: Exception) -> str:
+    """What is the matter with an image file, and what to do, by what Pillow said of it."""
+    if isinstance(error, UnknownRangeError):
+        return (
+            f"its pixels are {error}, and the file does not say which number is white. Save it with 8 bits a pixel, "
+            "for example, where 1 is white: Image.fromarray((255 * pixels).clip(0, 255).astype('uint8'))."
+        )
+    if isinstance(error, Image.DecompressionBombError):
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        return f"this image is too large: more than {most} megapixels. Make it smaller first."
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"this file cannot be opened ({error.strerror})."
+    kind = "its content is no known type of image" if isinstance(error, UnidentifiedImageError) else str(error)
+    return (
+        f"this file cannot be read as an image ({kind}). It is damaged or of an unknown type: "
+        "replace it or take it out of the folder."
+    )
 
 
 def load_images(samples: Sequence[Sample], height: int, width: int) -> torch.Tensor:

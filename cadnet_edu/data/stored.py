@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ class H5Image:
             ValueError: for text of another form.
         """
         parts = fragment.split("/")
-        if len(parts) != 4 or not all(p.isdecimal() for p in parts[1:]):
+        if len(parts) != 4 or not all(p.isascii() and p.isdecimal() for p in parts[1:]):
             raise ValueError(f"{path}#{fragment}: no address in an HDF5 file. It must read like #detected/0/12/5.")
         return cls(path, parts[0], *(int(p) for p in parts[1:]))
 
@@ -72,10 +73,10 @@ class H5Image:
 
 
 def open_h5(path: Path) -> Any:
-    """An ``h5py.File`` for reading.
+    """An ``h5py.File`` for reading, without a lock: it is only read, and some disks have none.
 
     Raises:
-        ValueError: when h5py or the file is missing, or the file is no whole HDF5 file.
+        ValueError: when h5py or the file is missing, or the file is locked or no whole HDF5 file.
     """
     try:
         import h5py
@@ -84,8 +85,16 @@ def open_h5(path: Path) -> Any:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file. Check the path.")
     try:
-        return h5py.File(path, "r")
+        try:
+            return h5py.File(path, "r", locking=False)
+        except (TypeError, ValueError):  # h5py or its HDF5 is too old to be told
+            return h5py.File(path, "r")
     except OSError as error:
+        if re.search(r"\block|already open", str(error)):
+            raise ValueError(
+                f"{path}: the file is locked, or its disk has no locks ({error}). Close the program that has it open, "
+                "or set the variable HDF5_USE_FILE_LOCKING=FALSE and run it again."
+            ) from None
         with path.open("rb") as file:
             old = file.read(12) == b"MATLAB 5.0 M"
         why = "it is an older MATLAB file" if old else f"{error}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 ROLES = ("train", "query", "gallery")
+LONGEST = 18  # digits: every number of so many fits in 64 bits
 Row = dict[str, str]
 
 
@@ -15,41 +18,101 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
     """The rows of a CSV file with a header, each with its line number under the key ``line``.
 
     Args:
-        path: the file; UTF-8, with commas, semicolons or tabs.
-        required: columns that must be there and filled in.
+        path: the file; UTF-8 or UTF-16, with commas, semicolons or tabs, perhaps below Excel's line ``sep=;``.
+        required: columns that must be there and filled in, that of the files first: a name may begin with a blank, so
+            the blanks around its entries stay.
         optional: columns that may be there.
 
     Raises:
-        ValueError: when the file is missing or no text, a required column is missing, or an entry of one is empty.
+        ValueError: when the file is missing or no text, a required column is missing or there twice, an entry of one is
+            empty, or a line has more entries than the header.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ValueError(f"{path}: there is no such file. Check the path.") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: this is no text in UTF-8. Save the table as CSV in UTF-8.") from None
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)  # what spreadsheets write depends on the country
-    rows = csv.reader(io.StringIO(text), delimiter=delimiter)
-    names = [name.strip().lower() for name in next(rows, [])]
-    missing = [name for name in required if name not in names]
-    if missing:
-        raise ValueError(
-            f"{path}: there is no column {missing[0]!r} in the first line, which reads {head.strip()[:80]!r}. "
-            f"Needed are {', '.join(required)}; {', '.join(optional) or 'nothing else'} may be added."
-        )
+    text, delimiter, skipped = table_text(path)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     found = []
-    for row in rows:
-        if not any(entry.strip() for entry in row):
-            continue
-        entries = dict(zip(names, (entry.strip() for entry in row)))
-        empty = [name for name in required if not entries.get(name)]
-        if empty:
-            raise ValueError(f"{path}, line {rows.line_num}: nothing is given for {empty[0]!r}.")
-        found.append({name: entries.get(name, "") for name in (*required, *optional)} | {"line": str(rows.line_num)})
+    try:
+        names = [name.strip().lower() for name in next(rows, [])]
+        refuse_header(path, names, required, optional)
+        for row in rows:
+            if not any(entry.strip() for entry in row):
+                continue
+            where = f"{path}, line {rows.line_num + skipped}"
+            entries = dict(zip(names, row))
+            empty = [name for name in required if not entries.get(name, "").strip()]
+            if empty:
+                raise ValueError(f"{where}: nothing is given for {empty[0]!r}.")
+            if any(entry.strip() for entry in row[len(names) :]):
+                raise ValueError(f"{where}: {len(row)} entries, {len(names)} columns. Quote names with {delimiter!r}.")
+            known = {name: entries.get(name, "").strip() for name in (*required, *optional)}
+            found.append(known | {required[0]: entries[required[0]], "line": str(rows.line_num + skipped)})
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {rows.line_num + skipped}: {error}. Is a quotation mark left open?") from None
     if not found:
         raise ValueError(f"{path}: the table has no line below its header.")
     return found
+
+
+def table_text(path: Path) -> tuple[str, str, int]:
+    """The text of a CSV file from its header on, what stands between its entries, and how many lines were skipped.
+
+    Raises:
+        ValueError: when the file is missing or no text.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no such file. Check the path.") from None
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ValueError(f"{path}: this is no text in UTF-8. Save the table as CSV in UTF-8.") from None
+    told = re.match(r"sep=(.)(\r\n|\r|\n)", text, re.IGNORECASE)  # Excel's
+    if told:
+        return text[told.end() :], told[1], 1
+    head = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    return text, max(",;\t", key=head.count), 0  # what spreadsheets write depends on the country
+
+
+def refuse_header(path: Path, names: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> None:
+    """Stop when a column is missing or there twice.
+
+    Raises:
+        ValueError: with the first such column.
+    """
+    missing = [name for name in required if name not in names]
+    if missing:
+        raise ValueError(
+            f"{path}: there is no column {missing[0]!r} in the first line, which reads {','.join(names)[:80]!r}. "
+            f"Needed are {', '.join(required)}; {', '.join(optional) or 'nothing else'} may be added."
+        )
+    twice = [name for name in (*required, *optional) if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{path}: there are {names.count(twice[0])} columns {twice[0]!r}. Keep one.")
+
+
+def listed_file(root: Path, name: str, where: str) -> Path:
+    """The file that an entry of a table names: as it is written, else without blanks around it, else with slashes.
+
+    Args:
+        root: the folder that names are relative to.
+        name: the entry.
+        where: file and line, for the message.
+
+    Returns:
+        the first of these that is a file, or the last.
+
+    Raises:
+        ValueError: for an absolute path, or one that leaves the folder.
+    """
+    path = inside(root, name, where)
+    for spelling in (name.strip(), name.strip().replace("\\", "/")):
+        if path.is_file():
+            break
+        path = inside(root, spelling, where)
+    return path
 
 
 def inside(root: Path, name: str, where: str) -> Path:
@@ -70,15 +133,28 @@ def inside(root: Path, name: str, where: str) -> Path:
     return root / name
 
 
+def whole(text: str) -> str:
+    """A whole number without the ``.0`` that spreadsheets and pandas append to it; other text as it is.
+
+    >>> whole("12.0"), whole("-1,0"), whole("1.5"), whole("a")
+    ('12', '-1', '1.5', 'a')
+    """
+    number = re.fullmatch(r"(-?[0-9]+)[.,]0+", text)
+    return number[1] if number else text
+
+
 def whole_number(text: str, what: str, where: str) -> int:
     """An entry that must be a number from 0 up.
 
     Raises:
-        ValueError: when it is another thing.
+        ValueError: when it is another thing, or has too many digits for 64 bits.
     """
-    if not (text.isascii() and text.isdecimal()):
+    number = whole(text)
+    if not (number.isascii() and number.isdecimal()):
         raise ValueError(f"{where}: {what} = {text!r}. It must be a whole number, 0 or more.")
-    return int(text)
+    if len(number) > LONGEST:
+        raise ValueError(f"{where}: {what} = {text[:40]!r}. It must have {LONGEST} digits or fewer.")
+    return int(number)
 
 
 def role_of(text: str, where: str) -> str:

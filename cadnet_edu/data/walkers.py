@@ -27,7 +27,9 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -256,8 +258,9 @@ def _pooled(tasks: list[tuple[list[Shot], int, int, int]]) -> Iterator[np.ndarra
     """Chunks drawn by a pool of processes, in order; ends early, without an error, where processes cannot be used.
 
     Choice:
-        ``fork`` on Linux, since workers start at once and only compute with NumPy; ``spawn`` elsewhere. Under
-        ``spawn`` a script without ``if __name__ == "__main__"`` breaks its workers, and drawing goes on in one process.
+        ``fork`` on Linux, since workers start at once and only compute with NumPy; ``spawn`` elsewhere. Workers started
+        by ``spawn`` usually run the script that started them once more, which a script without
+        ``if __name__ == "__main__"`` does not stand. These need nothing of it, so it is hidden from them.
     """
     if _workers() < 2 or multiprocessing.current_process().daemon:
         return
@@ -266,11 +269,23 @@ def _pooled(tasks: list[tuple[list[Shot], int, int, int]]) -> Iterator[np.ndarra
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads: the workers use none of theirs
             pool = ProcessPoolExecutor(min(_workers(), len(tasks)), mp_context=context)
-            results = pool.map(_draw_chunk, tasks)
+            with _hidden_main():
+                results = pool.map(_draw_chunk, tasks)  # all workers are started here
         with pool:
             yield from results
     except (BrokenProcessPool, OSError):
         return
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Processes started in here by ``spawn`` do not import the script or notebook that starts them."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 # --- Market-1501's layout ---------------------------------------------------------------------------------------
@@ -301,11 +316,11 @@ def write_market1501(split: Split, folder: str | Path) -> Path:
         JPEG, as in Market-1501, but quality 97 without chroma sub-sampling (4:4:4). Market's own files have
         compression marks; the fine stripes of Walkers are to reach the network nearly as drawn.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: there is something here already. Give a new or an empty folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:32]}-"))
     try:
         for role, name in FOLDERS.items():
             (temporary / name).mkdir()

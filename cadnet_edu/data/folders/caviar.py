@@ -8,10 +8,11 @@ from statistics import median
 
 from PIL import Image
 
+from cadnet_edu.data.find_files import entries_below
 from cadnet_edu.data.folders.finding import find_root, halves, image_files
 from cadnet_edu.data.samples import Sample, Split
 
-NAME = re.compile(r"^(?P<pid>\d{4})(?P<number>\d{3})\.[a-z]+$", re.IGNORECASE)
+NAME = re.compile(r"^(?P<pid>\d{4})(?P<number>\d{3})\.[a-z]+$", re.IGNORECASE | re.ASCII)
 A_CAMERA = 10  # images 001-010 of a person are from one camera, 011-020 from the other
 HR, LR = 0, 1
 
@@ -54,7 +55,7 @@ def caviar(root: str | Path, seed: int = 0) -> Split:
 
 def image_folder(root: Path) -> Path:
     """The folder itself when images lie in it, else the usual one inside."""
-    if root.is_dir() and any(NAME.match(p.name) for p in root.iterdir()):
+    if root.is_dir() and any(NAME.match(p.name) for p in entries_below(root, depth=0)):
         return root
     return find_root(root, "CAVIARa", "CAVIAR4REID") / "CAVIARa"
 

@@ -6,11 +6,13 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+from cadnet_edu.data.find_files import images_below, is_hidden
 
 
 def find_root(root: str | Path, inner: str, usual: str) -> Path:
     """The folder that holds ``inner``: the one given, or the usual one inside it, or its only subfolder that does.
+
+    Hidden folders and those that operating systems add, such as ``__MACOSX``, are not looked into.
 
     Args:
         root: what the user gave.
@@ -27,14 +29,15 @@ def find_root(root: str | Path, inner: str, usual: str) -> Path:
     for candidate in (root, root / usual):
         if (candidate / inner).exists():
             return candidate
-    inside = sorted(p for p in root.iterdir() if (p / inner).exists())
+    shown = sorted(p for p in root.iterdir() if not is_hidden(p.name))
+    inside = [p for p in shown if (p / inner).exists()]
     if len(inside) == 1:
         return inside[0]
     kind = inner if "." in inner else f"{inner}/"
     if inside:
         names = ", ".join(p.name for p in inside)
         raise ValueError(f"{root}: {len(inside)} folders in here hold {kind}: {names}. Give the one that you mean.")
-    found = ", ".join(sorted(p.name for p in root.iterdir())[:6]) or "nothing"
+    found = ", ".join([p.name for p in shown][:6]) or "nothing"
     what = "file" if "." in inner else "folder"
     raise ValueError(f"{root}: no {what} {kind} in here, only {found}. Give the folder that holds {kind}.")
 
@@ -47,14 +50,13 @@ def image_files(folder: Path, layout: str) -> list[Path]:
         layout: the data set's name, for the message.
 
     Raises:
-        ValueError: when the folder is missing or holds no image.
+        ValueError: when the folder is missing, holds no image, or holds images of a type that cannot be read.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: this folder is missing. A set in {layout}'s layout has it.")
-    shown = (p for p in folder.iterdir() if not p.name.startswith("."))  # macOS leaves ._0001_c1.jpg and the like
-    files = sorted(p for p in shown if p.suffix.lower() in SUFFIXES)
+    files = images_below(folder, depth=0)
     if not files:
-        raise ValueError(f"{folder}: no image (.jpg, .png, .bmp) in here. Is it the right folder level?")
+        raise ValueError(f"{folder}: no image (.jpg, .png, .bmp ...) in here. Is it the right folder level?")
     return files
 
 

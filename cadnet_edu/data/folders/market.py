@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -9,10 +10,11 @@ from pathlib import Path, PurePosixPath
 from cadnet_edu.data.folders.finding import find_root, image_files
 from cadnet_edu.data.samples import Sample, Split
 
-MARKET_NAME = re.compile(r"^(?P<pid>-1|\d+)_c(?P<camera>\d+)")
-DUKE_NAME = re.compile(r"^(?P<pid>\d{4})_c(?P<camera>\d)_f\d+")
-DUKE_FILE = re.compile(r"^\d{4}_c\d_f\d{7}\b")  # nobody else's names are so
+MARKET_NAME = re.compile(r"^(?P<pid>-1|\d+)_c(?P<camera>\d+)", re.ASCII)
+DUKE_NAME = re.compile(r"^(?P<pid>\d{4})_c(?P<camera>\d)_f\d+", re.ASCII)
+DUKE_FILE = re.compile(r"^\d{4}_c\d_f\d{7}\b", re.ASCII)  # nobody else's names are so
 PARTS = ("bounding_box_train", "query", "bounding_box_test")
+USUAL = {"market1501": "Market-1501-v15.09.15", "dukemtmc_reid": "DukeMTMC-reID"}  # what the sets' folders are called
 
 WITHDRAWN = (
     "DukeMTMC-reID was withdrawn by its university on 25 April 2019: it was recorded and given out in ways that the "
@@ -22,7 +24,7 @@ WITHDRAWN = (
 )
 
 
-def market1501(root: str | Path) -> Split:
+def market1501(root: str | Path, train: bool = True) -> Split:
     """Market-1501 (Zheng et al., 2015), or any set in its layout.
 
     ``bounding_box_train/``, ``query/`` and ``bounding_box_test/`` hold files like ``0001_c1s1_000151_01.jpg``:
@@ -31,19 +33,20 @@ def market1501(root: str | Path) -> Split:
 
     Args:
         root: the folder that holds the three, or its parent.
+        train: the training part is needed. Without it, ``bounding_box_train`` may be missing.
 
     Raises:
         ValueError: when a folder is missing or empty, or an image in it has another kind of name or one of the
             withdrawn DukeMTMC-reID.
     """
-    root = find_root(root, PARTS[0], "Market-1501-v15.09.15")
+    root = market_root(root, "market1501", train)
     like = "It must begin like 0001_c1, identity 1 from camera 1."
-    train, query, gallery = (tuple(named_images(root / p, MARKET_NAME, "Market-1501", like)) for p in PARTS)
-    refuse_withdrawn(s.name for s in (*train, *query, *gallery))
-    return Split(train, query, gallery, name=root.name or "market1501")
+    split = three_parts(root, MARKET_NAME, "Market-1501", like, train)
+    refuse_withdrawn(s.name for s in (*split.train, *split.query, *split.gallery))
+    return split
 
 
-def dukemtmc_reid(root: str | Path, allow_withdrawn: bool = False) -> Split:
+def dukemtmc_reid(root: str | Path, allow_withdrawn: bool = False, train: bool = True) -> Split:
     """DukeMTMC-reID (Zheng et al., 2017), withdrawn in 2019: read only when told to.
 
     The three folders of Market-1501 hold files like ``0005_c2_f0046985.jpg``: identity, camera, frame. 702 identities
@@ -52,6 +55,7 @@ def dukemtmc_reid(root: str | Path, allow_withdrawn: bool = False) -> Split:
     Args:
         root: the folder that holds the three, or its parent.
         allow_withdrawn: that you know that the set was withdrawn, hold a copy lawfully, and may use it.
+        train: as for ``market1501``.
 
     Raises:
         ValueError: without ``allow_withdrawn``, with the reason; when a folder is missing or empty, or an image in it
@@ -59,10 +63,35 @@ def dukemtmc_reid(root: str | Path, allow_withdrawn: bool = False) -> Split:
     """
     if not allow_withdrawn:
         raise ValueError(WITHDRAWN)
-    root = find_root(root, PARTS[0], "DukeMTMC-reID")
+    root = market_root(root, "dukemtmc_reid", train)
     like = "It must begin like 0005_c2_f0046985, identity 5 from camera 2. Is this another data set?"
-    train, query, gallery = (tuple(named_images(root / p, DUKE_NAME, "DukeMTMC-reID", like)) for p in PARTS)
-    return Split(train, query, gallery, name=root.name or "DukeMTMC-reID")
+    return three_parts(root, DUKE_NAME, "DukeMTMC-reID", like, train)
+
+
+def market_root(root: str | Path, dataset: str, train: bool = True) -> Path:
+    """The folder that holds the three parts, found by its training part, or by its queries where that is not needed.
+
+    Args:
+        root: this folder or its parent.
+        dataset: ``market1501`` or ``dukemtmc_reid``.
+        train: the training part is needed.
+
+    Raises:
+        ValueError: when there is none, or several.
+    """
+    return find_root(root, PARTS[0] if train else PARTS[1], USUAL[dataset])
+
+
+def three_parts(root: Path, pattern: re.Pattern[str], layout: str, like: str, train: bool) -> Split:
+    """The split in a folder; without ``train``, its training part is empty where the folder of that is missing.
+
+    Raises:
+        ValueError: see ``named_images``.
+    """
+    needed = [part for part in PARTS if train or part != PARTS[0] or (root / part).exists()]
+    samples = {part: tuple(named_images(root / part, pattern, layout, like)) for part in needed}
+    name = Path(os.path.abspath(root)).name or layout
+    return Split(samples.get(PARTS[0], ()), samples[PARTS[1]], samples[PARTS[2]], name)
 
 
 def refuse_withdrawn(names: Iterable[str]) -> None:

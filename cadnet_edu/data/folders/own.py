@@ -5,20 +5,20 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cadnet_edu.data.folders.finding import SUFFIXES
+from cadnet_edu.data.find_files import IMAGES, images_below
 from cadnet_edu.data.folders.market import refuse_withdrawn
 from cadnet_edu.data.samples import Sample, Split
-from cadnet_edu.data.table import ROLES, inside, read_table, role_of
+from cadnet_edu.data.table import LONGEST, ROLES, listed_file, read_table, role_of, whole
 
 PATTERN = "{pid}_{camera}_*"
-OPENABLE = (*SUFFIXES, ".webp", ".tif", ".tiff")
-CLOSED = (".heic", ".heif", ".avif", ".raw", ".dng", ".cr2", ".nef")  # what telephones and cameras write
 TABLE = "images.csv"
+MISSING = ("nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT", "N/A", "n/a", "#N/A", "NA", "#VALUE!", "#REF!")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def from_table(table: Path) -> list[Entry]:
     entries = []
     for row in read_table(table, ("file", "pid", "camera"), ("role",)):
         where = f"{table}, line {row['line']}"
-        file = inside(table.parent, row["file"].replace("\\", "/"), where)
+        file = listed_file(table.parent, row["file"], where)
         if not file.is_file():
             raise ValueError(f"{where}: there is no file {file}. Paths are relative to the folder of the table.")
         role = role_of(row["role"], where) if row["role"] else ""
@@ -106,23 +106,13 @@ def from_names(root: Path, pattern: str) -> list[Entry]:
     expression, depth = as_expression(pattern), pattern.count("/")
     if not root.is_dir():
         raise ValueError(f"{root}: this is neither a folder nor a CSV file. Give the folder of your images.")
-    files = sorted(p for p in root.glob("*/" * depth + "*") if is_image(p, root))
+    images = images_below(root)
+    files = [p for p in images if len(p.relative_to(root).parts) == depth + 1]
+    tell_other_levels(root, images, files, pattern)
     wanted = Path(pattern).suffix.lower()
-    files = [p for p in files if wanted not in OPENABLE or p.suffix.lower() == wanted]
-    shown = (p for p in root.glob("*/" * depth + "*") if not p.name.startswith("."))
-    closed = sorted(p for p in shown if p.suffix.lower() in CLOSED)
-    if closed:
-        raise ValueError(
-            f"{closed[0]}: images of this kind cannot be opened here, {len(closed)} of them. Save them as JPEG or PNG, "
-            "or take them out of the folder."
-        )
+    files = [p for p in files if wanted not in IMAGES or p.suffix.lower() == wanted]
     if not files:
-        deeper = next((p for p in sorted(root.rglob("*")) if is_image(p, root)), None)
-        hint = "Is it the right folder?" if deeper is None else (
-            f"There is {deeper.relative_to(root).as_posix()} at another level: give the folder that holds the images, "
-            "or a pattern with as many slashes, such as '{pid}/*'."
-        )
-        raise ValueError(f"{root}: no image here fits {pattern!r} ({', '.join(OPENABLE)}). {hint}")
+        raise ValueError(f"{root}: no image here fits {pattern!r} ({', '.join(IMAGES)}). Is it the right folder?")
     entries: list[Entry] = []
     for file in files:
         match = expression.fullmatch(same(file.relative_to(root).with_suffix("").as_posix()))
@@ -151,29 +141,55 @@ def as_expression(pattern: str) -> re.Pattern[str]:
                 f"pattern {pattern!r}: it holds {field} {pattern.count(field)} times. Write one like {PATTERN!r}, "
                 "in which {pid} is who and {camera} which camera."
             )
-    if Path(pattern).suffix.lower() in OPENABLE:
+    if Path(pattern).suffix.lower() in IMAGES:
         pattern = pattern[: -len(Path(pattern).suffix)]
     known = {"{pid}": "(?P<pid>[^/]+?)", "{camera}": "(?P<camera>[^/]+?)", "*": "[^/]*"}
     pieces = re.split(r"(\{pid\}|\{camera\}|\*)", pattern)
     return re.compile("".join(known.get(piece) or re.escape(piece) for piece in pieces))
 
 
-def is_image(path: Path, root: Path) -> bool:
-    """Whether a path is an image file that is not hidden, nor in a hidden folder."""
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return not hidden and path.suffix.lower() in OPENABLE and path.is_file()
+def tell_other_levels(root: Path, images: list[Path], files: list[Path], pattern: str) -> None:
+    """Warn of images that lie deeper or less deep than a pattern says; no one else would notice that they are missing.
+
+    Args:
+        root: the folder of the images.
+        images: all images below it.
+        files: those at the level of the pattern.
+        pattern: how names say who and where.
+
+    Raises:
+        ValueError: when all images lie at another level.
+    """
+    known = set(files)
+    others = [p.relative_to(root).as_posix() for p in images if p not in known]
+    if others and not files:
+        raise ValueError(
+            f"{root}: no image here fits {pattern!r}. There is {others[0]} at another level: give the folder that "
+            "holds the images, or a pattern with as many slashes, such as '{pid}/*'."
+        )
+    if others:
+        warnings.warn(
+            f"{root}: {len(others)} images are not used (for example {others[0]}), since they lie at another folder "
+            f"level than the pattern {pattern!r} says. Move them, or list all images in a table {TABLE}.",
+            stacklevel=2,
+        )
 
 
 def same(text: str) -> str:
-    """Text in one spelling: macOS writes an umlaut in a file name as two characters, everybody else as one."""
-    return unicodedata.normalize("NFC", text).strip()
+    """Text in one spelling: ``1.0``, as spreadsheets write whole numbers, is ``1``, and an umlaut is one character.
+
+    >>> same(" 7.0"), same("v1.0")
+    ('7', 'v1.0')
+    """
+    return whole(unicodedata.normalize("NFC", text).strip())  # macOS writes an umlaut in a file name as two
 
 
 def numbered(texts: Iterable[str], what: str) -> dict[str, int]:
-    """A number for each text: its own when all are whole numbers, else its place in alphabetical order.
+    """A number for each text: its own when all are whole numbers of at most 64 bits, else its place in order.
 
     Raises:
-        ValueError: for two texts that look like one, and for -1, which marks junk elsewhere.
+        ValueError: for two texts that look like one, for -1, which marks junk elsewhere, and for words by which
+            programs mark a missing entry, such as ``nan``.
 
     >>> numbered({"7", "12"}, "identity") == {"7": 7, "12": 12}
     True
@@ -183,14 +199,22 @@ def numbered(texts: Iterable[str], what: str) -> dict[str, int]:
     texts = sorted(texts)
     if "-1" in texts:
         raise ValueError(f"{what} '-1': that marks junk in Market-1501 and is nobody. Leave those images out.")
-    numbers = all(t.isascii() and t.isdecimal() for t in texts)
+    missing = [text for text in texts if text in MISSING]
+    if missing:
+        raise ValueError(
+            f"{what} {missing[0]!r}: programs write this where an entry is missing. Write who or which it is, or leave "
+            "those images out."
+        )
     seen: dict[str, str] = {}
     for text in texts:
-        key = str(int(text)) if text.isdecimal() and text.isascii() else text.casefold()
+        key = unicodedata.normalize("NFKC", text).casefold()  # also digits of full width
+        key = key.lstrip("0") or "0" if key.isdecimal() else key
         if key in seen:
             raise ValueError(f"{what} {seen[key]!r} and {text!r}: one or two? Write the same one the same way.")
         seen[key] = text
-    return {text: int(text) if numbers else place for place, text in enumerate(texts)}
+    if all(text.isascii() and text.isdecimal() and len(text) <= LONGEST for text in texts):
+        return {text: int(text) for text in texts}
+    return {text: place for place, text in enumerate(texts)}
 
 
 def refuse_repeats(entries: list[Entry]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from cadnet_edu.data.folders.finding import find_root, halves, image_files
 from cadnet_edu.data.samples import Sample, Split
 
-NAME = re.compile(r"^(?P<pid>\d{3,4})(?=[_.])")
+NAME = re.compile(r"^(?P<pid>\d{3,4})(?=[_.])", re.ASCII)
 
 
 def viper(root: str | Path, seed: int = 0) -> Split:
