@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 
 def tiny(**changes: Any) -> Config:
     """The smallest network that has every part, and four steps of it."""
-    small = dict(height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4, identities=3,
+    small = dict(height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3,
                  images_per_identity=2, steps=4, log_every=1, checkpoint_every=2, device="cpu", precision="fp32")
     return profile("smoke", **{**small, **changes})
 

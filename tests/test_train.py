@@ -37,7 +37,7 @@ def tiny(**changes: Any) -> Config:
     """The smallest network that has every part, and ten steps of it."""
     small = dict(lam=LossWeights(), branch_heads=False, neck=False, skips="encoder", lr=1e-3, lr_D=1e-4, warmup=0,
                  subpixel=1, smooth=0, judged_images=0, encoder_passes=2, recover_first=0,
-                 weight_decay=5e-4, height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4,
+                 weight_decay=5e-4, height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8,
                  identities=3, images_per_identity=2, steps=10, log_every=2, checkpoint_every=5, device="cpu",
                  precision="fp32")
     return profile("smoke", **{**small, **changes})
