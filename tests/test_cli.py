@@ -32,8 +32,8 @@ from cadnet_edu.data.samples import Split
 from cadnet_edu.data.walkers import write_market1501
 
 ROOT = Path(__file__).parents[1]
-TINY = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "4", "--decoder-width", "2",
-        "--discriminator-width", "4", "--identities", "3", "--images-per-identity", "2", "--steps", "4",
+TINY = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2",
+        "--discriminator-width", "8", "--identities", "3", "--images-per-identity", "2", "--steps", "4",
         "--checkpoint-every", "2", "--log-every", "1", "--device", "cpu", "--precision", "fp32")
 
 

@@ -275,8 +275,8 @@ def test_what_goes_wrong_on_the_first_is_raised_on_all(two: Two) -> None:
 # ------------------------------------------------------------------------------------------------ the command line
 
 TINY = ("--profile", "smoke", "--device", "cpu", "--precision", "32-true", "--steps", "3", "--log-every", "1",
-        "--height", "32", "--width", "16", "--backbone-width", "4", "--decoder-width", "2", "--discriminator-width",
-        "4", "--identities", "4", "--images-per-identity", "2", "--dataset", "market1501")  # fmt: skip
+        "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2", "--discriminator-width",
+        "8", "--identities", "4", "--images-per-identity", "2", "--dataset", "market1501")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def mean_colours(x: Tensor) -> Tensor:
 def network(features: str = "joint") -> CADNet:
     """A small network with BatchNorm everywhere, as it comes out of training: in training mode."""
     torch.manual_seed(0)
-    net = CADNet(4, SIZE, backbone="slim", backbone_width=4, decoder_width=2, discriminator_width=4, features=features)
+    net = CADNet(4, SIZE, backbone="slim", backbone_width=8, decoder_width=2, discriminator_width=8, features=features)
     for _ in range(3):
         net(torch.rand(8, 3, *SIZE))
     return net.train()

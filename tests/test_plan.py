@@ -34,7 +34,7 @@ MIB = 2**20
 
 
 def tiny(**changes: Any) -> Config:
-    small = dict(height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4, identities=3,
+    small = dict(height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3,
                  images_per_identity=2, steps=10, device="cpu", precision="fp32")
     return profile("smoke", **{**small, **changes})
 

@@ -26,7 +26,7 @@ from cadnet_edu.runs import Run, open_split, train_or_load
 from cadnet_edu.train import build_network
 
 ROOT = Path(__file__).parents[1]
-TINY = dict(height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4, identities=3,
+TINY = dict(height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3,
             images_per_identity=2, steps=4, log_every=1, checkpoint_every=2, device="cpu", precision="fp32")
 
 

@@ -83,7 +83,7 @@ def warm_up(config: Config) -> None:
         config: where, and in which precision.
     """
     small = replace(config, backbone="slim", weights="none", height=32, width=16, identities=2, images_per_identity=2,
-                    backbone_width=4, decoder_width=4, discriminator_width=4)  # fmt: skip
+                    backbone_width=8, decoder_width=4, discriminator_width=8)  # fmt: skip
     Trainer(small, noise_split(small, 2)).step()
 
 

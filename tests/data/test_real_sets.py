@@ -15,8 +15,8 @@ from cadnet_edu.data import load_split
 from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.runs import open_split, run_key
 
-SMALL = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "4", "--decoder-width", "2",
-         "--discriminator-width", "4", "--identities", "3", "--images-per-identity", "2", "--steps", "4",
+SMALL = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2",
+         "--discriminator-width", "8", "--identities", "3", "--images-per-identity", "2", "--steps", "4",
          "--checkpoint-every", "4", "--log-every", "2", "--device", "cpu", "--precision", "fp32")  # fmt: skip
 
 

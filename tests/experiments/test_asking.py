@@ -22,7 +22,7 @@ from cadnet_edu.train import build_network
 def test_images_on_disk_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "WORTH", 1 << 40)
-    config = profile("smoke", height=32, width=16, backbone_width=4, decoder_width=2, discriminator_width=4,
+    config = profile("smoke", height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8,
                      device="cpu", precision="fp32")  # fmt: skip
     split = market1501(write_market1501(noise_split(), tmp_path / "market"))
     net = build_network(config, 6)
