@@ -63,9 +63,13 @@ def recover_file(
         the path of the side-by-side picture.
 
     Raises:
-        ValueError: when the file is missing, no image, or cut short.
+        ValueError: when the file is missing, no image, or cut short, or the network's output is not finite.
     """
-    seen, recovered = recover_image(recover, read_image(path), size, device)
+    picture = read_image(path)
+    try:
+        seen, recovered = recover_image(recover, picture, size, device)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     gap = max(2, size[1] // 16)
     pair = Image.new("RGB", (2 * size[1] + gap, size[0]), "white")
     pair.paste(seen, (0, 0))

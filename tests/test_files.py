@@ -177,3 +177,19 @@ def test_damaged_json_is_named(tmp_path, content):
 def test_missing_json_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"none\.json: there is no such file"):
         read_json(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".bin", "é" * 125 + ".bin", "王" * 83 + ".bin"])
+def test_a_name_as_long_as_the_disk_allows(tmp_path, name):
+    write_atomically(tmp_path / name, lambda file: file.write(b"new"))
+    assert only(tmp_path) == [name]
+
+
+def test_a_name_too_long_is_told_as_such(tmp_path):
+    for path in (tmp_path / ("x" * 300), tmp_path / ("y" * 300) / "file.bin"):
+        with pytest.raises(OSError, match=r"name too long.*Choose a shorter name") as told:
+            write_atomically(path, lambda file: file.write(b"new"))
+        assert "another folder" not in str(told.value)
+    with pytest.raises(OSError, match="Choose a shorter name"):
+        files.append_line(tmp_path / ("x" * 300), "line")
+    assert only(tmp_path) == []

@@ -262,3 +262,11 @@ def test_checksums(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert checksum_of(tmp_path / "a") == "900150983cd24fb0d6963f7d28e17f72"
     assert checksum_of(tmp_path / "a", "sha256").startswith("ba7816bf")
+
+
+def test_backslashes_in_a_zip_are_folders(tmp_path):
+    zipped(tmp_path / "a.zip", {"set/query/a.jpg": b"1"})
+    content = (tmp_path / "a.zip").read_bytes()  # Python's own writer would turn them round
+    (tmp_path / "a.zip").write_bytes(content.replace(b"set/query/a.jpg", b"set\\query\\a.jpg"))
+    extract(tmp_path / "a.zip", tmp_path / "out")
+    assert (tmp_path / "out" / "set" / "query" / "a.jpg").read_bytes() == b"1"

@@ -244,3 +244,12 @@ def test_own_photos_of_one_size_or_many(tmp_path):
     root = write_own(tmp_path)
     save(root / "anna_hall_9.jpg", 1, height=90, width=33)
     assert check_set("own", root).problems == ()
+
+
+def test_a_report_of_names_that_are_not_utf8_can_be_printed(tmp_path):
+    root = write_own(tmp_path)
+    (root / os.fsdecode(b"J\xf6rg_hall_1.jpg")).write_bytes(b"no image")
+    save(root / os.fsdecode(b"J\xf6rg_yard_1.png"), 1)
+    report = check_set("own", root)
+    assert r"J\xf6rg_hall_1.jpg: this file cannot be read as an image" in str(report)
+    str(report).encode("utf-8")

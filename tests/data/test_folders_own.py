@@ -9,7 +9,7 @@ import pytest
 from fixtures import save, write_own
 
 from cadnet_edu.data.folders import own_images
-from cadnet_edu.data.folders.own import as_expression, numbered
+from cadnet_edu.data.folders.own import as_expression, numbered, same
 
 
 def table(root: Path, text: str, name: str = "images.csv", encoding: str = "utf-8") -> Path:
@@ -105,7 +105,7 @@ def test_a_pattern_is_taken_literally():
 # ------------------------------------------------------------------------------------------------------ identities
 
 
-@pytest.mark.parametrize("texts", [{"7", "007"}, {"Anna", "anna"}, {"7", "07", "x"}])
+@pytest.mark.parametrize("texts", [{"7", "007"}, {"Anna", "anna"}, {"7", "07", "x"}, {"12", "１２"}, {"0", "00"}])
 def test_two_spellings_of_one(texts):
     with pytest.raises(ValueError, match="one or two"):
         numbered(texts, "identity")
@@ -114,6 +114,31 @@ def test_two_spellings_of_one(texts):
 def test_junk_is_nobody():
     with pytest.raises(ValueError, match="'-1': that marks junk"):
         numbered({"-1", "3"}, "identity")
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "None", "<NA>", "#N/A"])
+def test_a_missing_entry_is_nobody(text):
+    with pytest.raises(ValueError, match=f"identity {text!r}: programs write this where an entry is missing"):
+        numbered({text, "3"}, "identity")
+    assert numbered({"Nan", "Anna"}, "identity") == {"Anna": 0, "Nan": 1}  # a name
+
+
+def test_numbers_beyond_64_bits_are_names():
+    assert numbered({"9" * 30, "1" * 30}, "identity") == {"1" * 30: 0, "9" * 30: 1}
+    assert numbered({"9" * 18, "4"}, "identity") == {"9" * 18: int("9" * 18), "4": 4}
+
+
+def test_whole_numbers_of_spreadsheets_are_whole_numbers(photos):
+    cameras = ["1", "1.0", "1,0", "01"]
+    assert [same(text) for text in cameras] == ["1", "1", "1", "01"]
+    lines = [f"{who}_{where}_{k}.{'jpg' if k else 'png'};{pid}.0;{camera + 1}{'.0' if k else ''}"
+             for pid, who in enumerate(("anna", "Bo", "Zoë", "eve")) for camera, where in enumerate(("hall", "yard"))
+             for k in range(2)]  # fmt: skip
+    table(photos, "\n".join(["file;pid;camera", *lines]))
+    split = own_images(photos)
+    everything = (*split.train, *split.query, *split.gallery)
+    assert {s.camera for s in everything} == {1, 2}
+    assert {s.pid for s in everything} == {0, 1, 2, 3}
 
 
 def test_one_image_of_somebody(photos):
@@ -157,8 +182,50 @@ def test_a_table_with_roles(photos):
     assert [s.name for s in split.query] == ["Zoë_hall_0.png", "dmitri_yard_0.png"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: b"\xff\xfe" + text.replace(",", "\t").encode("utf-16-le"),
+        lambda text: text.replace(",", "\t").replace("\n", "\r\n").encode("utf-16"),
+        lambda text: ("sep=;\r\n" + text.replace(",", ";")).encode(),
+        lambda text: ("\ufeffsep=|\n" + text.replace(",", "|")).encode(),
+        lambda text: text.replace("\n", "\r").encode(),
+        lambda text: text.replace("anna", ".\\anna", 1).encode(),
+        lambda text: text.replace("\n", ",,\n").encode(),
+        lambda text: text.replace("anna_hall_0.png", " anna_hall_0.png").encode(),
+    ],
+)  # fmt: skip
+def test_tables_of_spreadsheets(photos, change):
+    text = "\n".join(["file,pid,camera", *LINES, ""])
+    table(photos, text)
+    wanted = own_images(photos)
+    (photos / "images.csv").write_bytes(change(text))
+    assert own_images(photos) == wanted
+
+
+def test_names_with_blanks_around_them_can_be_listed(photos):
+    (photos / "anna_hall_0.png").rename(photos / " anna_hall_0.png")
+    (photos / "Bo_hall_0.png").rename(photos / "Bo_hall_0.png ")
+    text = "\n".join(["file,pid,camera", *LINES])
+    table(photos, text.replace("anna_hall_0.png", '" anna_hall_0.png"').replace("Bo_hall_0.png", "Bo_hall_0.png "))
+    split = own_images(photos)
+    names = {s.name for s in (*split.train, *split.query, *split.gallery)}
+    assert {" anna_hall_0.png", "Bo_hall_0.png "} <= names
+    assert all(s.load().size for s in (*split.train, *split.query, *split.gallery))
+
+
 HEAD = "file,pid,camera\n"
 BAD_TABLES = {
+    "column twice": ("file,pid,camera,PID\nanna_hall_0.png,1,1,2", "2 columns 'pid'"),
+    "comma in a name": (HEAD + "anna_hall_0.png,1,2,3", r"line 2: 4 entries, 3 columns\. Quote names with ','"),
+    "open quote": (HEAD + '"anna_hall_0.png,1,1\nanna_yard_0.png,1,2', "line 3: unexpected end of data.*left open"),
+    "long open quote": (HEAD + '"anna_hall_0.png,1,1\n' + "x" * 200_000, "larger than field limit"),
+    "line after sep": ("sep=;\nfile;pid;camera\nx.jpg;1;1", "line 3: there is no file .*x.jpg"),
+    "zero byte": (HEAD + "\0", "no text in UTF-8"),
+    "missing": (
+        HEAD + "anna_hall_0.png,nan,1\nanna_yard_0.png,1,2", "identity 'nan': programs write this where an entry",
+    ),
+    "up by backslash": (HEAD + "..\\x.jpg,1,1", "leaves the folder"),
     "no column": ("file,person,camera\nx,1,1", r"no column 'pid' in the first line, which reads 'file,person,camera'"),
     "nothing": ("", "no column 'file'"),
     "no line": (HEAD, "no line below its header"),

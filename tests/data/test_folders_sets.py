@@ -383,3 +383,42 @@ def test_an_empty_split_says_which_part(mat):
     whole = cuhk03(mat)
     with pytest.raises(ValueError, match="the query part holds no image"):
         Split(whole.train, (), whole.gallery, "cut").check()
+
+
+LOCKED = "Unable to synchronously open file (unable to lock file, errno = 11, error message = 'Resource busy')"
+
+
+def test_cuhk03_is_read_while_another_program_holds_it(mat):
+    holder = "import h5py, sys; f = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(mat)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"open\n"
+        assert cuhk03(mat).query[0].load().shape[2] == 3
+        other.communicate(b"")
+
+
+@pytest.mark.parametrize("old", [None, TypeError("locking"), ValueError("HDF5 too old")])
+def test_a_lock_is_blamed_and_not_the_download(mat, monkeypatch, old):
+    def locked(path, mode, locking=None):
+        raise old if old is not None and locking is not None else OSError(LOCKED)
+
+    monkeypatch.setattr(h5py, "File", locked)
+    with pytest.raises(ValueError, match=r"the file is locked.*HDF5_USE_FILE_LOCKING=FALSE") as told:
+        cuhk03(mat)
+    assert "download" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["１２３４_c1s1_000151_01.jpg", "1234_c１s1_000151_01.jpg"])
+def test_digits_of_full_width_are_refused(tmp_path, name):
+    root = WRITERS["market1501"](tmp_path)
+    save(root / "query" / name, 1)
+    with pytest.raises(ValueError, match="does not say who and where"):
+        load_split("market1501", root)
+
+
+def test_an_identity_beyond_64_bits_is_named(tmp_path):
+    root = WRITERS["market1501"](tmp_path)
+    save(root / "query" / f"{'9' * 30}_c1s1_000151_01.jpg", 1)
+    with pytest.raises(ValueError, match=r"9{30}_c1s1_000151_01\.jpg'.*below 2\^63"):
+        load_split("market1501", root)

@@ -152,3 +152,47 @@ def test_a_stranger_can_load_it(tmp_path):
                 if r["role"] == "query"]
     assert [rate for _, rate in mine] == [s.rate for s in split.query]
     assert all(np.array_equal(pixels, s.load()) for (pixels, _), s in zip(mine, split.query, strict=True))
+
+
+def test_names_that_are_not_utf8_are_named(tmp_path):
+    root = write_viper(tmp_path)
+    first = sorted((root / "cam_a").glob("*.bmp"))[0]
+    first.rename(first.with_name(os.fsdecode(first.stem.encode() + b"_J\xf6rg.bmp")))
+    with pytest.raises(ValueError, match=r"cam_a/000_0_J\\xf6rg\.bmp: this name is not in UTF-8.*Rename"):
+        write_manifest(viper(root), tmp_path / "m.csv", root)
+    assert not (tmp_path / "m.csv").exists()
+
+
+def test_a_folder_that_is_not_utf8_holds_a_manifests_images(tmp_path):
+    root = write_viper(tmp_path / os.fsdecode(b"J\xf6rg"))
+    path = write_manifest(viper(root), tmp_path / "m.csv", root)
+    assert facts(read_manifest(path, root, True)) == facts(viper(root))
+
+
+def test_a_manifest_in_the_home_folder(tmp_path, monkeypatch):
+    root = write_viper(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert write_manifest(viper(root), "~/m.csv", root) == tmp_path / "home" / "m.csv"
+    assert facts(read_manifest("~/m.csv", root, True)) == facts(viper(root))
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_manifest_saved_by_a_spreadsheet_is_read_as_meant(tmp_path):
+    root = write_viper(tmp_path)
+    path = write_manifest(viper(root), tmp_path / "m.csv", root)
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    changed = [[a.replace("/", "\\"), f"{b}.0", f"{c}.0", *rest] for a, b, c, *rest in lines[1:]]
+    path.write_text("\n".join(";".join(row) for row in [lines[0], *changed]))
+    assert facts(read_manifest(path, root, True)) == facts(viper(root))
+
+
+@pytest.mark.parametrize("value", ["１２", "9" * 19, "1" * 5000, "-1", "1.5", "nan"])
+def test_ids_that_are_no_numbers_of_64_bits(tmp_path, value):
+    root = write_viper(tmp_path)
+    path = write_manifest(viper(root), tmp_path / "m.csv", root)
+    lines = path.read_text().splitlines()
+    cells = lines[1].split(",")
+    path.write_text("\n".join([lines[0], ",".join([cells[0], value, *cells[2:]])]))
+    with pytest.raises(ValueError, match=r"line 2: pid = .*It must"):
+        read_manifest(path, root)

@@ -56,6 +56,13 @@ def test_negative_numbers(changes):
         Sample(**{"image": PIXELS, "pid": 1, "camera": 1, **changes})
 
 
+@pytest.mark.parametrize("changes", [{"pid": 2**63}, {"camera": 10**30}])
+def test_numbers_beyond_64_bits(changes):
+    assert person(2**63 - 1, 2**63 - 1).pid == 2**63 - 1
+    with pytest.raises(ValueError, match=r"below 2\^63"):
+        Sample(**{"image": PIXELS, "pid": 1, "camera": 1, **changes})
+
+
 @pytest.mark.parametrize("rate", [0.5, 0, -2, float("nan"), float("inf")])
 def test_wrong_rates(rate):
     with pytest.raises(ValueError, match=f"rate = {rate}. A down-sampling rate is a number from 1 up"):
@@ -93,6 +100,15 @@ def test_a_good_split_passes():
 def test_each_mistake_of_a_split_is_named(changes, message):
     with pytest.raises(ValueError, match=message):
         split(**changes).check()
+
+
+def test_a_training_part_is_needed_for_training_alone():
+    assert split(train=()).check(train=False).train == ()
+    for part in ("query", "gallery"):
+        with pytest.raises(ValueError, match=f"the {part} part holds no image"):
+            split(train=(), **{part: ()}).check(train=False)
+    with pytest.raises(ValueError, match="in train and in test"):
+        split(query=((2, 0), (1, 0))).check(train=False)
 
 
 def test_a_query_without_match_beside_one_with_a_match_is_no_mistake():
@@ -193,10 +209,95 @@ def test_broken_decoders_are_no_different(tmp_path, monkeypatch):
         read_image(tmp_path / "a.jpg")
 
 
-def test_a_missing_file_is_named(tmp_path):
-    for path in (tmp_path / "none.jpg", tmp_path):
-        with pytest.raises(ValueError, match="there is no such file"):
-            read_image(path)
+def test_what_is_no_file_is_called_what_it_is(tmp_path):
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "gone.jpg")
+    for name, words in (
+        ("none.jpg", "there is no such file"), ("folder.jpg", "this is a folder"), ("link.jpg", "leads to .*gone.jpg"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=rf"{name}: .*{words}"):
+            read_image(tmp_path / name)
+
+
+def test_an_image_too_large_is_not_called_damaged(tmp_path, monkeypatch):
+    Image.new("1", (3000, 2000)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2_000_000)
+    with pytest.raises(ValueError, match=r"a\.png: this image is too large: more than 4 megapixels") as told:
+        read_image(tmp_path / "a.png")
+    assert "damaged" not in str(told.value)
+
+
+def test_a_file_that_may_not_be_opened_is_not_called_damaged(tmp_path, monkeypatch):
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("cadnet_edu.data.samples.Image.open", refuse)
+    with pytest.raises(ValueError, match=r"a\.png: this file cannot be opened \(Permission denied\)\.$"):
+        read_image(tmp_path / "a.png")
+
+
+def test_too_little_memory_is_not_called_damage(tmp_path, monkeypatch):
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+
+    def fail(picture):
+        raise MemoryError
+
+    monkeypatch.setattr("cadnet_edu.data.samples.ImageOps.exif_transpose", fail)
+    with pytest.raises(MemoryError):
+        read_image(tmp_path / "a.png")
+
+
+RAMP = np.linspace(0, 1, 12 * 8, dtype=np.float32).reshape(12, 8)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "kind"),
+    [
+        (RAMP, "floating-point"), (RAMP * 255, "floating-point"), (RAMP - 0.5, "floating-point"),
+        ((RAMP * 255).astype(np.int32), "32-bit integers"), ((RAMP * 2**30).astype(np.int32), "32-bit integers"),
+    ],
+)  # fmt: skip
+def test_pixels_without_a_known_range_are_refused(tmp_path, pixels, kind):
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match=rf"a\.tif: its pixels are {kind}.*Save it with 8 bits") as told:
+        read_image(tmp_path / "a.tif")
+    assert "damaged" not in str(told.value)
+
+
+def test_a_floating_point_ppm_is_refused(tmp_path):
+    Image.fromarray(RAMP).save(tmp_path / "a.pfm")
+    with pytest.raises(ValueError, match="floating-point"):
+        read_image(tmp_path / "a.pfm")
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_16_bits_are_scaled_in_every_format(tmp_path, suffix):
+    deep = (RAMP * 65535).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / f"a.{suffix}")
+    np.testing.assert_array_equal(np.asarray(read_image(tmp_path / f"a.{suffix}"))[..., 0], deep // 256)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+def test_fewer_bits_stored_in_16_are_reported_once_a_folder(tmp_path, bits):
+    for name in ("a.png", "b.png"):
+        Image.fromarray((RAMP * (2**bits - 1)).astype(np.uint16)).save(tmp_path / name)
+    message = rf"a\.png: 16 bits a pixel.*writes {bits} bits.*divide by {2 ** (bits - 8)}\."
+    with pytest.warns(UserWarning, match=message):
+        read_image(tmp_path / "a.png")
+    read_image(tmp_path / "b.png")  # a second warning would be an error here
+
+
+def test_black_in_16_bits_is_black_and_no_news(tmp_path):
+    Image.fromarray(np.zeros((12, 8), np.uint16)).save(tmp_path / "a.png")
+    assert np.asarray(read_image(tmp_path / "a.png")).max() == 0
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "PA", "RGBA", "CMYK", "YCbCr"])
+def test_white_stays_white_in_every_mode(tmp_path, mode):
+    Image.new("L", (8, 12), 255).convert(mode if mode != "PA" else "RGB").convert(mode).save(tmp_path / "a.tif")
+    assert np.asarray(read_image(tmp_path / "a.tif")).min() >= 254
 
 
 # ------------------------------------------------------------------------------------------------------- load_images

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -394,3 +396,45 @@ def test_nothing_is_left_when_writing_fails(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         write_market1501(split, tmp_path / "out")
     assert not [p for p in tmp_path.iterdir() if p.name != "cache"]
+
+
+# ------------------------------------------------------------------------------------- workers that spawn must start
+
+SCRIPT = """
+import multiprocessing
+real = multiprocessing.get_context
+multiprocessing.get_context = lambda method=None: real("spawn" if method == "fork" else method)
+from cadnet_edu.data import walkers as module
+module._workers = lambda: 2
+module.POOL_FROM = 10
+print("top level", flush=True)
+serial = module._draw_chunk
+module._draw_chunk = serial
+tasks = [([module.Shot(i, 0, 0, "train")], 16, 8, 0) for i in range(6)]
+print("drawn", len(list(module._pooled(tasks))), flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", ["a script without a guard", "standard input"])
+def test_spawned_workers_need_nothing_of_the_script(tmp_path, how):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    arguments = ["script.py"] if "script" in how else ["-"]
+    ran = subprocess.run(
+        [sys.executable, *arguments], input=SCRIPT if arguments == ["-"] else None, cwd=tmp_path, capture_output=True,
+        text=True, timeout=120, env={**os.environ, "PYTHONPATH": str(Path(module.__file__).parents[2])},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split("\n")[:2] == ["top level", "drawn 6"]  # the pool drew them all; nothing ran twice
+    assert "Traceback" not in ran.stderr
+
+
+def test_walkers_are_written_below_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert write_market1501(walkers("S", height=16, width=8), "~/w") == tmp_path / "home" / "w"
+    assert not (tmp_path / "~").exists()
+
+
+def test_a_folder_with_a_name_as_long_as_the_disk_allows(tmp_path):
+    folder = write_market1501(walkers("S", height=16, width=8), tmp_path / ("w" * 250))
+    assert len(list((folder / "query").iterdir())) > 0

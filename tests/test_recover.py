@@ -1,0 +1,52 @@
+"""Recovering files: what is refused, and where pictures go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cadnet_edu.recover import recover_file, recover_image
+
+PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 8, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_an_output_that_is_not_finite_is_no_black_picture(tmp_path: Path, value: float) -> None:
+    def broken(x: torch.Tensor) -> torch.Tensor:
+        x = x.clone()
+        x[0, 1, 3, 2] = value
+        return x
+
+    PICTURE.save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="output is not finite"):
+        recover_image(broken, PICTURE, (12, 8))
+    with pytest.raises(ValueError, match=r"a\.png: .*output is not finite"):
+        recover_file(broken, tmp_path / "a.png", tmp_path / "out", (12, 8))
+    assert not (tmp_path / "out").exists()
+
+
+def test_values_beyond_white_are_white(tmp_path: Path) -> None:
+    _, recovered = recover_image(lambda x: x * 0 + 1.7, PICTURE, (12, 8))
+    assert np.asarray(recovered).min() == 255
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"J\xf6rg.png")
+    PICTURE.save(path)
+    pair = recover_file(lambda x: x, path, tmp_path / "out", (12, 8))
+    assert os.fsencode(pair.name) == b"J\xf6rg.side_by_side.png"
+    assert np.array_equal(np.asarray(Image.open(pair))[:, :8], np.asarray(PICTURE))
+
+
+@pytest.mark.parametrize("kind", ["folder", "empty", "text"])
+def test_files_that_are_no_images(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.jpg"
+    path.mkdir() if kind == "folder" else path.write_text("<html>" if kind == "text" else "")
+    words = "this is a folder" if kind == "folder" else "no known type of image"
+    with pytest.raises(ValueError, match=rf"x\.jpg: .*{words}"):
+        recover_file(lambda x: x, path, tmp_path / "out", (12, 8))
