@@ -4,11 +4,11 @@ from cadnet_edu.config import PROFILES, Config, LossWeights, cache_dir, profile
 from cadnet_edu.data import load_split
 from cadnet_edu.data.resolution import degrade, mlr
 from cadnet_edu.data.samples import Sample, Split, load_images
-from cadnet_edu.evaluate import embed, evaluate
+from cadnet_edu.evaluation.evaluate import embed, evaluate
 from cadnet_edu.methods import METHODS, method
 from cadnet_edu.models.cadnet import CADNet, Output
 from cadnet_edu.runs import Run, load_run, train_or_load
-from cadnet_edu.train import Trainer
+from cadnet_edu.training.trainer import Trainer
 
 __version__ = "0.1.0"
 __all__ = [

@@ -15,7 +15,19 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from cadnet_edu.command_line import expand
+
+def expand(path: Path) -> Path:
+    """A path, with a leading ``~`` or ``~user`` replaced by that home folder. A ``~name`` of no user stays.
+
+    Raises:
+        ValueError: for ``~`` where no home folder is known.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        if path.parts[0] != "~":
+            return path
+        raise ValueError(f"{path}: there is no home folder here for ~ to stand for. Give the whole path.") from None
 
 
 def number(name: str, value: Any) -> None:

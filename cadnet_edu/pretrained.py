@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cadnet_edu.checkpoints import Record
 from cadnet_edu.config import Config
-from cadnet_edu.files import write_atomically
+from cadnet_edu.io import write_atomically
 from cadnet_edu.models.cadnet import CADNet
-from cadnet_edu.train import build_network
+from cadnet_edu.training.checkpoints import Record
+from cadnet_edu.training.trainer import build_network
 
 WEIGHTS = Path(__file__).parent / "weights"
 LARGEST = 10 * 2**20  # bytes of all files together

@@ -16,19 +16,26 @@ from typing import Any
 
 import torch
 
-from cadnet_edu.checkpoints import Record, identity, load_checkpoint, read_history, refuse_other, refuse_other_data
 from cadnet_edu.config import Config, cache_dir, make_cache_folder
 from cadnet_edu.data import open_split
 from cadnet_edu.data.fingerprint import data_fingerprint, describe, split_fingerprint
 from cadnet_edu.data.samples import Split
-from cadnet_edu.devices import choose_device, choose_precision
-from cadnet_edu.distributed import join
-from cadnet_edu.evaluate import evaluate
-from cadnet_edu.files import read_json, write_json
+from cadnet_edu.evaluation.evaluate import evaluate
+from cadnet_edu.io import read_json, write_json
 from cadnet_edu.locks import locked
 from cadnet_edu.models.cadnet import CADNet
-from cadnet_edu.train import Trainer, load_network
-from cadnet_edu.versions import code_version
+from cadnet_edu.training.checkpoints import (
+    Record,
+    identity,
+    load_checkpoint,
+    read_history,
+    refuse_other,
+    refuse_other_data,
+)
+from cadnet_edu.training.code_version import code_version
+from cadnet_edu.training.devices import choose_device, choose_precision
+from cadnet_edu.training.distributed import join
+from cadnet_edu.training.trainer import Trainer, load_network
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Run:
         return open_split(self.config)
 
     def evaluate(self, rates: tuple[float, ...] = (1, 2, 3, 4, 8), **more: Any) -> dict[str, dict[str, Any]]:
-        """Scores by rate, see ``cadnet_edu.evaluate.evaluate``; kept in the run's folder, so asked once only."""
+        """Scores by rate, see ``cadnet_edu.evaluation.evaluate``; kept in the run's folder, so computed once only."""
         device = next(self.net.parameters()).device
         precision = choose_precision(self.config.precision, device, instead=True)
         asked = [list(rates), sorted((k, _named(v)) for k, v in more.items())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cadnet_edu import check
+from cadnet_edu.teach import check
 
 
 def changes(before, after):

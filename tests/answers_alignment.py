@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as nnf
 
-from cadnet_edu import check
+from cadnet_edu.teach import check
 
 
 def best_judge(p_H, p_L):

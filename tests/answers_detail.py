@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as nnf
 
-from cadnet_edu import check
-from cadnet_edu.metrics import psnr
+from cadnet_edu.evaluation.image_quality import psnr
+from cadnet_edu.teach import check
 
 
 def lay_out(x, s, order=(0, 1, 4, 2, 5, 3)):

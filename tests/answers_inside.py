@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import silhouette_samples
 from sklearn.preprocessing import StandardScaler
 
-from cadnet_edu import check
+from cadnet_edu.teach import check
 
 
 def silhouettes(distances, labels, itself=False, alone=0.0, strangers=None, below=max):

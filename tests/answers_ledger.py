@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from cadnet_edu import check
+from cadnet_edu.teach import check
 
 
 def says(low, high, bound, wanted):

@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 
-from cadnet_edu import check
+from cadnet_edu.teach import check
 
 
 def read_name(name, pattern=r"(-1|\d+)_c(\d+)"):

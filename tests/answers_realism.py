@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as nnf
 
-from cadnet_edu import check
+from cadnet_edu.teach import check
 
 
 def best_L1_guess(values, chances):

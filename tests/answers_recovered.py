@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cadnet_edu import check
+from cadnet_edu.teach import check
 
 
 def over_rates(scores):

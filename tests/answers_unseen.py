@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from cadnet_edu import check
+from cadnet_edu.teach import check
 
 
 def expected_best(scores, k):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from cadnet_edu import check
+from cadnet_edu.teach import check
 
 PARTS = ("E", "G", "F", "C", "D_F", "D_I")
 

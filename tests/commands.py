@@ -6,7 +6,7 @@ import contextlib
 import io
 from typing import Any, NamedTuple
 
-from cadnet_edu.__main__ import main
+from cadnet_edu.cli.main import main
 
 
 class Said(NamedTuple):

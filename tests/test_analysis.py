@@ -18,8 +18,8 @@ from cadnet_edu.analysis import (
     resolution_probe,
     separation,
 )
-from cadnet_edu.distances import Distances
-from cadnet_edu.metrics import euclidean, rank_list, retrieval
+from cadnet_edu.evaluation.distances import Distances
+from cadnet_edu.evaluation.retrieval import euclidean, rank_list, retrieval
 
 RNG = np.random.default_rng(0)
 PIDS = np.repeat(np.arange(20), 4)

@@ -22,9 +22,9 @@ import torch
 import torch.nn.functional as nnf
 from torch import nn
 
-from cadnet_edu import check
-from cadnet_edu.check import Report, same
-from cadnet_edu.exercises.report import as_array, reports, show
+from cadnet_edu.teach import check
+from cadnet_edu.teach.check import Report, same
+from cadnet_edu.teach.exercises.report import as_array, reports, show
 
 
 # ---------------------------------------------------------------------------------------------------- same()

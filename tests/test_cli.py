@@ -23,13 +23,13 @@ import torch
 from commands import Said, cli
 from PIL import Image
 
-from cadnet_edu import files
-from cadnet_edu.__main__ import COMMANDS, Evaluate, alone_in, data_settings, duration, gpu_hint, image_files, main
-from cadnet_edu.checkpoints import load_checkpoint, read_history
+from cadnet_edu import io as files
+from cadnet_edu.cli.main import COMMANDS, Evaluate, alone_in, data_settings, duration, gpu_hint, image_files, main
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import Split
 from cadnet_edu.data.walkers import write_market1501
+from cadnet_edu.training.checkpoints import load_checkpoint, read_history
 
 ROOT = Path(__file__).parents[1]
 TINY = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2",
@@ -189,7 +189,7 @@ def read_only(monkeypatch: pytest.MonkeyPatch, number: int = errno.EROFS) -> Non
         raise OSError(number, f"cannot write into {path} ({os.strerror(number)})")
 
     monkeypatch.setattr(files, "write_atomically", refuse)
-    monkeypatch.setattr("cadnet_edu.train.write_atomically", refuse)
+    monkeypatch.setattr("cadnet_edu.training.trainer.write_atomically", refuse)
     monkeypatch.setattr("filelock.FileLock.acquire", lambda self: pytest.fail("a lock in a read-only folder"))
 
 
@@ -293,7 +293,7 @@ def test_the_next_command_can_be_pasted(market: Path, tmp_path: Path) -> None:
 
 def test_a_finished_run_is_trained_further_from_its_weights(copied: Path, market: Path, tmp_path: Path) -> None:
     """The option that the message names works, and starts where the run ended."""
-    from cadnet_edu.train import build_network
+    from cadnet_edu.training.trainer import build_network
 
     data = ("--dataset", "market1501", "--root", market)
     before = (copied / "checkpoint.pt").read_bytes()
@@ -324,7 +324,7 @@ def test_train_goes_on_after_an_interrupt(
     market: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C after the first checkpoint: a sentence; then the same command goes on and ends in the same weights."""
-    from cadnet_edu.train import Trainer
+    from cadnet_edu.training.trainer import Trainer
 
     arguments = ("train", *TINY, "--dataset", "market1501", "--root", market, "--out", tmp_path)
     log = Trainer._log
@@ -440,7 +440,7 @@ def test_recover_takes_ordinary_image_files(trained: Path, tmp_path: Path) -> No
 
 
 def test_recover_is_what_the_network_says(trained: Path, tmp_path: Path) -> None:
-    from cadnet_edu.train import load_network
+    from cadnet_edu.training.trainer import load_network
 
     pixels = np.random.default_rng(1).integers(0, 255, (32, 16, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")

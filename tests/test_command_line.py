@@ -16,10 +16,10 @@ import pytest
 import tyro
 from commands import cli
 
-from cadnet_edu.__main__ import COMMANDS
-from cadnet_edu.command_line import command, expand, fields, join_lists, list_options, read
+from cadnet_edu.cli.console import command, expand, fields, join_lists, list_options, read
+from cadnet_edu.cli.main import COMMANDS
 from cadnet_edu.config import Config
-from cadnet_edu.files import remedy
+from cadnet_edu.io import remedy
 
 ROOT = Path(__file__).parents[1]
 DATA = re.findall(r"\w+", cli("data", "nothing").err.split("one of ")[1].split(", as in")[0])

@@ -19,16 +19,17 @@ from people import noise_split
 from torch import Tensor, nn
 from updates import update_D, update_G
 
-from cadnet_edu import distributed, train
-from cadnet_edu.checkpoints import read_history
 from cadnet_edu.config import Config, profile
-from cadnet_edu.data.loading import Batch, Batches, parts
 from cadnet_edu.data.samples import Split, load_images
+from cadnet_edu.data.sampling import Batch, Batches, parts
 from cadnet_edu.data.walkers import write_market1501
-from cadnet_edu.devices import autocast, choose_precision
-from cadnet_edu.distributed import Ranks, divides, join
-from cadnet_edu.evaluate import evaluate
-from cadnet_edu.train import Trainer
+from cadnet_edu.evaluation.evaluate import evaluate
+from cadnet_edu.training import distributed
+from cadnet_edu.training import trainer as train
+from cadnet_edu.training.checkpoints import read_history
+from cadnet_edu.training.devices import autocast, choose_precision
+from cadnet_edu.training.distributed import Ranks, divides, join
+from cadnet_edu.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -78,8 +79,8 @@ sys.path.insert(0, tests)
 from test_distributed import in_double_precision, noise_split, stripes, trainer
 from torch import nn
 from cadnet_edu.config import Config
-from cadnet_edu.distributed import join
-from cadnet_edu.evaluate import evaluate
+from cadnet_edu.training.distributed import join
+from cadnet_edu.evaluation.evaluate import evaluate
 
 torch.set_num_threads(1)
 out, split = Path(out), noise_split()
@@ -468,7 +469,7 @@ def test_a_notebook_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_program_that_cannot_be_started_again_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    code = "from cadnet_edu.distributed import join; join('cpu', 2)"
+    code = "from cadnet_edu.training.distributed import join; join('cpu', 2)"
     for given in (dict(args=[sys.executable, "-c", code]), dict(args=[sys.executable], input=code)):
         run = subprocess.run(**given, capture_output=True, text=True, env=environment(), timeout=100, check=False)
         assert "cannot be started again. Put it into a file, or use: cadnet-edu train --devices 2" in run.stderr
@@ -494,7 +495,7 @@ def test_tasks_of_srun_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_cluster_left_in_the_environment_makes_nobody_wait(tmp_path: Path, left: dict[str, str]) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import os\nfrom cadnet_edu.distributed import join\nr = join('cpu', 2)\n"
+        "import os\nfrom cadnet_edu.training.distributed import join\nr = join('cpu', 2)\n"
         "os.write(1, f'{r.rank} {r.world}\\n'.encode())\n"  # each line whole
     )
     command = [sys.executable, str(script)]

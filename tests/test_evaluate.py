@@ -17,8 +17,8 @@ from tqdm.auto import tqdm
 
 from cadnet_edu.data.resolution import degrade, mlr
 from cadnet_edu.data.samples import Sample, Split, load_images
-from cadnet_edu.evaluate import asked, chunks, embed, evaluate, image_quality
-from cadnet_edu.metrics import ssim
+from cadnet_edu.evaluation.evaluate import asked, chunks, embed, evaluate, image_quality
+from cadnet_edu.evaluation.image_quality import ssim
 from cadnet_edu.models.cadnet import CADNet
 
 SIZE = (32, 16)
@@ -260,7 +260,7 @@ def test_queries_without_a_match_are_a_sentence(tiny_split: Split) -> None:
 def test_a_bar_shows_how_many_images_are_done(
     tiny_split: Split, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module("cadnet_edu.evaluate")
+    module = importlib.import_module("cadnet_edu.evaluation.evaluate")
     monkeypatch.setattr(module, "tqdm", lambda **options: tqdm(**{**options, "delay": 0, "mininterval": 0}))
     evaluate(mean_colours, tiny_split, (1, 4), size=SIZE, batch_size=4)
     assert capsys.readouterr().err == ""  # none without bar=True

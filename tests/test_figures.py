@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from cadnet_edu import figures
+from cadnet_edu.analysis import radial_power, silhouette, tsne
 from cadnet_edu.figures.style import COLORS, WIDTH, ink, spread
 from cadnet_edu.figures.training import PANELS, running_mean
 
@@ -270,21 +271,21 @@ def test_images_of_any_kind_become_bytes():
 
 def test_tsne_is_reproducible_and_fits_few_points():
     w = RNG.normal(size=(20, 6))
-    assert figures.tsne(w, seed=3) == pytest.approx(figures.tsne(w, seed=3))
-    assert figures.tsne(torch.from_numpy(w[:5])).shape == (5, 2)
+    assert tsne(w, seed=3) == pytest.approx(tsne(w, seed=3))
+    assert tsne(torch.from_numpy(w[:5])).shape == (5, 2)
     with pytest.raises(ValueError, match="5 or more"):
-        figures.tsne(w[:4])
+        tsne(w[:4])
     with pytest.raises(ValueError, match="diverged"):
-        figures.tsne(np.full((9, 2), np.nan))
+        tsne(np.full((9, 2), np.nan))
 
 
 def test_silhouettes_tell_identity_from_rate():
     pids, rates = np.repeat(np.arange(6), 8), np.tile([1, 2, 4, 8], 12)
     w = 10 * np.eye(6)[pids] + RNG.normal(size=(48, 6))
-    fig = figures.tsne_panels(figures.tsne(w), pids, rates, w=w)
-    assert figures.silhouette(w, pids) > 0.5 > 0.1 > figures.silhouette(w, rates)
-    assert f"identity {figures.silhouette(w, pids):.2f}" in fig.get_suptitle()
-    assert math.isnan(figures.silhouette(w, np.zeros(48)))
+    fig = figures.tsne_panels(tsne(w), pids, rates, w=w)
+    assert silhouette(w, pids) > 0.5 > 0.1 > silhouette(w, rates)
+    assert f"identity {silhouette(w, pids):.2f}" in fig.get_suptitle()
+    assert math.isnan(silhouette(w, np.zeros(48)))
 
 
 def test_a_coloured_map_names_its_labels_and_how_far_apart_they_are():
@@ -310,7 +311,7 @@ def test_tsne_panels_show_at_most_so_many_identities_each_with_its_own_look():
 def test_radial_power_finds_a_stripe_at_its_frequency():
     rows = np.sin(2 * np.pi * 6 * np.arange(64) / 64)  # six cycles in the height
     stripes = np.broadcast_to(0.5 + 0.4 * rows[None, None, :, None], (1, 3, 64, 32))
-    f, power = figures.radial_power(stripes)
+    f, power = radial_power(stripes)
     assert f[power.argmax()] == 6
     assert f[-1] == 32
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from cadnet_edu import files
-from cadnet_edu.files import read_json, write_atomically, write_json
+from cadnet_edu import io as files
+from cadnet_edu.io import read_json, write_atomically, write_json
 
 
 def only(folder: Path) -> list[str]:

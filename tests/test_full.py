@@ -14,7 +14,7 @@ import torchvision
 from cadnet_edu.config import profile
 from cadnet_edu.plan import rehearse
 from cadnet_edu.plan.measure import noise_split
-from cadnet_edu.train import Trainer
+from cadnet_edu.training.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 IDENTITIES = 751

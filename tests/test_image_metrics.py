@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-import cadnet_edu.lpips_weights as weights_module
-from cadnet_edu import image_metrics
-from cadnet_edu.lpips_weights import SHAPES, alexnet_weights, read_weights
-from cadnet_edu.metrics import LPIPS, lpips, psnr, ssim
+import cadnet_edu.evaluation.lpips_weights as weights_module
+from cadnet_edu.evaluation import image_quality as image_metrics
+from cadnet_edu.evaluation.image_quality import LPIPS, lpips, psnr, ssim
+from cadnet_edu.evaluation.lpips_weights import SHAPES, alexnet_weights, read_weights
 
 WINDOWS = {
     "gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},

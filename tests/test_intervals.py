@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cadnet_edu.intervals import mean_interval, paired, t_quantile
+from cadnet_edu.lab.intervals import mean_interval, paired, t_quantile
 
 
 def test_the_interval_is_scipys() -> None:

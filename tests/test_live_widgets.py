@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cadnet_edu import figures, widgets
+from cadnet_edu import figures
+from cadnet_edu.teach import widgets
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 255, (12, 32, 16, 3), dtype=np.uint8)
@@ -128,7 +129,7 @@ def test_curves_can_be_followed_step_by_step() -> None:
 
 @pytest.mark.parametrize("live", [True, False])
 def test_a_training_is_watched_where_somebody_watches(live: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cadnet_edu.widgets.knobs.is_live", lambda: live)
+    monkeypatch.setattr("cadnet_edu.teach.widgets.controls.is_live", lambda: live)
     callback = widgets.live_curves(every=2)
     assert isinstance(callback, widgets.LiveCurves) if live else callback is None
 

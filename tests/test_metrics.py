@@ -13,10 +13,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-import cadnet_edu.distances
-import cadnet_edu.metrics
-import cadnet_edu.protocol
-from cadnet_edu.metrics import Distances, cmc, euclidean, mean_average_precision, rank_list, retrieval, single_shot_cmc
+import cadnet_edu.evaluation.distances
+import cadnet_edu.evaluation.protocol
+import cadnet_edu.evaluation.retrieval
+from cadnet_edu.evaluation.retrieval import (
+    Distances,
+    cmc,
+    euclidean,
+    mean_average_precision,
+    rank_list,
+    retrieval,
+    single_shot_cmc,
+)
 
 ROOT = Path(__file__).parents[1]
 MEANINGS = ("open-reid", "torchreid")
@@ -274,7 +282,7 @@ def test_what_is_left_out_of_a_crowd_changes_nothing(model, topk, decimals):
 
 def test_a_bad_model_costs_no_more_than_a_good_one(monkeypatch):
     """Steps are counted, not seconds; no probability is so small that a processor slows down."""
-    steps, smallest, original = {}, 1.0, cadnet_edu.metrics.poisson_binomial
+    steps, smallest, original = {}, 1.0, cadnet_edu.evaluation.retrieval.poisson_binomial
     every = 0
 
     def counting(a, topk):
@@ -284,7 +292,7 @@ def test_a_bad_model_costs_no_more_than_a_good_one(monkeypatch):
         smallest = min(smallest, found[found > 0].min(initial=1))
         return found
 
-    monkeypatch.setattr(cadnet_edu.metrics, "poisson_binomial", counting)
+    monkeypatch.setattr(cadnet_edu.evaluation.retrieval, "poisson_binomial", counting)
     for model in MODELS:
         steps[model] = 0
         task = crowd(model, q=40, g=12000, people=700)
@@ -298,18 +306,18 @@ def test_a_bad_model_costs_no_more_than_a_good_one(monkeypatch):
 def test_with_enough_people_ahead_a_place_among_the_first_is_out_of_reach():
     rng = np.random.default_rng(0)
     for topk in (1, 2, 10, 50):
-        mean = cadnet_edu.metrics.enough_ahead(topk)
+        mean = cadnet_edu.evaluation.retrieval.enough_ahead(topk)
         for coins in (np.full(20000, mean / 20000), np.full(3 * topk + 100, mean / (3 * topk + 100)), rng.random(600)):
             a = coins * mean / coins.sum()
-            assert cadnet_edu.metrics.poisson_binomial(a[:, None], topk).sum() < 1e-17
+            assert cadnet_edu.evaluation.retrieval.poisson_binomial(a[:, None], topk).sum() < 1e-17
         fewer = np.full((20000, 1), 0.8 * mean / 20000)
-        assert cadnet_edu.metrics.poisson_binomial(fewer, topk).sum() > 1e-17  # the bound wastes little
+        assert cadnet_edu.evaluation.retrieval.poisson_binomial(fewer, topk).sum() > 1e-17  # the bound wastes little
 
 
 def test_poisson_binomial_equals_the_binomial_for_equal_coins():
     from math import comb
 
-    got = cadnet_edu.metrics.poisson_binomial(np.full((12, 2), [0.3, 0.8]), topk=13)
+    got = cadnet_edu.evaluation.retrieval.poisson_binomial(np.full((12, 2), [0.3, 0.8]), topk=13)
     for p, column in zip((0.3, 0.8), got.T):
         np.testing.assert_allclose(column, [comb(12, s) * p**s * (1 - p) ** (12 - s) for s in range(13)], atol=1e-14)
 
@@ -363,8 +371,8 @@ def test_retrieval_gives_the_single_functions_at_once(protocol):
 def test_the_size_of_the_blocks_changes_nothing(monkeypatch, size):
     task = problem(9, decimals=1)
     whole = [cmc(*task), single_shot_cmc(*task), mean_average_precision(*task), *rank_list(*task)]
-    monkeypatch.setattr(cadnet_edu.protocol, "BLOCK", size)
-    monkeypatch.setattr(cadnet_edu.metrics, "TOGETHER", size)
+    monkeypatch.setattr(cadnet_edu.evaluation.protocol, "BLOCK", size)
+    monkeypatch.setattr(cadnet_edu.evaluation.retrieval, "TOGETHER", size)
     parts = [cmc(*task), single_shot_cmc(*task), mean_average_precision(*task), *rank_list(*task)]
     for one, other in zip(whole, parts):
         np.testing.assert_allclose(one, other, atol=1e-13)
@@ -401,7 +409,7 @@ def vectors(seed, q=23, g=190, d=5):
 
 @pytest.mark.parametrize(("chunk", "tile"), [(1, 1 << 22), (4, 300), (23, 1), (None, 1 << 22)])
 def test_vectors_give_the_scores_of_their_matrix(monkeypatch, chunk, tile):
-    monkeypatch.setattr(cadnet_edu.distances, "TILE", tile)
+    monkeypatch.setattr(cadnet_edu.evaluation.distances, "TILE", tile)
     q, g, ids = vectors(0)
     q, g = q.round(), g.round()  # whole numbers: exact in any order of adding
     matrix = np.sqrt(((q[:, None].astype(float) - g) ** 2).sum(2)).astype(np.float32)
@@ -452,7 +460,7 @@ def test_bad_vectors_are_a_sentence():
 MILLION = """
 import resource
 import numpy as np, torch
-from cadnet_edu.metrics import Distances, retrieval
+from cadnet_edu.evaluation.retrieval import Distances, retrieval
 def mib():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 torch.set_num_threads(1)
@@ -549,10 +557,10 @@ def test_ids_of_every_integer_type_are_compared_exactly(kind):
 
 def test_what_the_scores_leave_out_is_told_in_a_sentence():
     rows = {r: {"rank1": 1.0, "queries": 32, "unmatched": 96} for r in ("1", "4")}
-    assert cadnet_edu.metrics.unmatched_note(rows).startswith("96 of 128 queries are left out: ")
+    assert cadnet_edu.evaluation.retrieval.unmatched_note(rows).startswith("96 of 128 queries are left out: ")
     every = {"rank1": 1.0, "queries": 32, "unmatched": 0}
     for silent in ({}, {"1": every}, {"1": {"rank1": 1.0}}):  # also rows that were kept before they said so
-        assert cadnet_edu.metrics.unmatched_note(silent) == ""
+        assert cadnet_edu.evaluation.retrieval.unmatched_note(silent) == ""
 
 
 def test_bad_names_and_lengths_are_named():

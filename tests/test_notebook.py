@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from cadnet_edu import notebook
 from cadnet_edu.config import PROFILES, cache_dir, profile
+from cadnet_edu.lab.records import published
 from cadnet_edu.methods import method
 from cadnet_edu.plan import plan
-from cadnet_edu.records import published
+from cadnet_edu.teach import notebook
 
 
 def draws() -> tuple[float, float, float]:

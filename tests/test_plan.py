@@ -16,7 +16,7 @@ import torch.nn.functional as nnf
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from cadnet_edu.__main__ import main
+from cadnet_edu.cli.main import main
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data.checks import PUBLISHED
 from cadnet_edu.data.walkers import SIZES
@@ -125,7 +125,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile as profiler
 from cadnet_edu.config import profile
 from cadnet_edu.plan.measure import measure, noise_split
-from cadnet_edu.train import Trainer
+from cadnet_edu.training.trainer import Trainer
 torch.set_num_threads(1)
 changes = json.loads(sys.argv[1])
 config = profile(changes.pop("profile"), device="cpu", weights="none", **changes)

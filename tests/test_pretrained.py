@@ -14,16 +14,16 @@ from safetensors.torch import save_file
 
 from cadnet_edu import pretrained as module
 from cadnet_edu import runs
-from cadnet_edu.__main__ import main
+from cadnet_edu.cli.main import main
 from cadnet_edu.config import Config, LossWeights, profile
 from cadnet_edu.data.samples import Split
-from cadnet_edu.evaluate import evaluate
-from cadnet_edu.experiments import ship
+from cadnet_edu.evaluation.evaluate import evaluate
+from cadnet_edu.lab import ship
+from cadnet_edu.lab.records import Records, committed_folders
 from cadnet_edu.methods import method
 from cadnet_edu.pretrained import LARGEST, WEIGHTS, export, model_card, names, pretrained
-from cadnet_edu.records import Records, committed_folders
 from cadnet_edu.runs import Run, open_split, train_or_load
-from cadnet_edu.train import build_network
+from cadnet_edu.training.trainer import build_network
 
 ROOT = Path(__file__).parents[1]
 TINY = dict(height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3,
@@ -83,7 +83,7 @@ def test_half_precision_changes_little_and_halves_the_file(run: Run, tmp_path: P
 
 @pytest.mark.parametrize("name", ["baseline_mlr", "two_encoders", "without_adv_DF", "g_only"])
 def test_every_kind_of_network_comes_back(name: str, tiny_split: Split, tmp_path: Path) -> None:
-    from cadnet_edu.train import Trainer
+    from cadnet_edu.training.trainer import Trainer
 
     config = method(name, profile("smoke", **TINY))  # type: ignore[arg-type]
     net = Trainer(config, tiny_split).net.eval()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cadnet_edu import records
 from cadnet_edu.config import Config, profile
-from cadnet_edu.files import read_json, write_json
-from cadnet_edu.records import (
+from cadnet_edu.io import read_json, write_json
+from cadnet_edu.lab import records
+from cadnet_edu.lab.records import (
     Records,
     committed_folders,
     published,
@@ -129,7 +129,7 @@ def test_what_is_published_is_read_from_the_book_or_from_the_package(
     with pytest.raises(ValueError, match=r"Nothing is published as 'table9'. There is beyond, claims, "):
         published("table9")
     monkeypatch.setattr(records, "COMMITTED", tmp_path / "none" / "runs")  # an installed package has no book
-    monkeypatch.setattr(records, "__file__", str(tmp_path / "records.py"))
+    monkeypatch.setattr(records, "__file__", str(tmp_path / "lab" / "records.py"))
     write_json(tmp_path / "results" / "table1.json", {"table": "table1"})
     assert published("table1") == {"table": "table1"}
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cadnet_edu.recover import recover_file, recover_image
+from cadnet_edu.evaluation.recover import recover_file, recover_image
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 8, 3), dtype=np.uint8))
 

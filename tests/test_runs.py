@@ -17,16 +17,17 @@ import torch
 from fixtures import write_viper
 from PIL import Image
 
-from cadnet_edu import runs, versions
-from cadnet_edu.checkpoints import load_checkpoint, read_history
+from cadnet_edu import runs
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.data.samples import Split
-from cadnet_edu.evaluate import evaluate
+from cadnet_edu.evaluation.evaluate import evaluate
 from cadnet_edu.methods import METHODS, method
 from cadnet_edu.runs import git_commit, load_run, provenance, run_key, train_or_load
-from cadnet_edu.train import Trainer
-from cadnet_edu.versions import code_version
+from cadnet_edu.training import code_version as versions
+from cadnet_edu.training.checkpoints import load_checkpoint, read_history
+from cadnet_edu.training.code_version import code_version
+from cadnet_edu.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,22 +97,23 @@ def test_other_code_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the package's source that a test may change, read in place of the real one."""
-    copy = tmp_path / "package"
-    for file in Path(runs.__file__).parent.rglob("*.py"):
-        target = copy / file.relative_to(Path(runs.__file__).parent)
+    copy, source = tmp_path / "package", Path(runs.__file__).parent
+    for file in source.rglob("*.py"):
+        target = copy / file.relative_to(source)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(file.read_bytes())
     code_version.cache_clear()
     for module in (runs, versions):
-        monkeypatch.setattr(module, "__file__", str(copy / Path(str(module.__file__)).name))
+        monkeypatch.setattr(module, "__file__", str(copy / Path(str(module.__file__)).relative_to(source)))
     return copy
 
 
 @pytest.mark.parametrize(
     ("file", "counts"),
-    [("losses.py", True), ("train.py", True), ("config.py", True), ("models/decoder.py", True),
-     ("data/loading.py", True), ("methods/baseline.py", True), ("metrics.py", False), ("evaluate.py", False),
-     ("__main__.py", False)],
+    [("losses.py", True), ("training/trainer.py", True), ("config.py", True), ("models/decoder.py", True),
+     ("data/sampling.py", True), ("walkers/render.py", True), ("training/objective.py", True),
+     ("methods/baseline.py", True), ("training/devices.py", False), ("evaluation/retrieval.py", False),
+     ("evaluation/evaluate.py", False), ("cli/main.py", False)],
 )
 def test_a_changed_constant_in_training_code_makes_earlier_runs_unfit(package: Path, file: str, counts: bool) -> None:
     training, everything = code_version(), code_version(None)
@@ -282,9 +284,10 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import json
 from people import noise_split
-from cadnet_edu import runs, versions
+from cadnet_edu import runs
+from cadnet_edu.training import code_version as versions
 from cadnet_edu.config import Config
-from cadnet_edu.train import Trainer
+from cadnet_edu.training.trainer import Trainer
 
 runs.open_split = lambda config: noise_split()
 fit = Trainer.fit

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from cadnet_edu import terminal
-from cadnet_edu.terminal import run, without_bars, words_of
+from cadnet_edu.cli import terminal
+from cadnet_edu.cli.terminal import run, without_bars, words_of
 
 
 def test_a_command_is_shown_with_all_it_says(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,18 +21,18 @@ import torch
 import torch.nn.functional as nnf
 from updates import update_D, update_G
 
-from cadnet_edu import train as train_module
-from cadnet_edu.checkpoints import load_checkpoint, read_history, refuse_other
 from cadnet_edu.config import Config, LossWeights, profile
-from cadnet_edu.data.loading import Batch
 from cadnet_edu.data.samples import Split
-from cadnet_edu.devices import autocast, choose_device, choose_precision
+from cadnet_edu.data.sampling import Batch
 from cadnet_edu.losses import triplet
 from cadnet_edu.methods import method
 from cadnet_edu.models.backbone import resnet
-from cadnet_edu.objective import classification_terms
-from cadnet_edu.signals import StopSignals
-from cadnet_edu.train import Trainer, TrainingStopped, frozen, load_network, lr_factor, not_finite
+from cadnet_edu.training import trainer as train_module
+from cadnet_edu.training.checkpoints import load_checkpoint, read_history, refuse_other
+from cadnet_edu.training.devices import autocast, choose_device, choose_precision
+from cadnet_edu.training.objective import classification_terms
+from cadnet_edu.training.signals import StopSignals
+from cadnet_edu.training.trainer import Trainer, TrainingStopped, frozen, load_network, lr_factor, not_finite
 
 ROOT = Path(__file__).parents[1]
 
@@ -615,7 +615,7 @@ def test_a_checkpoint_knows_the_code_of_all_its_steps(
     tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def go_on(code: str, until: int) -> Trainer:
-        monkeypatch.setattr("cadnet_edu.train.code_version", lambda: code)
+        monkeypatch.setattr("cadnet_edu.training.trainer.code_version", lambda: code)
         t = Trainer(tiny(), tiny_split, tmp_path)
         t.resume()
         t.estimate(1)
@@ -776,7 +776,7 @@ tests, out, config, die_in_save = sys.argv[1:]
 sys.path.insert(0, tests)
 from people import noise_split
 from cadnet_edu.config import Config
-from cadnet_edu.train import Trainer
+from cadnet_edu.training.trainer import Trainer
 
 replace, saves = os.replace, [0]
 
@@ -1050,7 +1050,7 @@ def test_the_paper_s_network_steps_on_a_device_without_memory(
         assert u_H.shape == u_L.shape == (32, 4096)
         return u_H.sum() + u_L.sum(), u_H.sum().detach()
 
-    monkeypatch.setattr("cadnet_edu.objective.L_tri", L_tri)
+    monkeypatch.setattr("cadnet_edu.training.objective.L_tri", L_tri)
     monkeypatch.setattr(train_module, "autocast", lambda *_: torch.autocast("cpu", enabled=False))
     monkeypatch.setattr(torch.nn.init, "kaiming_normal_", lambda w, **_: w)  # random numbers nobody will look at
     monkeypatch.setattr(torch.nn.init, "xavier_uniform_", lambda w, **_: w)

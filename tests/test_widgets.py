@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cadnet_edu import figures, widgets
-from cadnet_edu.widgets import Entry, View, chooser, compare, explore, live_chooser, player, quiz, shelf
-from cadnet_edu.widgets.page import data_uri
+from cadnet_edu import figures
+from cadnet_edu.teach import widgets
+from cadnet_edu.teach.widgets import Entry, View, chooser, compare, explore, live_chooser, player, quiz, shelf
+from cadnet_edu.teach.widgets.page import data_uri
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 255, (12, 32, 16, 3), dtype=np.uint8)
@@ -175,7 +176,7 @@ def test_live_curves_redraw_one_figure(monkeypatch):
         shown.append(figure)
         return Handle()
 
-    monkeypatch.setattr("cadnet_edu.widgets.live.display", display)
+    monkeypatch.setattr("cadnet_edu.teach.widgets.live.display", display)
     curves = widgets.LiveCurves(every=2, live=True)
     for step in range(1, 8):
         curves({"step": step, "L_id": 1 / step})
@@ -199,7 +200,7 @@ def test_live_curves_print_where_nobody_watches(capsys):
 )
 def test_a_kernel_with_a_session_is_live_unless_switched_off(monkeypatch, kernel, session, static, answer):
     shell = SimpleNamespace(user_ns={}, **({"kernel": 1} if kernel else {}))
-    monkeypatch.setattr("cadnet_edu.widgets.live.get_ipython", lambda: shell)
+    monkeypatch.setattr("cadnet_edu.teach.widgets.live.get_ipython", lambda: shell)
     monkeypatch.setenv("CADNET_EDU_STATIC", static)
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     if session:

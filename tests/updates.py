@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from cadnet_edu.data.loading import Batch
-from cadnet_edu.devices import autocast
+from cadnet_edu.data.sampling import Batch
 from cadnet_edu.models.cadnet import Output
-from cadnet_edu.objective import discriminator_terms, generator_terms, total
-from cadnet_edu.train import Trainer, frozen
+from cadnet_edu.training.devices import autocast
+from cadnet_edu.training.objective import discriminator_terms, generator_terms, total
+from cadnet_edu.training.trainer import Trainer, frozen
 
 
 def update_D(t: Trainer, batch: Batch, H: Output, L: Output) -> dict[str, torch.Tensor]:

@@ -17,9 +17,9 @@ from docstrings import Field, Link, Module, code, definitions, escaped, inline, 
 GROUPS: dict[str, tuple[str, ...]] = {  # piece of the page: rooms of the package
     "losses": ("losses",),
     "networks": ("models",),
-    "training": ("train", "distributed", "methods"),
+    "training": ("training", "methods"),
     "data": ("data",),
-    "measuring": ("metrics", "image_metrics", "evaluate", "protocol"),
+    "measuring": ("evaluation",),
 }
 RUNNING = {"profile", "log_every", "checkpoint_every"}  # settings that decide nothing about the result
 REST = "rest"  # the piece for every other room

@@ -11,8 +11,8 @@ The import rules, in plain words:
 * ``from cadnet_edu import L_tri`` and ``cadnet_edu.L_tri`` depend on the module that ``cadnet_edu/__init__.py`` takes
   ``L_tri`` from;
 * a package that is used in a way which cannot be followed (``dir(cadnet_edu)``) counts as all of its modules;
-* a text that is exactly a module's name (``"cadnet_edu.train"``) counts as an import of it;
-* the command line (``!cadnet-edu train``) counts as ``cadnet_edu.__main__``.
+* a text that is exactly a module's name (``"cadnet_edu.training.trainer"``) counts as an import of it;
+* the command line (``!cadnet-edu train``) counts as ``cadnet_edu.cli.main``.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ no such text.
 A number in the prose is never typed by hand. A cell names it, the prose prints it::
 
     ```{code-cell} ipython3
-    from cadnet_edu.notebook import glue
+    from cadnet_edu.teach.notebook import glue
 
     glue("rank1_r4", f"{rank1:.1%}")
     ```
@@ -109,12 +109,12 @@ BOOK = Path(__file__).resolve().parents[1]
 
 BOOTSTRAP = """\
 try:
-    import cadnet_edu.notebook
+    import cadnet_edu.teach.notebook
 except ModuleNotFoundError:  # not on this machine yet (Colab, Kaggle): install it once
     %pip install -q "cadnet-edu @ git+https://github.com/cadnet-edu/cadnet_edu"
-    import cadnet_edu.notebook
+    import cadnet_edu.teach.notebook
 
-config = cadnet_edu.notebook.setup()"""
+config = cadnet_edu.teach.notebook.setup()"""
 BOOTSTRAP_TAGS = ["bootstrap", "hide-input"]
 
 KERNEL = {

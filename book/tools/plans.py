@@ -20,7 +20,7 @@ from notebooks import write
 from cadnet_edu.config import Config, profile
 from cadnet_edu.plan import GPUS, Plan, plan
 from cadnet_edu.runs import git_commit
-from cadnet_edu.versions import code_version
+from cadnet_edu.training.code_version import code_version
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "plan_full.json"
 CHANGED_ON = "t4"  # the GPU that Colab lends, on which the run as it is does not fit

@@ -50,7 +50,8 @@ def expected(stem: str, profile: str, folder: Path) -> str:
     kept = seconds_of(folder).get(stem)
     if kept is not None:
         return f"took {kept:.0f} s last time"
-    from cadnet_edu import config, notebook  # takes seconds: only when a chapter has to run
+    from cadnet_edu import config
+    from cadnet_edu.teach import notebook  # takes seconds: only when a chapter has to run
 
     settings = config.profile(profile)
     span = notebook.expected_seconds(settings, notebook.device(settings.device))
@@ -65,8 +66,8 @@ def training(runs: Path, since: float) -> str | None:
         runs: the folder of the runs.
         since: a time, in seconds since the epoch; what was logged before it does not count.
     """
-    from cadnet_edu.checkpoints import read_history
-    from cadnet_edu.files import read_json
+    from cadnet_edu.io import read_json
+    from cadnet_edu.training.checkpoints import read_history
 
     with contextlib.suppress(OSError, ValueError, LookupError):  # a run's folder may go, or be half written
         logs = {path: path.stat().st_mtime for path in runs.glob("*/history.jsonl")}

@@ -34,36 +34,28 @@ from keys import Package
 from notebooks import write
 
 PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {  # name: title, what it is about, rooms of the package
-    "settings": ("Settings", "Every number of a run in one place.", ("config", "notebook")),
-    "data": ("Data", "From folders, or from nothing, to batches.", ("data",)),
-    "networks": ("Networks", "E, G, F, C and the two judges.", ("models",)),
+    "settings": ("Settings", "Every number of a run in one place.", ("config",)),
     "losses": ("Losses", "Equations (1) to (6), one function each.", ("losses",)),
+    "networks": ("Networks", "E, G, F, C and the two discriminators.", ("models",)),
+    "data": ("Data", "From folders, or from nothing, to batches.", ("data", "walkers")),
     "training": (
         "Training and runs",
-        "The step, the loop, the methods that are compared, and finished runs.",
-        ("train", "start", "methods", "runs", "checkpoints", "pretrained", "recover"),
+        "The objective, the step, the loop, the methods that are compared, and finished runs.",
+        ("training", "methods", "runs", "pretrained"),
     ),
-    "measuring": (
-        "Measuring",
-        "Retrieval, image quality, and what may be said from a few seeds.",
-        ("metrics", "image_metrics", "evaluate", "protocol", "distances", "intervals", "lpips_weights"),
-    ),
+    "measuring": ("Evaluation", "Retrieval, distances, image quality.", ("evaluation",)),
     "evidence": (
-        "Experiments and claims",
-        "The paper's tables and figures again, the analyses beside them, and the ledger of claims.",
-        ("experiments", "analysis", "claims", "records"),
+        "The paper again",
+        "The paper's tables and figures, the analyses beside them, and the claims.",
+        ("lab", "analysis"),
     ),
-    "figures": ("Figures and players", "Arrays in, a figure or a player out.", ("figures", "widgets")),
+    "figures": ("Figures", "Arrays in, a figure out.", ("figures",)),
     "exercises": (
-        "Checks",
-        "What corrects the exercises, and what compares your code with ours.",
-        ("check", "exercises"),
+        "The book's side",
+        "Notebooks, what corrects the exercises and compares your code with ours, players and widgets.",
+        ("teach",),
     ),
-    "machinery": (
-        "Machines and commands",
-        "Devices, several processes, plans for GPUs, and the command line.",
-        ("devices", "distributed", "plan", "files", "terminal", "command_line", "__main__"),
-    ),
+    "machinery": ("Machines and commands", "Files, locks, and the command line.", ("cli", "io", "locks", "plan")),
 }
 REST = "machinery"  # where a room goes that no page names yet
 BUILT = re.compile(r"\bBuilt in\s+chapter\s+(\d\d)\.")

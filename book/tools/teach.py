@@ -56,7 +56,7 @@ FOLDED = re.compile(
 NUMBER = re.compile(r"^(?:#+ |.*>Exercise )(\d+(?:\.\d+)?)\b", re.MULTILINE)  # of the last heading before the cell
 SECONDS = 20.0
 START = 300.0  # how long a process may take until it is ready
-PRELOAD = ("__main__", "torch", "jupytext", "matplotlib.pyplot", "cadnet_edu.check")
+PRELOAD = ("__main__", "torch", "jupytext", "matplotlib.pyplot", "cadnet_edu.teach.check")
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 # Messages after which another definition or another name of the function may still be right
 UNDECIDED = re.compile(r"there is no function|is not written yet|without calling it|stopped with NameError")
@@ -124,7 +124,7 @@ def handout(chapter: Path) -> str:
 
 def judges(every: Sequence[Exercise]) -> dict[str, Callable[..., Any]]:
     """The package's checks by name, to be taken before any submission can put others in their place."""
-    module = import_module("cadnet_edu.check")
+    module = import_module("cadnet_edu.teach.check")
     return {one.check: getattr(module, one.check) for one in every}
 
 

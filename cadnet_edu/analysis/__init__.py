@@ -14,8 +14,9 @@ from cadnet_edu.analysis.features import (
     resolution_probe,
     separation,
 )
-from cadnet_edu.analysis.frequency import error_by_frequency, octaves
+from cadnet_edu.analysis.frequency import error_by_frequency, octaves, radial_power
 from cadnet_edu.analysis.gradients import gradient_shares, mean_shares
+from cadnet_edu.analysis.projection import silhouette, tsne
 
 __all__ = [
     "Margins",
@@ -27,7 +28,10 @@ __all__ = [
     "mean_shares",
     "nearest",
     "octaves",
+    "radial_power",
     "rank1_against_rate",
     "resolution_probe",
     "separation",
+    "silhouette",
+    "tsne",
 ]

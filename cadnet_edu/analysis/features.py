@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cadnet_edu.distances import Array, Distances
-from cadnet_edu.figures import silhouette
-from cadnet_edu.metrics import retrieval
-from cadnet_edu.protocol import Ids, blocks, check, parts
+from cadnet_edu.analysis.projection import silhouette
+from cadnet_edu.evaluation.distances import Array, Distances
+from cadnet_edu.evaluation.protocol import Ids, blocks, check, parts
+from cadnet_edu.evaluation.retrieval import retrieval
 
 
 def rank1_against_rate(
@@ -22,7 +22,7 @@ def rank1_against_rate(
     Args:
         queries: rate -> u of the queries ``(q, d)``.
         gallery: u of the HR gallery ``(g, d)``.
-        q_pids, g_pids, q_cams, g_cams: identities and cameras, as in ``cadnet_edu.metrics.cmc``.
+        q_pids, g_pids, q_cams, g_cams: identities and cameras, as in ``cadnet_edu.evaluation.retrieval.cmc``.
 
     Returns:
         rate -> rank-1 from 0 to 1, in ascending order of rates.
@@ -139,7 +139,7 @@ def nearest(
 
     Args:
         distances: ``(q, g)``, or the ``Distances`` of vectors.
-        q_pids, g_pids, q_cams, g_cams: identities and cameras, as in ``cadnet_edu.metrics.cmc``.
+        q_pids, g_pids, q_cams, g_cams: identities and cameras, as in ``cadnet_edu.evaluation.retrieval.cmc``.
 
     >>> nearest(np.array([[0.3, 0.1, 0.2]]), [7], [7, 3, 7], [0], [1, 1, 1])
     Nearest(right=array([2]), wrong=array([1]), d_right=array([0.2]), d_wrong=array([0.1]))
@@ -202,7 +202,7 @@ def margins(q_u: Array, g_u: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cam
     Args:
         q_u: u of the queries ``(q, 2d)``.
         g_u: u of the gallery ``(g, 2d)``.
-        q_pids, g_pids, q_cams, g_cams: identities and cameras, as in ``cadnet_edu.metrics.cmc``.
+        q_pids, g_pids, q_cams, g_cams: identities and cameras, as in ``cadnet_edu.evaluation.retrieval.cmc``.
 
     Returns:
         the margins of all queries that have a right image and a wrong one.
@@ -244,7 +244,7 @@ def confusions(
 
     Args:
         distances: ``(q, g)``, or the ``Distances`` of vectors.
-        q_pids, g_pids, q_cams, g_cams: identities and cameras, as in ``cadnet_edu.metrics.cmc``.
+        q_pids, g_pids, q_cams, g_cams: identities and cameras, as in ``cadnet_edu.evaluation.retrieval.cmc``.
         top: how many pairs of people are listed.
         group: identity -> group of look-alikes, where such groups are known.
 

@@ -7,8 +7,35 @@ from typing import Any
 
 import numpy as np
 
-from cadnet_edu.distances import Array
-from cadnet_edu.figures import radial_power
+from cadnet_edu.analysis.arrays import to_array
+from cadnet_edu.evaluation.distances import Array
+
+
+def radial_power(images: Any) -> tuple[np.ndarray, np.ndarray]:
+    """How much of an image's detail lies at each fineness.
+
+    Grey images, mean removed, windowed (Hann) against the edge; the power of the Fourier transform is averaged over
+    all directions.
+
+    Args:
+        images: ``(n, 3, h, w)`` or ``(n, h, w, 3)``, values in [0, 1] or ``uint8``.
+
+    Returns:
+        frequencies in cycles per image height, ``(h / 2,)``, and mean power at each.
+    """
+    x = to_array(images)
+    x = x.astype(float) / (255 if x.dtype == np.uint8 else 1)
+    grey = x.mean(axis=1) if x.shape[1] == 3 else x.mean(axis=-1)
+    h, w = grey.shape[1:]
+    grey = (grey - grey.mean(axis=(1, 2), keepdims=True)) * np.outer(np.hanning(h), np.hanning(w))
+    power = (np.abs(np.fft.fft2(grey)) ** 2).mean(axis=0) / (h * w)
+    cycles = h * np.hypot(np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w)[None])  # pixels are square: per height
+    ring = np.rint(cycles).astype(int)
+    rings = np.arange(1, h // 2 + 1)
+    total = np.bincount(ring.ravel(), power.ravel(), minlength=h)
+    count = np.bincount(ring.ravel(), minlength=h)
+    mean = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return rings.astype(float), mean[rings]
 
 
 def octaves(height: int) -> list[tuple[int, int]]:

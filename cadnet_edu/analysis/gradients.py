@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cadnet_edu.distances import Array
+from cadnet_edu.evaluation.distances import Array
 
 
 def gradient_shares(gradients: Mapping[str, Array]) -> dict[str, dict[str, float]]:

@@ -32,14 +32,14 @@ def load_split(
         seed: which people: those drawn (``walkers``), the random halves (``viper``, ``caviar``, ``own``), or the number
             of the test set (``cuhk03``). The others have one split.
         boxes: of ``cuhk03``: ``detected`` or ``labeled``.
-        pattern: of ``own``: how file names say who and where; see ``folders.own_images``.
+        pattern: of ``own``: how file names say who and where; see ``readers.own_images``.
         allow_withdrawn: of ``dukemtmc_reid``: that you know that it was withdrawn and may use it nevertheless.
         train: the split needs a training part. Without it, a set of queries and gallery alone is enough.
 
     Raises:
         ValueError: for an unknown name, a missing folder, or data that cannot be trained on and scored.
     """
-    from cadnet_edu.data import folders, walkers
+    from cadnet_edu.data import readers, walkers
 
     if dataset == "walkers" and root is not None:
         raise ValueError(f"the walkers need no folder, but root = {root}. For data on disk add --dataset NAME.")
@@ -53,17 +53,17 @@ def load_split(
             "CADNET_EDU_ROOT before you start), or train on --dataset walkers."
         )
     if dataset == "dukemtmc_reid":
-        split = folders.dukemtmc_reid(root, allow_withdrawn, train)
+        split = readers.dukemtmc_reid(root, allow_withdrawn, train)
     elif dataset == "cuhk03":
-        split = folders.cuhk03(root, boxes, testset=seed)  # type: ignore[arg-type]
+        split = readers.cuhk03(root, boxes, testset=seed)  # type: ignore[arg-type]
     elif dataset == "viper":
-        split = folders.viper(root, seed)
+        split = readers.viper(root, seed)
     elif dataset == "caviar":
-        split = folders.caviar(root, seed)
+        split = readers.caviar(root, seed)
     elif dataset == "own":
-        split = folders.own_images(root, pattern, seed)
+        split = readers.own_images(root, pattern, seed)
     else:
-        split = folders.market1501(root, train)
+        split = readers.market1501(root, train)
     return split.check(train)
 
 

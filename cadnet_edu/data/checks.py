@@ -13,12 +13,12 @@ import numpy as np
 
 from cadnet_edu.data import load_split
 from cadnet_edu.data.find_files import unused_images
-from cadnet_edu.data.folders.caviar import by_camera, image_folder
-from cadnet_edu.data.folders.cuhk03 import contents, mat_file
-from cadnet_edu.data.folders.finding import image_files
-from cadnet_edu.data.folders.market import PARTS, USUAL, market_root
+from cadnet_edu.data.hdf5 import open_h5
+from cadnet_edu.data.readers.caviar import by_camera, image_folder
+from cadnet_edu.data.readers.cuhk03 import contents, mat_file
+from cadnet_edu.data.readers.finding import image_files
+from cadnet_edu.data.readers.market1501 import PARTS, USUAL, market_root
 from cadnet_edu.data.samples import Sample, Split
-from cadnet_edu.data.stored import open_h5
 
 Counts = dict[str, int]
 

@@ -20,9 +20,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from cadnet_edu.config import Config, cache_dir
+from cadnet_edu.data.hdf5 import H5Image
 from cadnet_edu.data.samples import Sample, Split
-from cadnet_edu.data.stored import H5Image
-from cadnet_edu.files import write_atomically
+from cadnet_edu.io import write_atomically
 
 SETTLED = 2.0  # seconds since its last change after which a file's time of change can be relied upon
 

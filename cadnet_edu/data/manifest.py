@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from cadnet_edu.data.csv_table import ROLES, Row, listed_file, read_table, role_of, whole_number
 from cadnet_edu.data.find_files import is_hidden
-from cadnet_edu.data.folders.market import refuse_withdrawn
+from cadnet_edu.data.hdf5 import H5Image
+from cadnet_edu.data.readers.market1501 import refuse_withdrawn
 from cadnet_edu.data.samples import Sample, Split
-from cadnet_edu.data.stored import H5Image
-from cadnet_edu.data.table import ROLES, Row, listed_file, read_table, role_of, whole_number
-from cadnet_edu.files import write_atomically
+from cadnet_edu.io import write_atomically
 
 COLUMNS = ("path", "pid", "camera", "rate", "role", "checksum")
 

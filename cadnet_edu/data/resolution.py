@@ -114,7 +114,7 @@ def mlr(
 
     Choice:
         The last four arguments are as the paper has them; other groups chose otherwise, see
-        ``cadnet_edu.data.constructions``. With a camera drawn for each identity all distractors stay HR in the
+        ``cadnet_edu.data.mlr_variants``. With a camera drawn for each identity all distractors stay HR in the
         gallery. With one ``lr_camera`` for all, those that it took are LR, which the gallery is not, and are left out.
     """
     if not rates or not all(1 <= r < float("inf") for r in rates):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cadnet_edu.data.stored import H5Image
+from cadnet_edu.data.hdf5 import H5Image
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,9 @@ from tqdm import tqdm
 
 from cadnet_edu.config import cache_dir
 from cadnet_edu.data.samples import Sample, Split
-from cadnet_edu.data.walkers_draw import Drawing, Keypoint, check_size, draw
-from cadnet_edu.files import write_atomically
+from cadnet_edu.io import write_atomically
+from cadnet_edu.walkers import render
+from cadnet_edu.walkers.render import Drawing, Keypoint, check_size, draw
 
 __all__ = ["SIZES", "Drawing", "Keypoint", "draw", "walkers", "write_market1501"]
 
@@ -166,8 +167,8 @@ def walkers(
 
 def _source_key() -> str:
     """A hash of the code that draws: another code, another cache file."""
-    here = Path(__file__).parent
-    sources = b"".join(p.read_bytes() for p in sorted(here.glob("walkers_*.py")))
+    here = Path(render.__file__).parent
+    sources = b"".join(p.read_bytes() for p in sorted(here.glob("*.py")))
     return hashlib.sha256(sources + f"{np.__version__} {PIL.__version__}".encode()).hexdigest()
 
 

@@ -15,10 +15,7 @@ from cadnet_edu.figures.evidence import (
 )
 from cadnet_edu.figures.features import (
     distances_histogram,
-    radial_power,
-    silhouette,
     spectrum,
-    tsne,
     tsne_coloured,
     tsne_panels,
 )
@@ -41,17 +38,14 @@ __all__ = [
     "images_grid",
     "loss_curves",
     "many_intervals",
-    "radial_power",
     "rank1_by_rate",
     "rank1_sweep",
     "rank_lists",
     "recovered_grid",
     "save",
-    "silhouette",
     "spectrum",
     "stacked_shares",
     "to_uint8",
-    "tsne",
     "tsne_coloured",
     "tsne_panels",
     "use_style",

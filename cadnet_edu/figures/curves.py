@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from cadnet_edu.figures.style import COLORS, LINES, MARKERS, SMALL, label_ends, new_figure, styled, title, to_array
+from cadnet_edu.analysis.arrays import to_array
+from cadnet_edu.figures.style import COLORS, LINES, MARKERS, SMALL, label_ends, new_figure, styled, title
 
 
 @styled

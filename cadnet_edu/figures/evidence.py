@@ -11,9 +11,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from cadnet_edu.analysis.arrays import to_array
 from cadnet_edu.figures.curves import _with_interval
 from cadnet_edu.figures.features import _scatter
-from cadnet_edu.figures.style import COLORS, LINES, MARKERS, SMALL, label_ends, new_figure, styled, title, to_array
+from cadnet_edu.figures.style import COLORS, LINES, MARKERS, SMALL, label_ends, new_figure, styled, title
 
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo", "+++")
 

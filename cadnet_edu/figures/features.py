@@ -10,53 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from cadnet_edu.figures.style import COLORS, LINES, MARKERS, SMALL, ink, label_ends, new_figure, styled, title, to_array
-
-
-def tsne(w: Any, seed: int = 0, perplexity: float | None = None) -> np.ndarray:
-    """Features laid out in the plane so that neighbours stay neighbours (t-SNE).
-
-    Args:
-        w: features ``(n, d)``, at least 5 of them.
-        seed: of scikit-learn's random numbers; the start is by PCA, so another seed hardly changes the map.
-        perplexity: how many neighbours count, roughly; by default 30, or a third of the points when they are few.
-
-    Returns:
-        points ``(n, 2)``. Only who is near whom means anything, not the axes, and not the distance of far groups.
-
-    Raises:
-        ValueError: for fewer than 5 points, or features that are not finite.
-    """
-    from sklearn.manifold import TSNE
-
-    w = to_array(w).astype(np.float64)
-    if w.ndim != 2 or len(w) < 5:
-        raise ValueError(f"features of shape {w.shape} were given; t-SNE needs (n, d) with n of 5 or more.")
-    if not np.isfinite(w).all():
-        raise ValueError("the features hold NaN or infinity: the network has diverged. Look at its loss curves.")
-    perplexity = min(perplexity or 30.0, (len(w) - 1) / 3)
-    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(w)
-
-
-def silhouette(w: Any, labels: Any) -> float:
-    """How well labels fall into groups: 1 far apart, 0 mixed, negative when neighbours carry other labels.
-
-    Args:
-        w: features ``(n, d)``.
-        labels: ``(n,)``.
-
-    Returns:
-        the mean silhouette, or NaN when every point has its own label or all share one.
-
-    >>> round(silhouette([[0.0], [0.1], [9.0], [9.1]], [0, 0, 1, 1]), 2)
-    0.99
-    """
-    from sklearn.metrics import silhouette_score
-
-    labels = to_array(labels)
-    if not 1 < len(np.unique(labels)) < len(labels):
-        return float("nan")
-    return float(silhouette_score(to_array(w), labels))
+from cadnet_edu.analysis.arrays import to_array
+from cadnet_edu.analysis.frequency import radial_power
+from cadnet_edu.analysis.projection import silhouette
+from cadnet_edu.figures.style import COLORS, LINES, MARKERS, SMALL, ink, label_ends, new_figure, styled, title
 
 
 @styled
@@ -166,33 +123,6 @@ def _scatter(ax: Axes, points: np.ndarray, labels: np.ndarray, name: str, legend
     ax.spines[:].set(visible=True, color="#aaaaaa")
     if legend:
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=5, handletextpad=0, columnspacing=0.6)
-
-
-def radial_power(images: Any) -> tuple[np.ndarray, np.ndarray]:
-    """How much of an image's detail lies at each fineness.
-
-    Grey images, mean removed, windowed (Hann) against the edge; the power of the Fourier transform is averaged over
-    all directions.
-
-    Args:
-        images: ``(n, 3, h, w)`` or ``(n, h, w, 3)``, values in [0, 1] or ``uint8``.
-
-    Returns:
-        frequencies in cycles per image height, ``(h / 2,)``, and mean power at each.
-    """
-    x = to_array(images)
-    x = x.astype(float) / (255 if x.dtype == np.uint8 else 1)
-    grey = x.mean(axis=1) if x.shape[1] == 3 else x.mean(axis=-1)
-    h, w = grey.shape[1:]
-    grey = (grey - grey.mean(axis=(1, 2), keepdims=True)) * np.outer(np.hanning(h), np.hanning(w))
-    power = (np.abs(np.fft.fft2(grey)) ** 2).mean(axis=0) / (h * w)
-    cycles = h * np.hypot(np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w)[None])  # pixels are square: per height
-    ring = np.rint(cycles).astype(int)
-    rings = np.arange(1, h // 2 + 1)
-    total = np.bincount(ring.ravel(), power.ravel(), minlength=h)
-    count = np.bincount(ring.ravel(), minlength=h)
-    mean = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
-    return rings.astype(float), mean[rings]
 
 
 @styled

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cadnet_edu.analysis.arrays import to_array
 from cadnet_edu.figures.style import (
     RIGHT,
     SMALL,
@@ -19,7 +20,6 @@ from cadnet_edu.figures.style import (
     new_figure,
     styled,
     title,
-    to_array,
     to_uint8,
 )
 

@@ -18,6 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from cadnet_edu.analysis.arrays import to_array
+
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito (2008)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
@@ -206,13 +208,6 @@ def spread(places: Sequence[float], gap: float, low: float = 0.0, high: float = 
     for i in range(len(both) - 1, -1, -1):
         both[i] = min(both[i], both[i + 1] - gap if i + 1 < len(both) else high)
     return both
-
-
-def to_array(values: Any) -> np.ndarray:
-    """A tensor, list or array as a NumPy array."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
-    return np.asarray(values)
 
 
 def to_uint8(image: Any) -> np.ndarray:

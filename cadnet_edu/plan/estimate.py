@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from cadnet_edu.config import Config
-from cadnet_edu.devices import choose_precision
-from cadnet_edu.distributed import divides
 from cadnet_edu.plan.gpus import GIB, GPUS, TERA, Gpu, known_gpu
 from cadnet_edu.plan.rehearsal import Memory, Rehearsed, Work, rehearse
 from cadnet_edu.plan.sizes import Size, training_size
-from cadnet_edu.train import labelled_pids
+from cadnet_edu.training.devices import choose_precision
+from cadnet_edu.training.distributed import divides
+from cadnet_edu.training.trainer import labelled_pids
 
 # Of the speed that the data sheet promises for each operation, the shares between which a run is expected. NVIDIA's
 # own trainings of ResNet-50 with PyTorch (DeepLearningExamples: V100 and A100, with and without 16-bit numbers) reach
@@ -198,7 +198,7 @@ def for_rehearsal(config: Config) -> Config:
 
 
 def precision_on(config: Config, gpu: Gpu, on_cpu: bool) -> str:
-    """The precision that a run would choose there, see ``cadnet_edu.devices.choose_precision``.
+    """The precision that a run would choose there, see ``cadnet_edu.training.devices.choose_precision``.
 
     Args:
         config: whose ``precision`` is ``auto`` or asked for by name.

@@ -11,7 +11,7 @@ import torch
 
 from cadnet_edu.config import Config
 from cadnet_edu.data.samples import Sample, Split
-from cadnet_edu.train import Trainer
+from cadnet_edu.training.trainer import Trainer
 
 
 @dataclass(frozen=True)

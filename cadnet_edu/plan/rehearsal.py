@@ -20,10 +20,10 @@ from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import flop_registry
 
 from cadnet_edu.config import Config
-from cadnet_edu.data.loading import Batch
-from cadnet_edu.distributed import Ranks
+from cadnet_edu.data.sampling import Batch
 from cadnet_edu.models.cadnet import CADNet
-from cadnet_edu.train import Trainer, build_network
+from cadnet_edu.training.distributed import Ranks
+from cadnet_edu.training.trainer import Trainer, build_network
 
 aten = torch.ops.aten
 

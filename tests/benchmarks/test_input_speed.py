@@ -29,9 +29,9 @@ from torchvision import transforms as T
 from torchvision.transforms import functional as TF
 
 from cadnet_edu.data import cache, load_split
-from cadnet_edu.data.cache import Images, cached_images
-from cadnet_edu.data.loading import Batches, PKSampler
+from cadnet_edu.data.image_cache import Images, cached_images
 from cadnet_edu.data.samples import Sample, read_image
+from cadnet_edu.data.sampling import Batches, PKSampler
 from cadnet_edu.data.walkers import walkers, write_market1501
 
 pytestmark = pytest.mark.slow

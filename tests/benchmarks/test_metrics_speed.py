@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from cadnet_edu.metrics import Distances, cmc, euclidean, mean_average_precision, retrieval, single_shot_cmc
+from cadnet_edu.evaluation.retrieval import (
+    Distances,
+    cmc,
+    euclidean,
+    mean_average_precision,
+    retrieval,
+    single_shot_cmc,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.benchmark(timer=time.process_time)]
 

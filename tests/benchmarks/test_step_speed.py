@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from cadnet_edu.config import Config, profile
-from cadnet_edu.data.loading import Batch
 from cadnet_edu.data.samples import Sample, Split
-from cadnet_edu.devices import autocast
+from cadnet_edu.data.sampling import Batch
 from cadnet_edu.methods import method
-from cadnet_edu.train import Trainer, frozen
+from cadnet_edu.training.devices import autocast
+from cadnet_edu.training.trainer import Trainer, frozen
 
 pytestmark = [pytest.mark.slow, pytest.mark.benchmark(timer=time.process_time)]
 

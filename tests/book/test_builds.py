@@ -162,7 +162,7 @@ def test_a_docstring_that_says_nothing_is_found() -> None:
 
 
 SEED = "def seed_everything(seed):\n    random.seed(seed)\n    np.random.seed(seed)\n    torch.manual_seed(seed)\n"
-NAME = "cadnet_edu.notebook.seed_everything"
+NAME = "cadnet_edu.teach.notebook.seed_everything"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_difference_is_found(code: str, words: str) -> None:
 
 def test_a_name_that_the_package_lacks_is_found() -> None:
     with pytest.raises(AssertionError, match="has no function or class"):
-        compare(SEED, "cadnet_edu.notebook.nothing_of_the_kind")
+        compare(SEED, "cadnet_edu.teach.notebook.nothing_of_the_kind")
 
 
 def test_classes_and_methods_count_too() -> None:

@@ -165,7 +165,7 @@ def run_chapter(colab: Colab, name: str) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         if "bootstrap" in cell.metadata.get("tags", []):
             cell.source = cell.source.replace(SOURCE.group(), f'"cadnet-edu @ {colab.wheel.as_uri()}"')
-    ask = "import sys, torch, IPython, ipywidgets\nfrom cadnet_edu.widgets import is_live\n"
+    ask = "import sys, torch, IPython, ipywidgets\nfrom cadnet_edu.teach.widgets import is_live\n"
     ask += "print(cadnet_edu.__file__, IPython.__version__, ipywidgets.__version__, is_live())"
     notebook.cells.append(new_code_cell(ask))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}

@@ -13,7 +13,7 @@ import torch
 from cadnet_edu import losses
 from cadnet_edu.config import Config
 from cadnet_edu.data import resolution
-from cadnet_edu.data.loading import Batch
+from cadnet_edu.data.sampling import Batch
 from cadnet_edu.models import classifier
 from cadnet_edu.models.cadnet import CADNet, Output
 

@@ -116,7 +116,7 @@ def test_the_overview_names_what_the_package_offers() -> None:
 def test_each_chapters_pieces_are_listed() -> None:
     lines = pieces()["built"]
     assert re.search(r"03_strong_baseline`\n: .*losses\.L_tri>", lines)
-    assert re.search(r"08_whole_cadnet`\n: .*train\.Trainer\.step>", lines)
+    assert re.search(r"08_whole_cadnet`\n: .*training\.trainer\.Trainer\.step>", lines)
     assert "_Slowed" not in lines
 
 

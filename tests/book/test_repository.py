@@ -15,7 +15,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from cadnet_edu.__main__ import main
+from cadnet_edu.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -350,7 +350,7 @@ def test_on_a_terminal_one_line_changes(
 
 
 def test_the_time_of_the_last_run_is_what_is_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cadnet_edu import notebook as ours
+    from cadnet_edu.teach import notebook as ours
 
     monkeypatch.setattr(ours, "expected_seconds", lambda config, on: (100.0, 300.0))
     assert progress.expected("02_measuring_retrieval", "quick", tmp_path) == "expected 20 to 80 seconds"

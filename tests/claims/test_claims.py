@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cadnet_edu.claims import CLAIMS, VERDICTS, Claim, Comparison, ledger, page
-from cadnet_edu.claims.page import MEANS, plain
-from cadnet_edu.claims.rules import mean, minus, of, ratio
 from cadnet_edu.config import profile
-from cadnet_edu.experiments.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, rows
-from cadnet_edu.files import read_json
+from cadnet_edu.io import read_json
+from cadnet_edu.lab.claims import CLAIMS, VERDICTS, Claim, Comparison, ledger, page
+from cadnet_edu.lab.claims.page import MEANS, plain
+from cadnet_edu.lab.claims.rules import mean, minus, of, ratio
+from cadnet_edu.lab.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, rows
 
 ROOT = Path(__file__).parents[2]
 NOTHING = {"profile": "smoke", "seeds": [], "provenance": {"records": 0}}

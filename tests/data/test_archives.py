@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from cadnet_edu.data import archives
 from cadnet_edu.data.archives import checksum_of, extract
-from cadnet_edu.data.folders import viper
+from cadnet_edu.data.readers import viper
 
 
 def zipped(path: Path, members: dict[str, bytes]) -> Path:

@@ -17,9 +17,9 @@ from fixtures import write_cuhk03, write_market1501
 from PIL import Image
 
 from cadnet_edu.data import cache, load_split
-from cadnet_edu.data.cache import Images, cached_images, clear, folder_of, kept
-from cadnet_edu.data.loading import Batches
+from cadnet_edu.data.image_cache import Images, cached_images, clear, folder_of, kept
 from cadnet_edu.data.samples import Sample, load_images
+from cadnet_edu.data.sampling import Batches
 
 SIZE = (32, 16)
 

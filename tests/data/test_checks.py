@@ -20,7 +20,7 @@ from PIL import Image
 
 from cadnet_edu.data import checks, prepare
 from cadnet_edu.data.checks import PUBLISHED, check_set
-from cadnet_edu.data.folders import cuhk03
+from cadnet_edu.data.readers import cuhk03
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "data_scripts").glob("*.py"))
@@ -140,7 +140,7 @@ def test_scripts_are_thin_and_fetch_nothing(path):
     imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     assert imported == {"cadnet_edu.data.prepare"}
     assert len(path.read_text().splitlines()) < 40
-    for module in ("archives", "checks", "prepare", "folders/finding", "stored"):
+    for module in ("archives", "checks", "prepare", "find_files", "hdf5"):
         source = (ROOT / "cadnet_edu" / "data" / f"{module}.py").read_text()
         for word in ("urllib", "requests", "socket", "subprocess", "http"):
             assert word not in source

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 from fixtures import write_caviar, write_cuhk03, write_market1501, write_viper
 
-from cadnet_edu.data.constructions import CONSTRUCTIONS, construct
-from cadnet_edu.data.folders import caviar, cuhk03, market1501, viper
+from cadnet_edu.data.mlr_variants import CONSTRUCTIONS, construct
+from cadnet_edu.data.readers import caviar, cuhk03, market1501, viper
 from cadnet_edu.data.resolution import mlr
 
 

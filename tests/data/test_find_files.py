@@ -12,8 +12,8 @@ from fixtures import WRITERS, litter, save, write_market1501, write_own
 from cadnet_edu.data import load_split
 from cadnet_edu.data.checks import check_set
 from cadnet_edu.data.find_files import entries_below, files_below, images_below, unused_images
-from cadnet_edu.data.folders import market1501, own_images
 from cadnet_edu.data.manifest import read_manifest, write_manifest
+from cadnet_edu.data.readers import market1501, own_images
 
 
 def touch(root: Path, *names: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cadnet_edu.data.folders import market1501
+from cadnet_edu.data.readers import market1501
 
 FILES = {
     "bounding_box_train": [

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fixtures import save, write_own
 
-from cadnet_edu.data.folders import own_images
-from cadnet_edu.data.folders.own import as_expression, numbered, same
+from cadnet_edu.data.readers import own_images
+from cadnet_edu.data.readers.custom import as_expression, numbered, same
 
 
 def table(root: Path, text: str, name: str = "images.csv", encoding: str = "utf-8") -> Path:

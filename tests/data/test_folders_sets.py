@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cadnet_edu.data import DATASETS, load_split
-from cadnet_edu.data.folders import caviar, cuhk03, dukemtmc_reid, market1501, own_images, viper
+from cadnet_edu.data.hdf5 import H5Image
 from cadnet_edu.data.manifest import read_manifest, write_manifest
+from cadnet_edu.data.readers import caviar, cuhk03, dukemtmc_reid, market1501, own_images, viper
 from cadnet_edu.data.samples import Sample, Split, load_images
-from cadnet_edu.data.stored import H5Image
 
 
 def pids(samples) -> set[int]:

@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 import torch
 
-from cadnet_edu.data.loading import Batch, Batches, PKSampler
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import load_images
+from cadnet_edu.data.sampling import Batch, Batches, PKSampler
 
 COUNTS = [2, 3, 4, 5, 9, 4, 2]  # images of each identity
 Y = torch.tensor([label for label, n in enumerate(COUNTS) for _ in range(n)])

@@ -14,9 +14,9 @@ import pytest
 from fixtures import WRITERS, write_cuhk03, write_viper
 
 from cadnet_edu.data import load_split
-from cadnet_edu.data.constructions import construct
-from cadnet_edu.data.folders import cuhk03, viper
 from cadnet_edu.data.manifest import COLUMNS, read_manifest, write_manifest
+from cadnet_edu.data.mlr_variants import construct
+from cadnet_edu.data.readers import cuhk03, viper
 from cadnet_edu.data.resolution import mlr
 from cadnet_edu.data.samples import Sample, Split
 

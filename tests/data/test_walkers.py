@@ -16,9 +16,9 @@ from PIL import Image
 
 from cadnet_edu.data import walkers as module
 from cadnet_edu.data.walkers import draw, walkers, write_market1501
-from cadnet_edu.data.walkers_cloth import wave
-from cadnet_edu.data.walkers_people import COARSE, FINE, GROUP, PRINTED, WOVEN, person
-from cadnet_edu.data.walkers_pose import JOINTS
+from cadnet_edu.walkers.clothes import wave
+from cadnet_edu.walkers.people import COARSE, FINE, GROUP, PRINTED, WOVEN, person
+from cadnet_edu.walkers.pose import JOINTS
 
 SHOTS = [(0, 0, 0), (5, 1, 2), (17, 3, 1), (402, 2, 0)]
 
@@ -41,7 +41,7 @@ def fingerprint(shots=SHOTS) -> str:
 
 def test_another_process_draws_the_same_bytes_in_another_order():
     code = (
-        "import hashlib\nfrom cadnet_edu.data.walkers_draw import draw\n"
+        "import hashlib\nfrom cadnet_edu.walkers.render import draw\n"
         f"shots = {SHOTS!r}\n"
         "images = {s: draw(*s, height=64, width=32, seed=3).image.tobytes() for s in reversed(shots)}\n"
         "print(hashlib.sha256(b''.join(images[s] for s in shots)).hexdigest())\n"
@@ -363,7 +363,7 @@ def test_market1501_layout(tmp_path):
 
 
 def test_market1501_layout_is_read_back(tmp_path):
-    from cadnet_edu.data.folders import market1501
+    from cadnet_edu.data.readers import market1501
 
     split = walkers("S", 32, 16, identities=(3, 2), cameras=2, shots=2)
     back = market1501(write_market1501(split, tmp_path / "market"))

@@ -11,12 +11,12 @@ from people import noise_split
 
 from cadnet_edu.config import profile
 from cadnet_edu.data import cache
-from cadnet_edu.data.folders import market1501
+from cadnet_edu.data.readers import market1501
 from cadnet_edu.data.walkers import write_market1501
-from cadnet_edu.experiments.analyses import frequency
-from cadnet_edu.experiments.asking import Asked, mixed_split, retrieval_scores
-from cadnet_edu.experiments.pictures import recovered_people
-from cadnet_edu.train import build_network
+from cadnet_edu.lab.analyses import frequency
+from cadnet_edu.lab.image_strips import recovered_people
+from cadnet_edu.lab.scoring import Asked, mixed_split, retrieval_scores
+from cadnet_edu.training.trainer import build_network
 
 
 def test_images_on_disk_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

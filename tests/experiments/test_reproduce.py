@@ -21,33 +21,33 @@ from fixtures import write_viper
 from PIL import Image
 from safetensors.torch import save_file
 
-from cadnet_edu import records as records_module
 from cadnet_edu import runs
-from cadnet_edu.__main__ import main
-from cadnet_edu.command_line import read
+from cadnet_edu.cli.console import read
+from cadnet_edu.cli.main import main
+from cadnet_edu.cli.reproduce import Reproduce, base_config, same_numbers
 from cadnet_edu.config import Config, cache_dir, profile
 from cadnet_edu.data import open_split
-from cadnet_edu.data.cache import cached_images
+from cadnet_edu.data.image_cache import cached_images
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.data.samples import Split
-from cadnet_edu.evaluate import evaluate
-from cadnet_edu.experiments import asking, conduct
-from cadnet_edu.experiments import publish as publish_module
-from cadnet_edu.experiments.analyses import NAMES
-from cadnet_edu.experiments.asking import Asked, mixed_split, rate_name, retrieval_scores
-from cadnet_edu.experiments.commands import Reproduce, base_config, same_numbers
-from cadnet_edu.experiments.conduct import Task, tasks
-from cadnet_edu.experiments.measure import cpu_seconds
-from cadnet_edu.experiments.pictures import chosen, read_strip
-from cadnet_edu.experiments.pulls import gradients_at_E
-from cadnet_edu.experiments.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, row, rows
-from cadnet_edu.files import read_json
-from cadnet_edu.lpips_weights import SHAPES
+from cadnet_edu.evaluation.evaluate import evaluate
+from cadnet_edu.evaluation.lpips_weights import SHAPES
+from cadnet_edu.io import read_json
+from cadnet_edu.lab import asking, conduct
+from cadnet_edu.lab import publish as publish_module
+from cadnet_edu.lab import records as records_module
+from cadnet_edu.lab.analyses import NAMES
+from cadnet_edu.lab.gradient_contributions import gradients_at_E
+from cadnet_edu.lab.image_strips import chosen, read_strip
+from cadnet_edu.lab.measure import cpu_seconds
+from cadnet_edu.lab.records import Records
+from cadnet_edu.lab.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, row, rows
+from cadnet_edu.lab.run_all import Task, tasks
+from cadnet_edu.lab.scoring import Asked, mixed_split, rate_name, retrieval_scores
 from cadnet_edu.methods import METHODS, method
-from cadnet_edu.objective import generator_terms, total
-from cadnet_edu.records import Records
 from cadnet_edu.runs import train_or_load
-from cadnet_edu.train import Trainer
+from cadnet_edu.training.objective import generator_terms, total
+from cadnet_edu.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
 TINY = dict(height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3,
@@ -70,14 +70,14 @@ def _own_world(tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Tiny networks on the small synthetic set, in a cache of their own, with no committed records in sight."""
     monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(runs, "open_split", lambda config: tiny_split)
-    monkeypatch.setattr("cadnet_edu.experiments.measure.open_split", lambda config: tiny_split)
+    monkeypatch.setattr("cadnet_edu.lab.measure.open_split", lambda config: tiny_split)
     for module in (records_module, publish_module):
         monkeypatch.setattr(module, "COMMITTED", tmp_path / "committed")
 
     def tiny(name: str | None, device: str, precision: str, **asked: Any) -> Config:
         return profile(name, **{**TINY, **asked})
 
-    monkeypatch.setattr("cadnet_edu.experiments.commands.profile", tiny)
+    monkeypatch.setattr("cadnet_edu.cli.reproduce.profile", tiny)
     missing = asking.lpips_missing
     missing.cache_clear()
     yield
@@ -434,12 +434,12 @@ def test_lpips_is_measured_later_when_it_could_not_be(
     monkeypatch.setitem(TINY, "height", 64)
     monkeypatch.setitem(TINY, "width", 32)
     for module in ("asking", "conduct"):
-        monkeypatch.setattr(f"cadnet_edu.experiments.{module}.lpips_missing", lambda: "no network")
+        monkeypatch.setattr(f"cadnet_edu.lab.{module}.lpips_missing", lambda: "no network")
     assert smoke(tmp_path, "--rows", "cadnet", "bilinear") == 0
     text = (tmp_path / "table3.md").read_text()
     assert "Not measured: lpips: no network" in text
     for module in ("asking", "conduct"):
-        monkeypatch.setattr(f"cadnet_edu.experiments.{module}.lpips_missing", lambda: None)
+        monkeypatch.setattr(f"cadnet_edu.lab.{module}.lpips_missing", lambda: None)
     alexnet_of_chance(cache_dir())
     assert smoke(tmp_path, "--rows", "cadnet", "bilinear") == 0
     assert fits == ["cadnet 0"]
@@ -604,7 +604,7 @@ def test_every_result_in_the_book_tells_its_runs() -> None:
 def test_another_data_set_gives_its_own_numbers_into_the_same_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: list[str]
 ) -> None:
-    for module in ("cadnet_edu.runs", "cadnet_edu.experiments.measure"):
+    for module in ("cadnet_edu.runs", "cadnet_edu.lab.measure"):
         monkeypatch.setattr(f"{module}.open_split", open_split)
     first, second = write_viper(tmp_path / "a"), write_viper(tmp_path / "b", people=10)
     wanted = ("--dataset", "viper", "--rows", "bilinear", "baseline_mlr", "--out", tmp_path / "out")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cadnet_edu.config import Config, profile
 from cadnet_edu.models.cadnet import CADNet
-from cadnet_edu.train import build_network
+from cadnet_edu.training.trainer import build_network
 
 IDENTITIES = 5
 

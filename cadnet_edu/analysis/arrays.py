@@ -1,0 +1,14 @@
+"""What every analysis and figure takes: tensors, lists and arrays alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def to_array(values: Any) -> np.ndarray:
+    """A tensor, list or array as a NumPy array."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu().numpy()
+    return np.asarray(values)

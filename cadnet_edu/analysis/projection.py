@@ -1,0 +1,55 @@
+"""Features in the plane (t-SNE), and how well labels fall into groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cadnet_edu.analysis.arrays import to_array
+
+
+def tsne(w: Any, seed: int = 0, perplexity: float | None = None) -> np.ndarray:
+    """Features laid out in the plane so that neighbours stay neighbours (t-SNE).
+
+    Args:
+        w: features ``(n, d)``, at least 5 of them.
+        seed: of scikit-learn's random numbers; the start is by PCA, so another seed hardly changes the map.
+        perplexity: how many neighbours count, roughly; by default 30, or a third of the points when they are few.
+
+    Returns:
+        points ``(n, 2)``. Only who is near whom means anything, not the axes, and not the distance of far groups.
+
+    Raises:
+        ValueError: for fewer than 5 points, or features that are not finite.
+    """
+    from sklearn.manifold import TSNE
+
+    w = to_array(w).astype(np.float64)
+    if w.ndim != 2 or len(w) < 5:
+        raise ValueError(f"features of shape {w.shape} were given; t-SNE needs (n, d) with n of 5 or more.")
+    if not np.isfinite(w).all():
+        raise ValueError("the features hold NaN or infinity: the network has diverged. Look at its loss curves.")
+    perplexity = min(perplexity or 30.0, (len(w) - 1) / 3)
+    return TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(w)
+
+
+def silhouette(w: Any, labels: Any) -> float:
+    """How well labels fall into groups: 1 far apart, 0 mixed, negative when neighbours carry other labels.
+
+    Args:
+        w: features ``(n, d)``.
+        labels: ``(n,)``.
+
+    Returns:
+        the mean silhouette, or NaN when every point has its own label or all share one.
+
+    >>> round(silhouette([[0.0], [0.1], [9.0], [9.1]], [0, 0, 1, 1]), 2)
+    0.99
+    """
+    from sklearn.metrics import silhouette_score
+
+    labels = to_array(labels)
+    if not 1 < len(np.unique(labels)) < len(labels):
+        return float("nan")
+    return float(silhouette_score(to_array(w), labels))

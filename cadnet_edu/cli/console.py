@@ -1,0 +1,178 @@
+"""What all commands share: options as people type them, paths below home, lines to paste, output on any stream."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from cadnet_edu.config import expand
+
+Options = TypeVar("Options")
+
+
+def read(kind: type[Options], arguments: Sequence[str], prog: str, default: Options | None = None) -> Options:
+    """Parse a command's arguments. Every command goes through here, so that all understand the same spelling.
+
+    ``~`` is expanded in all paths, and a list can be written ``--rates 1 4``, ``--rates 1,4`` or
+    ``--rates 1 --rates 4``.
+
+    Args:
+        kind: a dataclass with a field for each option.
+        arguments: as typed, without the command's name.
+        prog: the command's name, for its help.
+        default: values of options that are not given.
+
+    Raises:
+        ValueError: for a value that the dataclass refuses, and for ``~`` where there is no home folder.
+        SystemExit: for options that do not exist, and after ``--help``.
+    """
+    import tyro
+
+    words = join_lists(arguments, list_options(kind))
+    more: dict[str, Any] = {} if default is None else {"default": default}
+    found: Options = expand_paths(tyro.cli(kind, args=words, prog=prog, **more))
+    return found
+
+
+def fields(kind: type) -> dict[str, Any]:
+    """Name -> type of each option of a command; the fields of a dataclass within it count as options of their own."""
+    found: dict[str, Any] = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        while get_origin(hint) is Annotated:
+            hint = get_args(hint)[0]
+        found |= fields(hint) if dataclasses.is_dataclass(hint) and isinstance(hint, type) else {name: hint}
+    return found
+
+
+def list_options(kind: type) -> set[str]:
+    """The options of a command that take several values.
+
+    >>> from cadnet_edu.config import Config
+    >>> list_options(Config)
+    {'--rates'}
+    """
+    return {
+        f"--{name.replace('_', '-')}"
+        for name, hint in fields(kind).items()
+        if tuple in (get_origin(hint), *map(get_origin, get_args(hint)))
+    }
+
+
+def join_lists(arguments: Iterable[str], lists: set[str]) -> list[str]:
+    """The arguments with all values of a list option behind its first mention, and none joined by commas.
+
+    Args:
+        arguments: as typed.
+        lists: the options that take several values.
+
+    >>> join_lists(["run", "--rates=1,2", "--json", "--rates", "-4"], {"--rates"})
+    ['run', '--rates', '1', '2', '-4', '--json']
+    """
+    parts: list[list[str]] = [[]]
+    of: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for word in arguments:
+        name, _, value = word.partition("=")
+        name = name.replace("_", "-")
+        if name in lists:
+            if name not in of:
+                of[name] = [name]
+                parts += [of[name], []]
+            current = of[name]
+            word = value
+        elif word.startswith("-") and not is_number(word.split(",")[0]):
+            current = None
+        if current is None:
+            parts[-1].append(word)
+        else:
+            current += filter(None, word.split(","))
+    return [word for part in parts for word in part]
+
+
+def is_number(word: str) -> bool:
+    """Whether a word reads as a number."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def expand_paths(value: Any) -> Any:
+    """A value, with ``~`` expanded in all paths in it; dataclasses and tuples are looked through."""
+    if isinstance(value, Path):
+        return expand(value)
+    if isinstance(value, tuple):
+        return tuple(expand_paths(each) for each in value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    found = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    changed = {name: new for name, old in found.items() if (new := expand_paths(old)) != old}
+    return dataclasses.replace(value, **changed) if changed else value
+
+
+def command(*words: object) -> str:
+    """A command of this package as a line to paste into a shell.
+
+    >>> command("evaluate", Path("my runs/a"))
+    "cadnet-edu evaluate 'my runs/a'"
+    """
+    line = ["cadnet-edu", *map(str, words)]
+    return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
+
+
+def show(text: str) -> None:
+    """Print a result on standard output, at once.
+
+    Raises:
+        BrokenPipeError: when its reader has gone.
+        OSError: when it cannot be written for another reason, such as a full disk.
+    """
+    with _standard_output():
+        print(text, flush=True)
+
+
+def flush() -> None:
+    """Print what is still waiting on standard output.
+
+    Raises:
+        BrokenPipeError, OSError: as ``show`` does.
+    """
+    with _standard_output():
+        if sys.stdout is not None:  # as it is for a program that is started without
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OSError(error.errno, f"standard output cannot be written ({error.strerror})") from None
+
+
+def accept_any_text() -> None:
+    """Let standard output and standard error escape what their encoding lacks: a name is never a reason to stop."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def discard_unwritable() -> None:
+    """Let standard streams that cannot be written lead nowhere, or Python would complain about them when it ends."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

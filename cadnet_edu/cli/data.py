@@ -1,0 +1,173 @@
+"""``cadnet-edu data``: write the embedded set, check a set on disk, write a manifest, see what is kept decoded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from cadnet_edu.cli.console import command, read, show
+from cadnet_edu.data import load_split
+from cadnet_edu.data.mlr_variants import CONSTRUCTIONS, construct
+from cadnet_edu.data.readers.custom import PATTERN
+
+USAGE = f"""usage: cadnet-edu data WHAT ...
+
+  walkers   write the embedded data set:      cadnet-edu data walkers --out data/walkers
+  check     is a set on disk whole?           cadnet-edu data check market1501 --root data/market1501
+  manifest  a split as a table for others:    cadnet-edu data manifest viper --root data/viper --mlr paper
+  cache     what is kept of decoded images:   cadnet-edu data cache
+
+Constructions for --mlr: {', '.join(CONSTRUCTIONS)}.
+cadnet-edu data WHAT --help shows what each understands.
+"""
+OnDisk = Literal["market1501", "dukemtmc_reid", "cuhk03", "viper", "caviar", "own"]
+
+
+@dataclass
+class Walkers:
+    """Write the embedded data set to disk in Market-1501's layout."""
+
+    out: Path
+    """Folder to make; it must not exist yet, or be empty."""
+    size: Literal["S", "M", "L"] = "M"
+    """How many people; L has as many as Market-1501."""
+    height: int = 128
+    """Pixels."""
+    width: int = 64
+    """Pixels."""
+    seed: int = 0
+    """Another seed draws other people."""
+
+
+@dataclass
+class OnDiskOptions:
+    """Which data set, and where it is."""
+
+    name: Annotated[OnDisk, tyro.conf.Positional]
+    """The data set."""
+    root: Path
+    """Its folder."""
+    data_seed: int = 0
+    """Which random halves (viper, caviar, own) or test set (cuhk03)."""
+    boxes: Literal["detected", "labeled"] = "detected"
+    """Of cuhk03."""
+    pattern: str = PATTERN
+    """Of own images: how file names say who and where."""
+    allow_withdrawn: bool = False
+    """Of dukemtmc_reid: you know that it was withdrawn and may use it."""
+
+
+@dataclass
+class Check(OnDiskOptions):
+    """Compare a data set on disk with what was published, and open every image. Exit code: 0 when it is whole, or 2."""
+
+    part: bool = False
+    """It is a part of the set: show counts, do not compare them."""
+    quick: bool = False
+    """Do not open every image."""
+
+
+@dataclass
+class Manifest(OnDiskOptions):
+    """Write a split as CSV: path, pid, camera, rate, role, checksum."""
+
+    out: Annotated[Path, tyro.conf.arg(name="out")] = Path("manifest.csv")
+    """The file to write."""
+    mlr: str | None = None
+    """Make the MLR version first, by this construction."""
+    mlr_seed: int = 0
+    """Another seed draws other LR cameras and rates."""
+
+
+@dataclass
+class Cache:
+    """Show what is kept of images that were decoded before, and where. They come and go without it."""
+
+    clear: bool = False
+    """Throw all of them away; the next run decodes what it needs."""
+
+
+def data(arguments: Sequence[str]) -> None:
+    """Run one of the commands.
+
+    Raises:
+        ValueError: for an unknown one, and for what each refuses.
+    """
+    if arguments and arguments[0] in ("-h", "--help"):
+        show(USAGE)
+        return
+    commands = {"walkers": walkers, "check": check, "manifest": manifest, "cache": cache}
+    if not arguments or arguments[0] not in commands:
+        what = f"there is no {arguments[0]!r}" if arguments and not arguments[0].startswith("-") else "say which"
+        raise ValueError(f"{what}: choose one of {', '.join(commands)}, as in: cadnet-edu data walkers --out FOLDER")
+    commands[arguments[0]](list(arguments[1:]))
+
+
+def walkers(arguments: Sequence[str]) -> None:
+    """``cadnet-edu data walkers``"""
+    from cadnet_edu.data import walkers as embedded
+
+    asked = read(Walkers, arguments, "cadnet-edu data walkers")
+    split = embedded.walkers(asked.size, height=asked.height, width=asked.width, seed=asked.seed)
+    folder = embedded.write_market1501(split, asked.out)
+    say(f"{split}\nwritten to {folder}")
+    say(f"next: {command('train', '--dataset', 'market1501', '--root', folder, '--out', 'runs/walkers')}")
+
+
+def check(arguments: Sequence[str]) -> None:
+    """``cadnet-edu data check``
+
+    Raises:
+        ValueError: when something is missing or wrong, with a sentence for each.
+    """
+    from cadnet_edu.data.checks import check_set
+
+    a = read(Check, arguments, "cadnet-edu data check")
+    report = check_set(
+        a.name, a.root, a.data_seed, boxes=a.boxes, pattern=a.pattern, allow_withdrawn=a.allow_withdrawn,
+        part=a.part, images=not a.quick,
+    )  # fmt: skip
+    show(str(report))
+    if report.problems:
+        raise ValueError(f"{a.root}: {len(report.problems)} problems, told above. The set is not whole.")
+
+
+def manifest(arguments: Sequence[str]) -> None:
+    """``cadnet-edu data manifest``"""
+    from cadnet_edu.data.manifest import write_manifest
+
+    a = read(Manifest, arguments, "cadnet-edu data manifest")
+    root = a.root
+    split = load_split(
+        a.name, a.root, seed=a.data_seed, boxes=a.boxes, pattern=a.pattern, allow_withdrawn=a.allow_withdrawn
+    )
+    if a.mlr is not None:
+        split = construct(split, a.mlr, a.mlr_seed)
+    path = write_manifest(split, a.out, root.parent if root.is_file() else root)
+    say(f"{split}\nwritten to {path}; paths in it are relative to {root}")
+
+
+def cache(arguments: Sequence[str]) -> None:
+    """``cadnet-edu data cache``"""
+    from cadnet_edu.config import cache_dir
+    from cadnet_edu.data.image_cache import clear, kept
+
+    a = read(Cache, arguments, "cadnet-edu data cache")
+    entries = kept()
+    if a.clear:
+        clear()
+    for entry in entries:
+        old = "" if entry.used else ", by another version of the code, which this one never reads"
+        show(f"{entry.folder.name.split('-')[0]:>9}  {entry.images:>9,} images  {entry.bytes / 1e9:7.2f} GB{old}")
+    total = sum(entry.bytes for entry in entries)
+    show(f"{total / 1e9:.2f} GB below {cache_dir() / 'images'}" + (", now deleted" if a.clear else ""))
+
+
+def say(text: str) -> None:
+    """A line for a person, on standard error so that standard output stays clean for results."""
+    print(text, file=sys.stderr, flush=True)

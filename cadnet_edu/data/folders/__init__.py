@@ -1,9 +1,0 @@
-"""Data sets on disk: a folder in, a ``Split`` out. Nothing is copied, rewritten or fetched."""
-
-from cadnet_edu.data.folders.caviar import caviar
-from cadnet_edu.data.folders.cuhk03 import cuhk03
-from cadnet_edu.data.folders.market import dukemtmc_reid, market1501
-from cadnet_edu.data.folders.own import own_images
-from cadnet_edu.data.folders.viper import viper
-
-__all__ = ["caviar", "cuhk03", "dukemtmc_reid", "market1501", "own_images", "viper"]

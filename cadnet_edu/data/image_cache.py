@@ -1,0 +1,243 @@
+"""Images of files, decoded and resized once: kept as bytes in a few large files, and read from there a batch at a time.
+
+A *shard* is a pair of files: ``NAME.npy`` holds some thousand images ``uint8 (n, 3, H, W)``, ``NAME.keys`` one line
+for each, which says of what file it is a picture. Shards are written once and never changed. What is asked for is
+looked up image by image, so every split and every MLR version of a data set is served by the same shards, and only
+files that are new or have changed are decoded again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast, overload
+
+import numpy as np
+import PIL
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from cadnet_edu.config import cache_dir
+from cadnet_edu.data.fingerprint import file_contents, image_digest, path_of
+from cadnet_edu.data.samples import Sample, load_images
+from cadnet_edu.io import write_atomically
+from cadnet_edu.locks import locked
+
+WORTH = 64 << 20  # bytes: what is smaller, in its files and decoded, is read anew before one would notice
+SHARD = 8192  # images a file
+CHUNK = 256  # images decoded side by side, then written
+
+
+class Images:
+    """Images that lie in shards. As of a tensor, a slice of them is a view and rows are a copy; only rows are read.
+
+    Args:
+        shards: arrays ``uint8 (m, 3, H, W)``, mapped into memory.
+        places: where each image is, int ``(n, 2)``: which shard, which row of it.
+    """
+
+    dtype = torch.uint8
+    ndim = 4
+
+    def __init__(self, shards: Sequence[np.ndarray], places: np.ndarray) -> None:
+        self.shards, self.places = shards, places
+        self.shape = torch.Size((len(places), *shards[0].shape[1:]))
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, rows: slice) -> Images: ...
+    @overload
+    def __getitem__(self, rows: Tensor | Sequence[int]) -> Tensor: ...
+    def __getitem__(self, rows: slice | Tensor | Sequence[int]) -> Images | Tensor:
+        part = Images(self.shards, self.places[rows.numpy() if isinstance(rows, Tensor) else rows])
+        return part if isinstance(rows, slice) else part.to("cpu")
+
+    def to(self, device: torch.device | str) -> Tensor:
+        """Read all of them: ``uint8 (n, 3, H, W)``."""
+        out = np.empty(self.shape, np.uint8)
+        for i in np.unique(self.places[:, 0]):
+            mine = self.places[:, 0] == i
+            out[mine] = self.shards[i][self.places[mine, 1]]
+        return torch.from_numpy(out).to(device)
+
+
+class Kept(NamedTuple):
+    """What the cache holds of one size of images."""
+
+    folder: Path
+    images: int
+    bytes: int
+    used: bool  # by the code as it is now; another version's shards are never read
+
+
+def cached_images(samples: Sequence[Sample], height: int, width: int) -> Tensor:
+    """All images of one size, as :func:`load_images` gives them, decoded once and not held in memory.
+
+    Args:
+        samples: what to load; ``Sample.rate`` is not applied here.
+        height, width: pixels.
+
+    Returns:
+        ``uint8`` ``(n, 3, height, width)``, RGB. Of large sets it is an :class:`Images`, of which a batch at a time
+        can be read, ``images[rows]``. Small sets, and those whose pixels are in memory anyway, are a tensor.
+
+    Raises:
+        ValueError: for an unreadable image, by name. Shards that were complete before stay; no half of one does.
+        OSError: when there is no room; the message says how much is needed and what to do.
+
+    Choice:
+        An image counts as the same as long as the content of its file is, wherever that file lies; see
+        ``cadnet_edu.data.fingerprint``.
+    """
+    keys, read = _keys(samples)
+    if None in keys or max(read, len(samples) * 3 * height * width) < WORTH:
+        return load_images(samples, height, width)
+    folder = folder_of(height, width)
+    wanted = dict(zip(cast(list[str], keys), samples, strict=True))  # an image that is asked for twice is kept once
+    shards, places = _open(folder, height, width, wanted)
+    if len(places) < len(wanted):
+        _make(folder, height, width, wanted)
+        shards, places = _open(folder, height, width, wanted)
+    if len(places) < len(wanted):
+        raise OSError(errno.EIO, f"{folder}: just written, and it reads back differently. The disk is at fault")
+    return cast(Tensor, Images(shards, np.array([places[key] for key in cast(list[str], keys)])))
+
+
+def folder_of(height: int, width: int) -> Path:
+    """Where images of this size are kept, decoded by the code as it is now."""
+    return cache_dir() / "images" / f"{height}x{width}-{_decoder()}"
+
+
+def kept() -> list[Kept]:
+    """What the cache holds, one entry for each size of images and version of the code."""
+    found = []
+    for folder in sorted(p for p in (cache_dir() / "images").glob("*") if p.is_dir()):
+        images = sum(len(path.read_text().split()) for path in folder.glob("*.keys"))
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        found.append(Kept(folder, images, size, folder.name.endswith(f"-{_decoder()}")))
+    return found
+
+
+def clear() -> None:
+    """Throw all decoded images away; the next run decodes what it needs."""
+    if (cache_dir() / "images").exists():
+        shutil.rmtree(cache_dir() / "images")
+
+
+@cache
+def _decoder() -> str:
+    """A hash of the code that decodes: another code, other shards."""
+    here = Path(__file__).parent
+    sources = b"".join((here / name).read_bytes() for name in ("samples.py", "hdf5.py"))
+    return hashlib.sha256(sources + PIL.__version__.encode()).hexdigest()[:8]
+
+
+def _keys(samples: Sequence[Sample]) -> tuple[list[str | None], int]:
+    """A key for the content of each image, none where its pixels are in memory; and the size of all files together."""
+    files = file_contents(path_of(s) for s in samples if not isinstance(s.image, np.ndarray))
+    keys = [
+        None
+        if isinstance(s.image, np.ndarray)
+        else hashlib.blake2b(image_digest(s, files).encode(), digest_size=12).hexdigest()
+        for s in samples
+    ]
+    return keys, sum(content.size for content in files.values())
+
+
+def _open(
+    folder: Path, height: int, width: int, wanted: dict[str, Any]
+) -> tuple[list[np.ndarray], dict[str, tuple[int, int]]]:
+    """Those shards that hold images wanted, and where each of these is, as far as they are there."""
+    shards: list[np.ndarray] = []
+    places: dict[str, tuple[int, int]] = {}
+    for path in sorted(folder.glob("*.keys")):
+        keys = path.read_text().split()
+        pixels = _map(path.with_suffix(".npy"), (len(keys), 3, height, width))
+        here = {key: (len(shards), row) for row, key in enumerate(keys) if key in wanted}
+        if pixels is not None and here:
+            places |= here
+            shards.append(pixels)
+    return shards, places
+
+
+def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """A shard's pixels mapped into memory; none when they are missing, cut short or of another shape."""
+    try:
+        pixels = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return pixels.view(np.ndarray) if pixels.shape == shape and pixels.dtype == np.uint8 else None
+
+
+def _make(folder: Path, height: int, width: int, wanted: dict[str, Sample]) -> None:
+    """Decode what is missing. Of several processes that want the same, one does it and the others wait."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / ".lock", "decodes these images"):
+            _sweep(folder, height, width)
+            _, places = _open(folder, height, width, wanted)
+            missing = {key: sample for key, sample in wanted.items() if key not in places}
+            _require_room(folder, len(missing) * 3 * height * width)
+            _write(folder, height, width, missing)
+    except OSError as error:
+        where = f"Decoded images are kept below {cache_dir()}; the variable CADNET_EDU_CACHE names another place"
+        raise OSError(error.errno, f"{error.strerror or error}. {where}") from None
+
+
+def _sweep(folder: Path, height: int, width: int) -> None:
+    """Remove what a killed process or a damaged disk has left, while nobody writes here."""
+    for half in folder.glob(".*.part"):
+        half.unlink()
+    for path in folder.glob("*.npy"):
+        keys = path.with_suffix(".keys")
+        n = len(keys.read_text().split()) if keys.exists() else -1
+        if _map(path, (n, 3, height, width)) is None:
+            keys.unlink(missing_ok=True)
+            path.unlink()
+
+
+def _require_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(errno.ENOSPC, f"the decoded images take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")
+
+
+def _write(folder: Path, height: int, width: int, missing: dict[str, Sample]) -> None:
+    """Decode images on all cores, and write them in shards as they come: some hundred are in memory at a time."""
+    keys, samples = list(missing), list(missing.values())
+    workers = max(4, os.cpu_count() or 1)  # Pillow decodes outside the interpreter's lock
+    name = f"Decoding images to {height}x{width}"
+    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(keys), desc=name, unit="image", delay=2) as bar:
+
+        def decoded(part: Sequence[Sample]) -> Iterator[np.ndarray]:
+            for i in range(0, len(part), CHUNK):
+                pixels = np.stack(list(pool.map(lambda s: s.load(height, width), part[i : i + CHUNK])))
+                yield np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+                bar.update(len(pixels))
+
+        for start in range(0, len(keys), SHARD):
+            part = samples[start : start + SHARD]
+
+            def write(file: BinaryIO, part: Sequence[Sample] = part) -> None:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (len(part), 3, height, width)}
+                np.lib.format.write_array_header_1_0(file, header)
+                for pixels in decoded(part):
+                    file.write(pixels.data)
+
+            path = write_atomically(folder / f"{secrets.token_hex(8)}.npy", write)
+            lines = "\n".join(keys[start : start + SHARD]).encode()
+            write_atomically(path.with_suffix(".keys"), partial(_write_bytes, lines))  # from here on the shard counts
+
+
+def _write_bytes(content: bytes, file: BinaryIO) -> None:
+    file.write(content)

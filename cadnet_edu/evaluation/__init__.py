@@ -1,0 +1,1 @@
+"""Evaluation: retrieval scores, distances, image quality, recovered images."""

@@ -1,0 +1,103 @@
+"""Distances between queries and gallery: as one matrix, or a few rows at a time where the matrix is too large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+Array = np.ndarray | torch.Tensor
+
+CHUNK = 1 << 24  # distances worked out together, 64 MiB of float32: bounds the memory, whatever the gallery's size
+TILE = 1 << 22  # numbers of the gallery, or of a product with it, that are float64 together: 32 MiB
+
+
+class Distances:
+    """The matrix of all distances, worked out some rows at a time and never held whole.
+
+    ``|a - b|^2 = |a|^2 + |b|^2 - 2 a.b`` needs one matrix product instead of ``(q, g, d)`` differences, but takes
+    the difference of large numbers: the product is done in float64, so that vectors that nearly coincide keep
+    their order, and what rounding pushes below zero is set to zero.
+
+    Given to the functions of ``cadnet_edu.evaluation.retrieval`` in place of a matrix, it gives the same scores. A
+    million gallery images then cost ``4 * chunk`` bytes for each of them and no more.
+
+    Args:
+        q, g: vectors of the queries ``(q, d)`` and of the gallery ``(g, d)``; NumPy or torch, also memory-mapped.
+        chunk: queries at a time; when not given, as many as make 2^24 distances.
+
+    Raises:
+        ValueError: when the lengths of the vectors differ, or for a chunk below 1.
+
+    >>> Distances(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))[0:1]
+    array([[5., 1.]], dtype=float32)
+    """
+
+    def __init__(self, q: Array, g: Array, chunk: int | None = None) -> None:
+        self.q, self.g = _tensor(q), _tensor(g)
+        if self.q.ndim != 2 or self.g.ndim != 2 or self.q.shape[1] != self.g.shape[1]:
+            raise ValueError(
+                f"Two sets of vectors of one length are needed, (q, d) and (g, d); given {tuple(self.q.shape)} and "
+                f"{tuple(self.g.shape)}. Flatten the features, one row an image."
+            )
+        if chunk is not None and chunk < 1:
+            raise ValueError(f"chunk = {chunk}: at least one query at a time.")
+        self.shape = (len(self.q), len(self.g))
+        self.dtype = np.dtype(np.float32)
+        self.chunk = chunk or max(1, CHUNK // max(1, len(self.g)))
+        norms = [self.g[tile].double().square().sum(1) for tile in self._tiles(1)]
+        self.g_norm = torch.cat(norms) if norms else self.g.new_zeros(0, dtype=torch.float64)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """The distances of some queries to the whole gallery, ``(n, g)`` float32."""
+        x = self.q[rows].double()
+        x_norm = x.square().sum(1, keepdim=True)
+        out = np.empty((len(x), self.shape[1]), dtype=np.float32)
+        for tile in self._tiles(len(x)):
+            squared = torch.addmm(self.g_norm[tile], x, self.g[tile].double().T, alpha=-2).add_(x_norm)
+            out[:, tile] = squared.clamp_(min=0).sqrt_().cpu().numpy()
+        return out
+
+    def chunks(self) -> Iterator[slice]:
+        """Which queries to ask for together."""
+        for start in range(0, self.shape[0], self.chunk):
+            yield slice(start, min(start + self.chunk, self.shape[0]))
+
+    def _tiles(self, rows: int) -> Iterator[slice]:
+        """The gallery by the handful, so that neither it nor its product with some rows is ever float64 as a whole."""
+        size = max(1, TILE // max(1, rows, self.g.shape[1]))
+        for start in range(0, len(self.g), size):
+            yield slice(start, min(start + size, len(self.g)))
+
+
+def euclidean(a: Array, b: Array, chunk: int | None = None) -> np.ndarray:
+    """Distances between all vectors of two sets, as one matrix; see :class:`Distances` for how.
+
+    Args:
+        a, b: ``(q, d)`` and ``(g, d)``.
+        chunk: rows of ``a`` at a time.
+
+    Returns:
+        float32 array ``(q, g)``.
+
+    Raises:
+        ValueError: when the lengths of the vectors differ.
+
+    Example:
+        >>> euclidean(np.array([[0.0, 0.0]]), np.array([[3.0, 4.0], [0.0, 1.0]]))
+        array([[5., 1.]], dtype=float32)
+    """
+    distances = Distances(a, b, chunk)
+    out = np.empty(distances.shape, dtype=np.float32)
+    for rows in distances.chunks():
+        out[rows] = distances[rows]
+    return out
+
+
+def _tensor(values: Array) -> torch.Tensor:
+    """A float tensor where it is, or on the CPU when its device knows no float64."""
+    if not isinstance(values, torch.Tensor):
+        return torch.from_numpy(np.require(values, requirements=["C", "W"]))
+    values = values.detach()
+    return values.cpu() if values.device.type == "mps" else values

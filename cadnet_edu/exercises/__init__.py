@@ -1,1 +1,0 @@
-"""Checks for the exercises of the book, one file a chapter; ``cadnet_edu.check`` gives them all."""

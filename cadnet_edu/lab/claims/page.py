@@ -1,0 +1,112 @@
+"""The ledger as a page of the book, made from its JSON and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SIGNS = {"holds": "✓", "holds in part": "◐", "open here": "○", "does not hold here": "✗", "not testable here": "–"}
+MEANS = {
+    "holds": "in every comparison the interval clears its bound",
+    "holds in part": "in some it does",
+    "open here": "in none it does, and in each it lies on both sides of the bound: these seeds cannot tell",
+    "does not hold here": "in none it does, and in one or more all of it lies on the wrong side",
+    "not testable here": "a method is missing, or runs are",
+}
+SAYS = {"yes": "✓", "no": "✗ the opposite", "open": "open", "missing": "–"}
+HEAD = """# The claims of the paper, one by one
+
+Each claim stands here as the paper has it (Li et al., 2019), with the experiment that tests it, the rule of the
+verdict, our numbers, and the verdict. A verdict is about *our* data, networks and budget; it says neither more nor less
+about the paper's own experiments.
+
+Experiments, bounds and the rules of "holds" and "holds in part" were written before the numbers were seen. One thing
+was changed afterwards: "open here" was set apart from "does not hold here", for a claim that our seeds cannot decide is
+not a claim that they speak against. No claim came to hold by it.
+
+How a sentence becomes a test, how much of a ledger like this one is luck, and what a reader may conclude is the subject
+of {doc}`chapters/13_ledger_of_claims`.
+
+An interval is the 95 % interval of the mean over seeds (Student's t), of a difference taken seed by seed where two
+methods are compared. There are three regimes. "All labels": labels for all training people. "Few labels": for a fifth
+of them, while the images of all are there. "Few labels, longer": the same with 2.5 times the steps for everyone. The
+third was added after the numbers of the first two had been seen, to ask what longer training would change.
+"""
+
+
+def page(data: Mapping[str, Any]) -> str:
+    """The page's text, in MyST Markdown.
+
+    Args:
+        data: the ledger, as ``cadnet_edu.lab.claims.ledger`` makes it.
+    """
+    lines = [HEAD, source(data), "", "| verdict | when | claims |", "|---|---|---|"]
+    lines += [f"| {SIGNS[verdict]} {verdict} | {MEANS[verdict]} | {n} |" for verdict, n in data["verdicts"].items()]
+    for number, claim in enumerate(data["claims"], 1):
+        lines += ["", *entry(number, claim)]
+    return "\n".join(lines) + "\n"
+
+
+def source(data: Mapping[str, Any]) -> str:
+    """Where the numbers come from, in a sentence or two."""
+    about = data["provenance"]
+    if not about["records"]:
+        return "No run has been recorded yet, so no claim has been tested."
+    made = f" Made by `{data['command']}`." if "command" in data else ""
+    return (
+        f"Profile `{data['profile']}`, {about['records']} runs; seeds {', '.join(map(str, data['seeds']))}; code "
+        f"{', '.join(about['code'])}, commit {', '.join(about['commit'])}; {', '.join(about['device'])} in "
+        f"{', '.join(about['precision'])}; PyTorch {', '.join(about['torch'])}; {', '.join(about['date'])}.{made}"
+    )
+
+
+def entry(number: int, claim: Mapping[str, Any]) -> list[str]:
+    """One claim.
+
+    Args:
+        number: its place.
+        claim: as in the ledger.
+    """
+    name, verdict = plain(claim["name"].replace("-", " ")), claim["verdict"]
+    lines = [
+        f"## {number}. {SIGNS[verdict]} {verdict.capitalize()}: {name}",
+        "",
+        f"> {plain(claim['sentence'])} ({claim['section']})",
+        "",
+        f"**Test.** {plain(claim['experiment'])}",
+        "",
+        f"**Rule.** {claim['rule']}",
+        "",
+    ]
+    if claim["numbers"]:
+        lines += ["| comparison | mean | 95 % interval | seeds | wanted | |", "|---|---|---|---|---|---|"]
+        lines += [row(number) for number in claim["numbers"]]
+        lines += [""]
+    return [*lines, f"**Verdict: {claim['verdict']}.** {claim['why']}"]
+
+
+def row(number: Mapping[str, Any]) -> str:
+    """One comparison as a row of a table."""
+    unit = f" {number['unit']}" if number["unit"] and number["mean"] is not None else ""
+
+    def told(value: float | None) -> str:
+        return "–" if value is None else f"{value:.3g}"
+
+    interval = "–" if number["low"] is None else f"{told(number['low'])} to {told(number['high'])}"
+    cells = (plain(number["what"]), told(number["mean"]) + unit, interval, str(number["seeds"]), number["wanted"])
+    return f"| {' | '.join(cells)} | {SAYS[number['says']]} |"
+
+
+def plain(text: str) -> str:
+    """Names of losses and of code as code, so that no underscore or brace becomes markup.
+
+    >>> plain("rank-1, f_only minus without_adv_DF; loss L_adv^{D_F} of D_F")
+    'rank-1, `f_only` minus `without_adv_DF`; loss `L_adv^{D_F}` of `D_F`'
+    """
+    words = text.split(" ")
+    return " ".join(f"`{core}`{tail}" if "_" in core else word for word in words for core, tail in [_split(word)])
+
+
+def _split(word: str) -> tuple[str, str]:
+    core = word.rstrip(",.;:")
+    return core, word[len(core) :]

@@ -1,0 +1,63 @@
+"""Which term of eq. (6) moves E: the gradients of a run, at its start and at its end."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cadnet_edu.analysis import gradient_shares, mean_shares
+from cadnet_edu.data.samples import Split
+from cadnet_edu.data.sampling import Batch
+from cadnet_edu.runs import Run
+from cadnet_edu.training.checkpoints import load_checkpoint
+from cadnet_edu.training.devices import autocast
+from cadnet_edu.training.objective import generator_terms, gradients_at
+from cadnet_edu.training.trainer import Trainer, frozen
+
+BATCHES, FIRST = 4, 20
+
+
+def pulls_at_E(run: Run, split: Split, batches: int = BATCHES) -> dict[str, dict[str, dict[str, float]]]:
+    """``start`` and ``end`` of training -> term -> norm, share and cosine, see ``gradient_shares``.
+
+    The start is after a few steps: a G that begins as the identity passes nothing on to E before it has moved.
+
+    Args:
+        run: a finished run; its network, discriminators and batches are taken up again in a trainer of their own.
+        split: the data that it was trained on.
+        batches: how many are averaged over.
+    """
+    trainer = Trainer(run.config, split)
+    for _ in range(min(FIRST, run.config.steps // 10)):
+        trainer.step()
+    found = {"start": shares(trainer, batches)}
+    trainer = Trainer(run.config, split)
+    trainer.load_state_dict(load_checkpoint(run.folder / "checkpoint.pt"))
+    return found | {"end": shares(trainer, batches)}
+
+
+def shares(trainer: Trainer, batches: int) -> dict[str, dict[str, float]]:
+    """Mean ``gradient_shares`` over the trainer's next batches. The trainer is of no use for training afterwards.
+
+    Args:
+        trainer: whose network and losses.
+        batches: how many.
+    """
+    trainer.net.train()
+    with torch.random.fork_rng():
+        found = [gradient_shares(gradients_at_E(trainer, next(trainer.batches))) for _ in range(batches)]
+    return mean_shares(found)
+
+
+def gradients_at_E(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
+    """The gradient of each weighted term at E's parameters, all in one row.
+
+    Args:
+        trainer: whose network and losses; its weights stay what they are.
+        batch: the images.
+    """
+    net, config = trainer.net, trainer.objective
+    with frozen(net.D_F, net.D_I), autocast(trainer.device, trainer.precision):
+        H, L = trainer.forward(batch)
+        terms, _ = generator_terms(net, batch, H, L, config)
+    return gradients_at(list(net.E.parameters()), terms, config.lam)

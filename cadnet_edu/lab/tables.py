@@ -1,0 +1,282 @@
+"""Tables from records alone: means over seeds with their intervals, and differences paired seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cadnet_edu.lab.intervals import Interval, mean_interval, paired
+from cadnet_edu.lab.records import Records, RunRecord
+from cadnet_edu.lab.rows import REGIMES, Row
+
+Path = tuple[str | int, ...]
+RATES_SHOWN = ("1", "2", "3", "4", "mlr", "8")
+RATE_WORDS = {"mlr": "mixed", "8": "r = 8 (unseen)"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number of a record: where it is, and how it is written."""
+
+    heading: str
+    path: Path
+    scale: float = 100.0
+    digits: int = 1
+
+
+def rank_columns(metric: str, rates: Iterable[str] = RATES_SHOWN) -> list[Column]:
+    """A retrieval score at each rate, in per cent."""
+    return [Column(RATE_WORDS.get(r, f"r = {r}"), ("scores", r, metric)) for r in rates]
+
+
+def quality_columns(rate: str, of: str = "") -> list[Column]:
+    """The image scores of Table 2 at a rate."""
+    return [
+        Column(f"SSIM{of}", ("scores", rate, "ssim"), 1, 3),
+        Column(f"PSNR{of}", ("scores", rate, "psnr"), 1, 2),
+        Column(f"LPIPS{of}", ("scores", rate, "lpips"), 1, 3),
+    ]
+
+
+SEEN_AND_UNSEEN = [
+    *quality_columns("mlr", ", r in {2,3,4}"), Column("rank-1, r in {2,3,4}", ("scores", "mlr", "rank1")),
+    *quality_columns("8", ", r = 8"), Column("rank-1, r = 8", ("scores", "8", "rank1")),
+]  # fmt: skip
+LAYOUTS: dict[str, list[tuple[str, list[Column]]]] = {
+    "table1": [
+        ("Rank-1 (%)", rank_columns("rank1")),
+        ("Rank-5 (%)", rank_columns("rank5")),
+        ("Rank-10 (%)", rank_columns("rank10")),
+        ("mAP (%)", rank_columns("mAP")),
+    ],
+    "table2": [("Recovered images and rank-1", SEEN_AND_UNSEEN)],
+    "table3": [("Recovered images and rank-1", [
+        *quality_columns("mlr"), *rank_columns("rank1", ("mlr", "1", "2", "3", "4", "8")),
+    ])],
+}  # fmt: skip
+TITLES = {
+    "table1": "Table 1: cross-resolution re-identification",
+    "table2": "Table 2: recovered images at seen rates and at an unseen one",
+    "table3": "Table 3: each loss taken away",
+}
+HALVES = {"f": "f alone, inside CAD-Net", "g": "g alone, inside CAD-Net"}
+REFERENCE = "cadnet"
+
+
+def value(record: RunRecord, path: Path) -> float | None:
+    """A number inside a record; None where it is missing."""
+    found: Any = record
+    for name in path:
+        try:
+            found = found[name]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return None if found is None else float(found)
+
+
+def per_seed(row: Row, records: Records, path: Path, seeds: Sequence[int]) -> dict[int, float]:
+    """seed -> number; what needs no training has the same at every seed."""
+    if not row.trained:
+        only = records.by_seed(row.config, [0])
+        values = {k: value(only[0], path) for k in seeds} if only else {}
+    else:
+        values = {k: value(record, path) for k, record in records.by_seed(row.config, seeds).items()}
+    return {k: v for k, v in values.items() if v is not None}
+
+
+def mean_of(row: Row, records: Records, path: Path, seeds: Sequence[int]) -> Interval | None:
+    """Mean and interval of a number over the seeds that there are."""
+    values = per_seed(row, records, path, seeds)
+    if not values:
+        return None
+    return mean_interval(list(values.values()) if row.trained else list(values.values())[:1])
+
+
+# ---------------------------------------------------------------------------------------------------- as JSON
+
+
+def table(name: str, rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict[str, Any]:
+    """A table as data, ready for JSON.
+
+    Args:
+        name: ``table1``, ``table2`` or ``table3``.
+        rows: its lines, of one or several regimes.
+        records: where the numbers come from.
+        seeds: which repetitions count.
+
+    Returns:
+        regimes with their rows, differences to CAD-Net, budgets and the provenance of every record used.
+    """
+    regimes = list(dict.fromkeys(row.regime for row in rows))
+    return {
+        "table": name,
+        "title": TITLES[name],
+        "profile": rows[0].config.profile,
+        "seeds": list(seeds),
+        "regimes": [block(name, [r for r in rows if r.regime == one], records, seeds) for one in regimes],
+        "provenance": sources(rows, records, seeds),
+    }
+
+
+def block(name: str, rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict[str, Any]:
+    """The part of a table that belongs to one regime."""
+    reference = next((row for row in rows if row.name == REFERENCE), None)
+    parts = []
+    for heading, columns in LAYOUTS[name]:
+        lines = [line(row.name, row.label, row, records, columns, seeds) for row in rows]
+        if name == "table1" and reference is not None:
+            lines += [
+                line(f"cadnet_{half}", label, reference, records, [_half(c, half) for c in columns], seeds)
+                for half, label in HALVES.items()
+            ]
+        against = [difference(reference, row, records, columns, seeds) for row in rows if row is not reference]
+        parts.append({
+            "heading": heading, "columns": [c.heading for c in columns], "digits": [c.digits for c in columns],
+            "rows": lines, "differences": against if reference is not None else [],
+        })  # fmt: skip
+    regime = rows[0].regime
+    return {
+        "regime": regime,
+        "label": REGIMES[regime].label,
+        "parts": parts,
+        "budgets": [cost(row, records, seeds) for row in rows if row.trained],
+    }
+
+
+def _half(column: Column, half: str) -> Column:
+    return Column(column.heading, ("parts", half, *column.path[1:]), column.scale, column.digits)
+
+
+def line(
+    name: str, label: str, row: Row, records: Records, columns: Sequence[Column], seeds: Sequence[int]
+) -> dict[str, Any]:
+    """One line: each number as ``[mean, low, high]``, low and high None for one seed."""
+    means = [mean_of(row, records, c.path, seeds) for c in columns]
+    return {
+        "row": name,
+        "label": label,
+        "runs": len(records.by_seed(row.config, seeds if row.trained else [0])),
+        "values": [as_list(m, c.scale) for m, c in zip(means, columns, strict=True)],
+    }
+
+
+def difference(
+    reference: Row | None, row: Row, records: Records, columns: Sequence[Column], seeds: Sequence[int]
+) -> dict[str, Any]:
+    """CAD-Net minus another row, seed by seed."""
+    values = []
+    for c in columns:
+        ours = per_seed(reference, records, c.path, seeds) if reference is not None else {}
+        values.append(as_list(paired(ours, per_seed(row, records, c.path, seeds)), c.scale))
+    return {"row": row.name, "label": f"CAD-Net minus: {row.label}", "values": values}
+
+
+def as_list(interval: Interval | None, scale: float) -> list[float | None] | None:
+    """``[mean, low, high]`` after scaling, cut to seven digits."""
+    if interval is None:
+        return None
+    return [None if v is None else float(f"{scale * v:.7g}") for v in interval[:3]]
+
+
+def cost(row: Row, records: Records, seeds: Sequence[int]) -> dict[str, Any]:
+    """What a row was given: steps, images, and the mean time over seeds."""
+    names = ("steps", "images", "wall_seconds", "cpu_seconds", "parameters", "discriminators")
+    means = {name: mean_of(row, records, ("budget", name), seeds) for name in names}
+    told = {name: None if m is None else round(m.mean, 1) for name, m in means.items()}
+    return {"row": row.name, "label": row.label, **told}
+
+
+def sources(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict[str, Any]:
+    """Code versions, commits, hardware and dates of the records behind a table, each told once."""
+    each = [r for row in rows for r in records.by_seed(row.config, seeds if row.trained else [0]).values()]
+    used = list({id(r): r for r in each}.values())  # a floor stands in every regime and is one record
+    names = ("code", "commit", "torch", "device", "threads", "precision", "date")
+    told = {name: sorted({str(r["provenance"].get(name)) for r in used}) for name in names}
+    missing = sorted({f"{what}: {why}" for r in used for what, why in r["missing"].items()})
+    return {"records": len(used), **told, "missing": missing}
+
+
+# ---------------------------------------------------------------------------------------------------- as text
+
+
+def markdown(data: dict[str, Any]) -> str:
+    """A table to read: one Markdown table for each score, the differences, and the budgets.
+
+    Args:
+        data: of ``table``.
+    """
+    out = [f"# {data['title']}", "", _about(data), ""]
+    for regime in data["regimes"]:
+        out += [f"## Regime: {regime['label']}", ""]
+        for part in regime["parts"]:
+            heads = [part["heading"], *part["columns"]]
+            lines = [[r["label"], *map(cell, r["values"], part["digits"])] for r in part["rows"]]
+            out += [*grid(heads, lines), ""]
+            if part["differences"]:
+                lines = [[r["label"], *map(signed, r["values"], part["digits"])] for r in part["differences"]]
+                out += [*grid([f"{part['heading']}, paired differences", *part["columns"]], lines), ""]
+        out += [*budget_lines(regime["budgets"]), ""]
+    for told in data["provenance"]["missing"]:
+        out += [f"Not measured: {told}", ""]
+    return "\n".join(out)
+
+
+def _about(data: dict[str, Any]) -> str:
+    about, n = data["provenance"], len(data["seeds"])
+    spread = "mean ± 95 % interval (Student's t) over seeds" if n > 1 else "one seed, so no interval"
+    return (
+        f"Profile `{data['profile']}`, seeds {', '.join(map(str, data['seeds']))}: {spread}. A difference is taken "
+        f"seed by seed; \\* marks one whose interval leaves out 0. From {about['records']} records; code "
+        f"{', '.join(about['code'])}, commit {', '.join(about['commit'])}, {', '.join(about['device'])}, "
+        f"{', '.join(about['precision'])}, PyTorch {', '.join(about['torch'])}."
+    )
+
+
+def cell(values: Sequence[Any] | None, digits: int) -> str:
+    """A mean with half its interval.
+
+    >>> cell([61.24, 60.0, 62.48], 1), cell([61.24, None, None], 1), cell(None, 1)
+    ('61.2 ± 1.2', '61.2', '-')
+    """
+    if values is None:
+        return "-"
+    mean, _, high = values
+    return f"{mean:.{digits}f}" + ("" if high is None else f" ± {high - mean:.{digits}f}")
+
+
+def signed(values: Sequence[Any] | None, digits: int) -> str:
+    """A difference with its sign, half its interval, and a star when the interval leaves out 0.
+
+    >>> signed([2.0, 1.0, 3.0], 1), signed([-2.0, -5.0, 1.0], 1)
+    ('+2.0 ± 1.0 \\\\*', '-2.0 ± 3.0')
+    """
+    if values is None:
+        return "-"
+    mean, low, high = values
+    if low is None or high is None:
+        return f"{mean:+.{digits}f}"
+    star = " \\*" if low > 0 or high < 0 else ""
+    return f"{mean:+.{digits}f} ± {high - mean:.{digits}f}{star}"
+
+
+def grid(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table whose columns stand under each other as plain text too."""
+    cells = [list(heads), *[list(line) for line in lines]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
+    rows = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in cells]
+    return [rows[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *rows[1:]]
+
+
+def budget_lines(budgets: Sequence[dict[str, Any]]) -> list[str]:
+    """Every row's budget: steps, images seen, CPU and wall time, size."""
+
+    def number(x: float | None, unit: str = "") -> str:
+        return "-" if x is None else f"{x:,.0f}{unit}".replace(",", " ")
+
+    lines = [
+        [b["label"], number(b["steps"]), number(b["images"]), number(b["cpu_seconds"], " s"),
+         number(b["wall_seconds"], " s"), "-" if b["parameters"] is None else f"{b['parameters'] / 1e6:.2f} M"]
+        for b in budgets
+    ]  # fmt: skip
+    return grid(["Budget", "steps", "images", "CPU time", "wall time", "parameters"], lines)

@@ -1,0 +1,1 @@
+"""The book's side: notebooks, checks of exercises, players and widgets."""

@@ -1,0 +1,74 @@
+"""A list to leaf through: entries that open, filtered by what kind they are of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from IPython.display import HTML
+
+from cadnet_edu.teach.widgets.page import widget
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a shelf; all texts are plain.
+
+    Args:
+        kind: what it is filtered by.
+        head: what is seen while it is closed.
+        text: paragraphs.
+        points: a list below them.
+        end: a last, stressed paragraph.
+    """
+
+    kind: str
+    head: str
+    text: Sequence[str] = ()
+    points: Sequence[str] = ()
+    end: str = ""
+
+    def html(self) -> str:
+        """The entry as HTML that opens and closes without any script."""
+        paragraphs = "".join(f"<p>{escape(words)}</p>" for words in self.text)
+        points = "".join(f"<li>{escape(words)}</li>" for words in self.points)
+        listed = f"<ul>{points}</ul>" if points else ""
+        end = f"<p><b>{escape(self.end)}</b></p>" if self.end else ""
+        return (
+            f'<details class="cw-entry" data-kind="{escape(self.kind)}"><summary>{escape(self.head)} '
+            f'<span class="cw-kind">{escape(self.kind)}</span></summary>{paragraphs}{listed}{end}</details>'
+        )
+
+
+def shelf(entries: Sequence[Entry], title: str, kinds: Sequence[str] = ()) -> HTML:
+    """Leaf through entries; choose a kind to see only those of it.
+
+    Without a script all entries are there and open one by one; on paper all are closed.
+
+    Args:
+        entries: in the order in which they are shown.
+        title: shown above, and read aloud.
+        kinds: order of the choices; without it that of the entries. A kind without entries has no choice.
+
+    Raises:
+        ValueError: without entries, or for an entry whose kind is not among those given.
+    """
+    if not entries:
+        raise ValueError("a shelf needs at least one entry.")
+    count = Counter(entry.kind for entry in entries)
+    unknown = sorted(set(count) - set(kinds)) if kinds else []
+    if unknown:
+        raise ValueError(f"entries of the kinds {unknown}, which are not among {list(kinds)}: name every kind.")
+    offered = [("", f"all ({len(entries)})")] + [(k, f"{k} ({count[k]})") for k in kinds or count if count[k]]
+    radios = "".join(
+        f'<label class="cw-radio"><input type="radio" name="__ID__-kind" value="{escape(kind)}"'
+        f"{' checked' * (not kind)}><span>{escape(words)}</span></label>"
+        for kind, words in offered
+    )
+    body = (
+        f'<fieldset class="cw-controls" hidden><legend>show</legend>{radios}</fieldset>'
+        f'<p class="cw-feedback" aria-live="polite"></p>{"".join(entry.html() for entry in entries)}'
+    )
+    return widget("shelf", title, body, 600)

@@ -1,0 +1,1 @@
+"""Training: the objective, the trainer that descends it, checkpoints, several devices."""
