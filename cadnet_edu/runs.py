@@ -21,7 +21,7 @@ from cadnet_edu.data import open_split
 from cadnet_edu.data.fingerprint import data_fingerprint, describe, split_fingerprint
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluation.evaluate import evaluate
-from cadnet_edu.io import read_json, write_json
+from cadnet_edu.io import READ_ONLY, read_json, write_json
 from cadnet_edu.locks import locked
 from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.training.checkpoints import (
@@ -75,7 +75,11 @@ class Run:
             **more,
         )
         if keep:
-            write_json(path, results)
+            try:
+                write_json(path, results)
+            except OSError as error:  # in a read-only folder nothing is kept
+                if error.errno not in READ_ONLY:
+                    raise
         return results
 
 

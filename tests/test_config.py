@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cadnet_edu.config import PRECISIONS, PROFILES, Config, LossWeights, cache_dir, choices, profile
+from cadnet_edu.config import PRECISIONS, PROFILES, Config, LossWeights, cache_dir, choices, make_cache_folder, profile
 
 
 # ---------------------------------------------------------------------------------------------------------- the paper
@@ -246,3 +246,25 @@ def test_where_the_cache_is(monkeypatch):
 def test_asking_for_the_cache_makes_no_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
     assert not cache_dir().exists()
+
+
+def test_without_a_home_the_way_out_is_named(monkeypatch, tmp_path):
+    for name in ("CADNET_EDU_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    with pytest.raises(ValueError, match="set the variable CADNET_EDU_CACHE to a folder that can be written"):
+        cache_dir()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError, match=r"cannot be made.*The variable CADNET_EDU_CACHE names another place"):
+        make_cache_folder(tmp_path / "file" / "runs")
+
+
+def test_a_setting_that_has_gone_is_understood_at_its_default_only():
+    old = Config().to_dict() | {"recover_first": 0}
+    assert Config.from_dict(old) == Config()
+    with pytest.raises(ValueError, match="recover_first = 5: this version has no such setting any more"):
+        Config.from_dict(old | {"recover_first": 5})

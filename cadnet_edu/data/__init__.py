@@ -50,7 +50,7 @@ def load_split(
     if root is None:
         raise ValueError(
             f"{dataset} lies on your disk: say where with --root FOLDER (in a notebook: set "
-            "CADNET_EDU_ROOT before you start), or train on --dataset walkers."
+            "CADNET_EDU_ROOT before you start). The embedded set needs none: --dataset walkers."
         )
     if dataset == "dukemtmc_reid":
         split = readers.dukemtmc_reid(root, allow_withdrawn, train)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,8 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         ValueError: when the file is missing, cut short or damaged, or not a checkpoint of this package.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: there is no checkpoint. Train first: cadnet-edu train --out {path.parent}")
+        train = shlex.join(["cadnet-edu", "train", "--out", str(path.parent)])
+        raise ValueError(f"{path}: there is no checkpoint. Train first: {train}")
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:

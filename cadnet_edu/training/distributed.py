@@ -272,8 +272,8 @@ def _refuse(device: torch.device, here: int) -> None:
         raise ValueError(f"device {str(device)!r} is a single one: with several devices, give {device.type!r}.")
     if hasattr(sys, "ps1") or sys.flags.interactive:
         raise ValueError(
-            f"devices = {here}: a notebook cannot start other processes. Use one device here, or run "
-            f"!cadnet-edu train --devices {here} ... in a cell."
+            f"devices = {here}: a notebook cannot start other processes. Use one device here, or run the command with "
+            f"--devices {here} in a cell of its own, behind an exclamation mark: !cadnet-edu ..."
         )
     if _started():
         return
@@ -285,7 +285,8 @@ def _refuse(device: torch.device, here: int) -> None:
     if getattr(sys.modules["__main__"], "__spec__", None) is None and not os.path.isfile(sys.argv[0]):
         raise ValueError(
             f"devices = {here}: the other processes start this program again, and what was given to `python -c` or to "
-            f"standard input cannot be started again. Put it into a file, or use: cadnet-edu train --devices {here}"
+            f"standard input cannot be started again. Put it into a file, or use the command line: cadnet-edu ... "
+            f"--devices {here}"
         )
 
 
