@@ -486,7 +486,7 @@ def test_recover_takes_folders_and_patterns(trained: Path, tmp_path: Path, monke
     (tmp_path / "x.jpg").mkdir()
 
     def names(*given: str) -> list[str]:
-        return [path.name for path in image_files([Path(each) for each in given])]
+        return [path.name for path in image_files([Path(each) for each in given])[0]]
 
     assert names("photos") == ["a.JPG", "b.png", "d [1].png"]
     assert names("photos/*.png", "photos/b.png") == ["b.png", "d [1].png"]
@@ -497,7 +497,9 @@ def test_recover_takes_folders_and_patterns(trained: Path, tmp_path: Path, monke
     assert said.code == 0, said.err
     assert len(list((tmp_path / "out").glob("*.recovered.png"))) == 4
     told(cli("recover", trained, "photos/*.gif"), "photos/*.gif: no file matches this pattern")
-    told(cli("recover", trained, "x.jpg"), "no image (.jpg", "lies in this folder")
+    said = cli("recover", trained, "x.jpg", "photos/a.JPG", "--out", "rest")  # one bad word keeps no other waiting
+    told(said, "x.jpg: this is a folder, and no image (.jpg")
+    assert (tmp_path / "rest" / "a.recovered.png").exists()
 
 
 @pytest.mark.parametrize("names", [("Anna.jpg", "anna.png"), ("\u00fc.png", "u\u0308.jpg"), ("SS.png", "ß.png")])

@@ -904,7 +904,7 @@ def float64_by_default() -> Iterator[None]:
     [
         (float64_by_default, r"torch\.set_default_dtype\(torch\.float32\)"),
         (torch.no_grad, r"no_grad\(\) block, or call torch\.set_grad_enabled\(True\)"),
-        (torch.inference_mode, r"inside torch\.inference_mode\(\)"),
+        (torch.inference_mode, r"in torch\.inference_mode\(\)"),
     ],
 )
 def test_global_settings_of_torch_that_are_in_the_way_are_named(

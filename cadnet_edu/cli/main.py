@@ -372,14 +372,14 @@ def recover(arguments: Sequence[str]) -> None:
     from cadnet_edu.training.devices import choose_device
 
     asked = read(Recover, arguments, "cadnet-edu recover")
-    images = image_files(asked.images)
+    images, failed = image_files(asked.images)
     refuse_same_names(images, asked.out)
     run = load_run(asked.folder)
     if run.net.G is None:
         method = run.config.method
         raise ValueError(f"{asked.folder}: a {method} run has no decoder G and recovers nothing. Take a cadnet run.")
     device = choose_device(asked.device)
-    net, failed = run.net.to(device), []
+    net = run.net.to(device)
     for path in images:
         try:
             say(f"{path} -> {recover_file(net.recover, path, asked.out, net.size, device)}")
@@ -389,33 +389,34 @@ def recover(arguments: Sequence[str]) -> None:
         raise ValueError("\n".join(failed))
 
 
-def image_files(given: Sequence[Path]) -> list[Path]:
-    """The image files that a command line means, each once.
+def image_files(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The image files that a command line means, each once, and a sentence for each word of it that means none.
 
     Args:
         given: files; folders, which stand for the images in them; and patterns that no shell has expanded.
 
     Raises:
-        ValueError: when there is none, or none in a folder or for a pattern.
+        ValueError: when nothing is given.
     """
     from cadnet_edu.data.find_files import IMAGES, images_below
 
     if not given:
         raise ValueError("give at least one image file, or a folder of images, to recover.")
     found: list[Path] = []
+    empty: list[str] = []
     for path in given:
         if path.is_dir():
             images = images_below(path, depth=0)
             if not images:
-                raise ValueError(f"{path}: no image ({', '.join(IMAGES)}) lies in this folder.")
+                empty.append(f"{path}: this is a folder, and no image ({', '.join(IMAGES)}) lies in it.")
         elif glob.has_magic(str(path)) and not path.exists():
             images = sorted(p for p in map(Path, glob.glob(str(path), recursive=True)) if p.is_file())
             if not images:
-                raise ValueError(f"{path}: no file matches this pattern.")
+                empty.append(f"{path}: no file matches this pattern.")
         else:
             images = [path]
         found += images
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found)), empty
 
 
 def refuse_same_names(images: Sequence[Path], out: Path) -> None:

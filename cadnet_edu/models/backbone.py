@@ -8,10 +8,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class StridedConv2d(nn.Conv2d):
+    """``nn.Conv2d`` with a stride, computed in another way where PyTorch 2.14 computes wrong numbers on CPUs.
+
+    Two of its kernels are at fault. In channels_last the weight gradient of a strided 1x1 convolution of few channels is
+    wrong, or ends the process: such a convolution is computed as a slice and a convolution of stride 1. In bf16 a strided
+    convolution whose output is one pixel wide reads beyond its input: it is computed in float32, which costs nothing on
+    a map so small. Parameters and values are those of ``nn.Conv2d``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        (_, k), (_, stride) = self.kernel_size, self.stride
+        if k == 1 and stride > 1:
+            return nnf.conv2d(x[..., ::stride, ::stride], self.weight, self.bias)
+        width = x.shape[-1] + 2 * int(self.padding[1]) - k
+        low = x.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")
+        if stride > 1 and width < stride and low and x.device.type == "cpu":
+            with torch.autocast("cpu", enabled=False):
+                y = self._conv_forward(x.float(), self.weight.float(), self.bias)
+            return y.to(x.dtype)
+        return super().forward(x)
 
 
 class BasicBlock(nn.Module):
@@ -21,7 +44,7 @@ class BasicBlock(nn.Module):
 
     def __init__(self, c_in: int, c: int, stride: int = 1, track: bool = True) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(c_in, c, 3, stride, 1, bias=False)
+        self.conv1 = StridedConv2d(c_in, c, 3, stride, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(c, track_running_stats=track)
         self.conv2 = nn.Conv2d(c, c, 3, 1, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(c, track_running_stats=track)
@@ -43,7 +66,7 @@ class Bottleneck(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(c_in, c, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(c, track_running_stats=track)
-        self.conv2 = nn.Conv2d(c, c, 3, stride, 1, bias=False)
+        self.conv2 = StridedConv2d(c, c, 3, stride, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(c, track_running_stats=track)
         self.conv3 = nn.Conv2d(c, 4 * c, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * c, track_running_stats=track)
@@ -61,22 +84,8 @@ def shortcut(c_in: int, c_out: int, stride: int, track: bool) -> nn.Module:
     """The identity, or a strided 1x1 convolution where the shape changes."""
     if stride == 1 and c_in == c_out:
         return nn.Identity()
-    return nn.Sequential(StridedConv1x1(c_in, c_out, stride), nn.BatchNorm2d(c_out, track_running_stats=track))
-
-
-class StridedConv1x1(nn.Conv2d):
-    """A 1x1 convolution with a stride and without a bias, computed as a slice and a convolution of stride 1.
-
-    The values and parameters are those of ``nn.Conv2d(c_in, c_out, 1, stride, bias=False)``. PyTorch 2.14 on CPUs
-    with AVX2 computes a wrong weight gradient for that one in channels_last with fewer than 8 input channels.
-    """
-
-    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
-        super().__init__(c_in, c_out, 1, bias=False)
-        self.step = stride
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x[..., :: self.step, :: self.step])
+    conv = StridedConv2d(c_in, c_out, 1, stride, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(c_out, track_running_stats=track))
 
 
 class ResNet(nn.Module):
@@ -107,7 +116,7 @@ class ResNet(nn.Module):
         track: bool = True,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 3 if small else 7, 2, 1 if small else 3, bias=False)
+        self.conv1 = StridedConv2d(3, width, 3 if small else 7, 2, 1 if small else 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width, track_running_stats=track)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.Identity() if small else nn.MaxPool2d(3, 2, 1)

@@ -20,7 +20,7 @@ def check_torch_settings(training: bool = True) -> None:
             "torch.set_default_dtype(torch.float32)."
         )
     if training and torch.is_inference_mode_enabled():
-        raise ValueError("training inside torch.inference_mode() learns nothing: leave that block first.")
+        raise ValueError("in torch.inference_mode() training learns nothing: leave that block first.")
     if training and not torch.is_grad_enabled():
         raise ValueError(
             "gradients are switched off: leave the torch.no_grad() block, or call torch.set_grad_enabled(True)."

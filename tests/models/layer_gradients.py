@@ -1,7 +1,8 @@
 """Gradients in float32 and channels_last, as training computes them, against those of float64 in contiguous layout.
 
 ``python layer_gradients.py presets`` or ``... narrow`` prints, as JSON, how far each kind of gradient deviates at
-most and in which layer. It runs in a process of its own (a wrong kernel may end it), with the number of threads that
+most and in which layer; ``... presets bf16`` does so for the convolutions in bf16.
+It runs in a process of its own (a wrong kernel may end it), with the number of threads that
 ``OMP_NUM_THREADS`` tells.
 """
 
@@ -83,25 +84,38 @@ def seen(net: CADNet, x: Tensor) -> Iterator[tuple[str, nn.Module, Tensor]]:
     yield from inputs.values()
 
 
-def backward(layer: nn.Module, x: Tensor, upstream: Tensor | None) -> tuple[dict[str, Tensor], Tensor]:
+def fill_free_memory_with_nan() -> None:
+    """What reads beyond its input, or what nobody has written, finds NaN."""
+    left = [torch.full((1 << k,), float("nan"), dtype=t) for k in range(4, 20) for t in (torch.float, torch.bfloat16)]
+    del left
+
+
+def backward(
+    layer: nn.Module, x: Tensor, upstream: Tensor | None, bf16: bool = False
+) -> tuple[dict[str, Tensor], Tensor]:
     """The output and the gradients of a layer, and the gradient from above that gave them."""
     layer.zero_grad(set_to_none=True)
     x = x.clone().requires_grad_()
-    out = layer(x.clone())  # some layers work in place
+    fill_free_memory_with_nan()
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        out = layer(x.clone())  # some layers work in place
     if upstream is None:
         upstream = torch.randn(out.shape, generator=torch.Generator().manual_seed(0)).to(out)
-    memory_format = torch.channels_last if out.dim() == 4 and out.dtype == torch.float32 else torch.contiguous_format
+    memory_format = torch.channels_last if out.dim() == 4 and out.dtype != torch.float64 else torch.contiguous_format
+    fill_free_memory_with_nan()
     out.backward(upstream.to(out.dtype).contiguous(memory_format=memory_format))
     assert x.grad is not None
     parameters = {name: p.grad for name, p in layer.named_parameters() if p.grad is not None}
     return {"output": out.detach(), "input": x.grad, **parameters}, upstream
 
 
-def of_layers(net: CADNet, x: Tensor) -> dict[str, float]:
+def of_layers(net: CADNet, x: Tensor, bf16: bool) -> dict[str, float]:
     """The deviation of the output and of each gradient of every layer, each layer by itself."""
     found = {}
     for name, layer, seen_x in seen(net, x):
-        got, upstream = backward(layer, seen_x, None)
+        if bf16 and not isinstance(layer, nn.Conv2d):
+            continue
+        got, upstream = backward(layer, seen_x, None, bf16)
         exact = copy.deepcopy(layer).to(torch.float64, memory_format=torch.contiguous_format)
         expected, _ = backward(exact, seen_x.double().contiguous(), upstream)
         for kind, value in got.items():
@@ -109,7 +123,7 @@ def of_layers(net: CADNet, x: Tensor) -> dict[str, float]:
     return found
 
 
-def main(which: str) -> None:
+def main(which: str, bf16: bool) -> None:
     """Print the largest deviation of each network, and where it is."""
     worst = {}
     for network, config in {"presets": presets, "narrow": narrow}[which]().items():
@@ -118,10 +132,10 @@ def main(which: str) -> None:
         torch.manual_seed(0)
         x = torch.rand(2 * config.batch_size, 3, config.height, config.width)
         x = x.contiguous(memory_format=torch.channels_last)
-        deviations = of_layers(net, x)
+        deviations = of_layers(net, x, bf16)
         worst[network] = (len(deviations), *max(deviations.items(), key=lambda item: item[1]))
     print(json.dumps(worst))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], "bf16" in sys.argv)
