@@ -18,10 +18,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class StridedConv2d(nn.Conv2d):
     """``nn.Conv2d`` with a stride, computed in another way where PyTorch 2.14 computes wrong numbers on CPUs.
 
-    Two of its kernels are at fault. In channels_last the weight gradient of a strided 1x1 convolution of few channels is
-    wrong, or ends the process: such a convolution is computed as a slice and a convolution of stride 1. In bf16 a strided
-    convolution whose output is one pixel wide reads beyond its input: it is computed in float32, which costs nothing on
-    a map so small. Parameters and values are those of ``nn.Conv2d``.
+    Two of its kernels are at fault. In channels_last the weight gradient of a strided 1x1 convolution of few channels
+    is wrong, or ends the process: such a convolution is computed as a slice and a convolution of stride 1. In bf16 a
+    strided convolution whose output is one pixel wide reads beyond its input: it is computed in float32, which costs
+    nothing on a map so small. Parameters and values are those of ``nn.Conv2d``.
     """
 
     def forward(self, x: Tensor) -> Tensor:
