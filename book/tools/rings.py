@@ -1,6 +1,6 @@
 """The rooms of the package: which ring each belongs to, what it is for, and the picture of it.
 
-``RINGS`` is the one table: ``tests/test_layers.py`` holds the imports to it, and the page ``book/architecture.md`` shows it.
+``RINGS`` is the one table: ``tests/test_layers.py`` holds the imports to it, and ``book/architecture.md`` shows it.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from html import escape
 # Ring -> room -> purpose. A room may import the rooms before it, in its own ring and in the rings before that.
 RINGS: dict[str, dict[str, str]] = {
     "core": {
-        "config": "every setting of a run, and the profiles",
+        "config": "every setting of a run, the profiles",
         "io": "writes files whole or not at all",
         "locks": "one process at a time in a folder",
         "losses": "equations (1) to (6), pure functions",
         "models": "E, G, F, C and the discriminators",
         "walkers": "draws one pedestrian",
-        "data": "from folders, or from nothing, to batches",
+        "data": "from folders to batches",
         "training": "objective, step, loop, checkpoints",
         "evaluation": "retrieval scores and image quality",
         "methods": "the methods that the tables compare",
@@ -27,7 +27,7 @@ RINGS: dict[str, dict[str, str]] = {
         "analysis": "arrays in, numbers out",
         "figures": "arrays in, figures out",
         "plan": "what a run will cost",
-        "lab": "the paper's tables, figures and claims",
+        "lab": "the paper's tables, figures, claims",
     },
     "teach": {
         "teach": "notebooks, exercise checks, widgets",
@@ -98,12 +98,14 @@ def _box(ring: str, x: int, y: int, width: int, height: int) -> list[str]:
 def rooms() -> str:
     """Return the table of all rooms, ring by ring, as Markdown."""
     lines = ["| ring | room | what it is for |", "|---|---|---|"]
-    lines += [f"| {ring} | `{room}` | {purpose} |" for ring, inside in RINGS.items() for room, purpose in inside.items()]
+    for ring, inside in RINGS.items():
+        lines += [f"| {ring} | `{room}` | {purpose} |" for room, purpose in inside.items()]
     return "\n".join(lines) + "\n"
 
 
 def figure() -> str:
     """Return the directive that shows the picture, its description included."""
-    lines = ["```{figure} /book/generated/rings.svg", ":name: fig-rings", f':alt: "{description()}"', ":class: dark-light",
-             ":width: 100%", "", "An import points inwards, or up the list within its ring; never the other way.", "```"]  # fmt: skip
+    options = [":name: fig-rings", f':alt: "{description()}"', ":class: dark-light", f":width: {WIDTH}px"]
+    caption = "An import points to a ring further in or further down, or up the list within its ring; never back."
+    lines = ["```{figure} /book/generated/rings.svg", *options, "", caption, "```"]
     return "\n".join(lines) + "\n"
