@@ -40,7 +40,7 @@ RINGS: dict[str, dict[str, str]] = {
 ABOUT = {
     "core": "the paper; knows none of the others",
     "lab": "the paper's evidence; uses core",
-    "teach": "the book's side; uses core",
+    "teach": "the book's side; uses core and figures",
     "cli": "the command line; knows all",
 }
 COLOURS = {"core": ("#e6f0f8", "#0072b2"), "lab": ("#e5f4ee", "#007a5a"), "teach": ("#fdf1df", "#9a5b00"),
