@@ -74,7 +74,7 @@ test: lint
 lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	MYPYPATH=book/tools $(PY) -m mypy -m notebooks -m keys -m pages -m docstrings -m choices -m reference -m stop -m progress -m build -m teach
+	MYPYPATH=book/tools $(PY) -m mypy -m notebooks -m keys -m pages -m docstrings -m choices -m rings -m reference -m stop -m progress -m build -m teach
 
 .PHONY: bench
 bench: $(STAMP)

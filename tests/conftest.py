@@ -19,7 +19,8 @@ import torch
 from cadnet_edu.data.samples import Split
 
 torch.set_num_threads(1)
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "data")]
+HERE = Path(__file__).parent
+sys.path[:0] = [str(folder) for folder in (HERE, HERE / "data", HERE.parent / "book" / "tools")]
 from people import noise_split  # noqa: E402 - only now it can be found
 
 

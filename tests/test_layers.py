@@ -6,20 +6,15 @@ import ast
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from rings import ABOUT, RINGS, description, figure, rooms, svg
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "cadnet_edu"
 
-RINGS: dict[str, list[str]] = {  # a room may import the rooms before it, in its own ring and in those above it here
-    "core": ["config", "io", "locks", "losses", "models", "walkers", "data", "training", "evaluation", "methods",
-             "runs", "pretrained"],
-    "lab": ["analysis", "figures", "plan", "lab"],
-    "teach": ["teach"],
-    "cli": ["cli", "__main__"],
-}
 ORDER = [room for rooms in RINGS.values() for room in rooms]
 FORBIDDEN = {  # what the order alone would allow
     "models": {"config", "losses"},
@@ -37,7 +32,7 @@ def room(module: str) -> str:
 
 def place(name: str) -> int:
     """Return where a room stands."""
-    assert name in ORDER, f"cadnet_edu/{name} stands in no ring: give it a place in RINGS"
+    assert name in ORDER, f"cadnet_edu/{name} stands in no ring: give it a place in RINGS of book/tools/rings.py"
     return ORDER.index(name)
 
 
@@ -83,6 +78,46 @@ def test_imports_point_down(path: Path) -> None:
 )
 def test_an_import_that_points_up_is_found(name: str, source: str, found: list[str]) -> None:
     assert wrong(name, source) == found
+
+
+# The page of the rings --------------------------------------------------------------------------------------------
+
+
+def test_the_table_has_every_room_and_no_other() -> None:
+    there = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES}
+    assert sorted(ORDER) == sorted(there)
+    assert set(ABOUT) == set(RINGS)
+
+
+def test_the_page_tells_each_room_and_its_purpose() -> None:
+    lines = rooms().splitlines()
+    for ring, inside in RINGS.items():
+        for name, purpose in inside.items():
+            assert purpose
+            assert f"| {ring} | `{name}` | {purpose} |" in lines
+    page = (ROOT / "book" / "architecture.md").read_text(encoding="utf-8")
+    assert all(f"{{include}} generated/{piece}.md" in page for piece in ("rings", "ring_rooms"))
+
+
+def test_the_picture_shows_each_room_inside_its_ring() -> None:
+    space = "{http://www.w3.org/2000/svg}"
+    picture = ET.fromstring(svg())
+    width, height = map(float, picture.attrib["viewBox"].split()[2:])
+    boxes = [tuple(float(r.get(k, 0)) for k in ("x", "y", "width", "height")) for r in picture.iter(f"{space}rect")]
+    assert all(x >= 0 and y >= 0 and x + w <= width and y + h <= height for x, y, w, h in boxes)
+    box_of = dict(zip(["cli", "teach", "lab", "core"], boxes[1:], strict=True))
+    texts = {text.text: text for text in picture.iter(f"{space}text")}
+    for ring, inside in RINGS.items():
+        x, y, w, h = box_of[ring]
+        for name, purpose in inside.items():
+            assert x < float(texts[name].attrib["x"]) < x + w
+            assert y < float(texts[name].attrib["y"]) < y + h
+            assert float(texts[purpose].attrib["x"]) + 7.2 * len(purpose) < x + w, f"{name}: too long for the picture"
+
+
+def test_the_picture_is_told_in_words_as_well() -> None:
+    assert all(name in description() for name in ORDER)
+    assert f':alt: "{description()}"' in figure()
 
 
 def test_the_public_surface_is_small_and_there() -> None:

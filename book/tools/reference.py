@@ -3,7 +3,8 @@
 The docstrings and the comments in ``config.py`` are the one place where such things are said. Here they are laid out:
 
 * ``book/api/NAME.md`` for each group of ``PAGES``: every public module, class and function;
-* ``book/generated/NAME.md``, pieces that the pages ``book/api/index.md`` and ``book/choices.md`` include.
+* ``book/generated/NAME.md``, pieces that the pages ``book/api/index.md``, ``book/choices.md`` and
+  ``book/architecture.md`` include, and the picture on the last of them (see ``rings.py``).
 
 Nothing of it is committed. ``build.py`` calls ``write_all`` when it lays out the sources.
 """
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import choices
+import rings
 from docstrings import (
     Definition,
     Link,
@@ -178,6 +180,7 @@ class Reference:
     def pieces(self) -> dict[str, str]:
         """Return name -> text of the pieces under ``book/generated``."""
         found = {"public_names": self.public_names(), "rooms": self.rooms(), "built": self.built()}
+        found |= {"rings": rings.figure(), "ring_rooms": rings.rooms()}
         return found | {f"choices_{name}": text for name, text in choices.pieces(self.modules, self.link).items()}
 
     def public_names(self) -> str:
@@ -292,3 +295,4 @@ def write_all(root: Path, source: Path) -> None:
         write(source / "book" / "api" / f"{name}.md", text)
     for name, text in reference.pieces().items():
         write(source / "book" / "generated" / f"{name}.md", text)
+    write(source / "book" / "generated" / "rings.svg", rings.svg())

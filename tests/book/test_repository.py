@@ -15,6 +15,7 @@ import pytest
 import yaml
 from PIL import Image
 
+import cadnet_edu
 from cadnet_edu.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,10 +141,44 @@ def test_a_machine_without_a_new_python_is_told(tmp_path: Path) -> None:
 
 def test_the_citation_is_of_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert citation["version"] == PROJECT["version"] == metadata.version(PROJECT["name"])
+    assert citation["version"] == cadnet_edu.__version__ == metadata.version(PROJECT["name"])
     assert citation["preferred-citation"]["year"] == 2019
     assert f"https://github.com/{'/'.join(citation['repository-code'].split('/')[-2:])}" == citation["repository-code"]
+    assert citation["repository-code"] == PROJECT["urls"]["Repository"]
     assert citation["repository-code"] == yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+
+
+def test_the_version_stands_in_one_place() -> None:
+    assert "version" not in PROJECT
+    assert PROJECT["dynamic"] == ["version"]
+    place = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["version"]["path"]
+    assert (ROOT / place).read_text(encoding="utf-8").count(f'__version__ = "{cadnet_edu.__version__}"') == 1
+
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_what_contributing_names_is_there() -> None:
+    """Every path, every ``file.py: name`` and every make target in it."""
+    for link in re.findall(r"\]\(([^)#]+)\)", CONTRIBUTING):
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+    for target in re.findall(r"`make ([a-z-]+)", CONTRIBUTING):
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), f"make {target}"
+    pairs = re.findall(r"`([\w/.]+\.py):([\w.]+)`", CONTRIBUTING)
+    assert len(pairs) > 25
+    for file, name in pairs:
+        path = next(p for p in (ROOT / "cadnet_edu" / file, ROOT / file) if p.exists())
+        last = name.rpartition(".")[2]
+        assert re.search(rf"^\s*(def|class) {last}\b|^{last}\b.*=", path.read_text(encoding="utf-8"), re.MULTILINE), (
+            f"{file}: {name}"
+        )
+
+
+def test_the_workflow_runs_what_has_to_pass() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert "bash .ci/run" in [step.get("run") for step in steps]
+    assert (ROOT / ".ci" / "run").exists()
 
 
 def test_the_project_speaks_of_itself_alone() -> None:
