@@ -16,7 +16,7 @@ PACKAGE = ROOT / "cadnet_edu"
 RINGS: dict[str, list[str]] = {  # a room may import the rooms before it, in its own ring and in those above it here
     "core": ["config", "io", "locks", "losses", "models", "walkers", "data", "training", "evaluation", "methods",
              "runs", "pretrained"],
-    "lab": ["analysis", "figures", "plan", "lab"],
+    "lab": ["analysis", "figures", "lab"],
     "teach": ["teach"],
     "cli": ["cli", "__main__"],
 }
