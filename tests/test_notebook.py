@@ -10,12 +10,15 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from cadnet_edu.config import PROFILES, cache_dir, profile
+from cadnet_edu.data.samples import noise_split
 from cadnet_edu.lab.records import published
 from cadnet_edu.methods import method
-from cadnet_edu.plan import plan
 from cadnet_edu.teach import notebook
+from cadnet_edu.training.dry_run import training_identities
+from cadnet_edu.training.trainer import Trainer
 
 
 def draws() -> tuple[float, float, float]:
@@ -68,8 +71,11 @@ def test_a_missing_gpu_is_said_where_one_is_wanted(
 
 @pytest.mark.parametrize("name", ["smoke", "quick", "reduced"])
 def test_the_estimate_counts_what_a_step_really_does(name: str) -> None:
-    counted = plan(method("cadnet", profile(name)), "cpu", advise=False).flops / 1e9
-    assert notebook.STEP[name] == pytest.approx(counted, rel=0.05)
+    config = method("cadnet", profile(name, device="cpu"))
+    trainer = Trainer(config, noise_split(config, training_identities(config)))
+    with FlopCounterMode(display=False) as counter:  # convolutions and matrix products, forward and backward
+        trainer.step()
+    assert notebook.STEP[name] == pytest.approx(counter.get_total_flops() / 1e9, rel=0.05)
 
 
 def test_the_estimate_for_full_is_that_of_the_published_plan() -> None:

@@ -57,7 +57,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {  # name: title, what it i
         "Notebooks, what corrects the exercises and compares your code with ours, players and widgets.",
         ("teach",),
     ),
-    "machinery": ("Machines and commands", "Files, locks, and the command line.", ("cli", "io", "locks", "plan")),
+    "machinery": ("Machines and commands", "Files, locks, and the command line.", ("cli", "io", "locks")),
 }
 REST = "machinery"  # where a room goes that no page names yet
 BUILT = re.compile(r"\bBuilt in\s+chapter\s+(\d\d)\.")

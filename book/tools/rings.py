@@ -26,7 +26,6 @@ RINGS: dict[str, dict[str, str]] = {
     "lab": {
         "analysis": "arrays in, numbers out",
         "figures": "arrays in, figures out",
-        "plan": "what a run will cost",
         "lab": "the paper's tables, figures, claims",
     },
     "teach": {

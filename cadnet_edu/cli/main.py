@@ -1,4 +1,4 @@
-"""The command line: ``cadnet-edu train | evaluate | recover | reproduce | export | plan | data``."""
+"""The command line: ``cadnet-edu train | evaluate | recover | reproduce | export | data``."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 USAGE = """usage: cadnet-edu COMMAND ...
 
   train      train CAD-Net or a baseline:      cadnet-edu train --profile quick --out runs/cadnet
+             will it fit, how long is it:      cadnet-edu train --profile full --dry-run
              on several GPUs:                 cadnet-edu train --devices 4 --precision bf16-mixed --out runs/cadnet
   evaluate   score a trained run by rate:      cadnet-edu evaluate runs/cadnet --rates 1 2 3 4 8
   recover    recover ordinary image files:     cadnet-edu recover runs/cadnet photo.jpg --out recovered
-  reproduce  the paper's tables and figures:   cadnet-edu reproduce table1 --profile quick --seeds 3 --plan
+  reproduce  the paper's tables and figures:   cadnet-edu reproduce table1 --profile quick --seeds 3 --dry-run
   export     keep a trained run as a file:     cadnet-edu export runs/cadnet --name cadnet --out weights
-  plan       will it fit, how long is it:      cadnet-edu plan --profile full --gpu t4
   data       write, check or list data sets:   cadnet-edu data check market1501 --root data/market1501
 
 cadnet-edu COMMAND --help shows what each understands.
@@ -55,9 +55,11 @@ class Train:
     Every setting of the profile can be changed; the defaults shown are those of the method and profile chosen.
     """
 
-    out: Path
-    """Folder for the checkpoint, the settings and the history."""
     config: tyro.conf.OmitArgPrefixes[Config]
+    out: Path | None = None
+    """Folder for the checkpoint, the settings and the history; needed, but for a dry run."""
+    dry_run: bool = False
+    """Only train two steps on noise, without data, and show the time of a step, of the whole run, and the memory."""
 
 
 @dataclass
@@ -128,8 +130,13 @@ def train(arguments: Sequence[str]) -> None:
 
     chosen = _profile_and_method(arguments)
     default = method(chosen.method, profile(chosen.profile))
-    asked = read(Train, arguments, "cadnet-edu train", Train(tyro.MISSING, default))
+    asked = read(Train, arguments, "cadnet-edu train", Train(default))
     config, out = asked.config, asked.out
+    if asked.dry_run:
+        show_dry_run(config)
+        return
+    if out is None:
+        raise ValueError("give the folder of the run with --out FOLDER, or --dry-run to measure two steps only.")
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out {out}: there is a file of that name. Choose another folder.")
     refuse_more_steps(config, out)
@@ -141,6 +148,26 @@ def train(arguments: Sequence[str]) -> None:
         return
     with alone_in(out, trainer.ranks):
         go(trainer, split)
+
+
+def show_dry_run(config: Config) -> None:
+    """Train two steps on noise and print what a whole run would take. Nothing is written."""
+    from cadnet_edu.training.dry_run import dry_run
+
+    made = dry_run(config)
+    trainer = made.trainer
+    if not trainer.ranks.first:
+        return
+    kind = "PyTorch's tensors" if trainer.device.type == "cuda" else "the process"
+    peak = "not reported by this system" if made.peak is None else f"{made.peak / 2**30:.2f} GiB ({kind})"
+    where = str(trainer.device) if trainer.ranks.world == 1 else f"{trainer.ranks.world} x {trainer.device.type}"
+    show(
+        f"{config.method} at profile {config.profile}, on {where} in {trainer.precision}: two steps on noise\n"
+        f"a step:      {made.seconds:.3g} s\n"
+        f"whole run:   about {duration(made.total)} (steps: {config.steps}; without loading data and evaluation)\n"
+        f"peak memory: {peak}\n"
+        "nothing is written"
+    )
 
 
 def refuse_more_steps(config: Config, out: Path) -> None:
@@ -442,15 +469,6 @@ def data(arguments: Sequence[str]) -> None:
     run(arguments)
 
 
-def plan(arguments: Sequence[str]) -> None:
-    """``cadnet-edu plan``"""
-    from cadnet_edu.cli.plan import run
-    from cadnet_edu.methods import method
-
-    chosen = _profile_and_method(arguments)
-    run(arguments, method(chosen.method, profile(chosen.profile)))
-
-
 def reproduce(arguments: Sequence[str]) -> int:
     """``cadnet-edu reproduce``"""
     from cadnet_edu.cli.reproduce import reproduce as run
@@ -545,8 +563,11 @@ MORE_MEMORY = {
 }
 COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "train": train, "evaluate": evaluate, "recover": recover, "reproduce": reproduce, "export": export,
-    "plan": plan, "data": data,
+    "data": data,
 }  # fmt: skip
+REMOVED = {
+    "plan": "this command is gone. To measure a step, the time of a run and its memory, use: cadnet-edu train --dry-run"
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -571,6 +592,8 @@ def run_command(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         show(USAGE)
         return 0 if arguments else 2
+    if arguments[0] in REMOVED:
+        raise ValueError(REMOVED[arguments[0]])
     if arguments[0] not in COMMANDS:
         print(f"cadnet-edu: there is no command {arguments[0]!r}.\n\n{USAGE}", file=sys.stderr)
         return 2

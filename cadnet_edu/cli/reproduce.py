@@ -46,7 +46,7 @@ class Reproduce:
     """Folder for records, tables and figures."""
     publish: bool = False
     """Also copy records and result into the book of a source checkout, as the results that come with it."""
-    plan: bool = False
+    dry_run: bool = False
     """Only show what would be done, what is done already, and how long the rest will take."""
     fresh: bool = False
     """Do every run again, whatever there is."""
@@ -85,6 +85,8 @@ def say(text: str) -> None:
 
 def reproduce(arguments: Sequence[str]) -> int:
     """``cadnet-edu reproduce``: 1 when a run failed, otherwise 0."""
+    if "--plan" in arguments:
+        raise ValueError("--plan is now called --dry-run: give --dry-run instead.")
     asked = read(Reproduce, arguments, "cadnet-edu reproduce")
     if asked.seeds < 1:
         raise ValueError(f"--seeds {asked.seeds}: give at least 1.")
@@ -97,7 +99,7 @@ def reproduce(arguments: Sequence[str]) -> int:
     data = data_fingerprint(base)
     records = Records(here, committed_folders(base.profile), data)
     todo = tasks(lines, range(asked.seeds), seeds, data)
-    if asked.plan:
+    if asked.dry_run:
         plan(todo, Records(here, data=data) if asked.fresh else records, show, any_code=asked.any_code)
         return 0
     failed = conduct(todo, here, records, say, asked.fresh, asked.any_code)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cadnet_edu.config import Config, cache_dir, make_cache_folder
-from cadnet_edu.data.samples import Sample, Split
+from cadnet_edu.data.samples import noise_split
 from cadnet_edu.io import append_line, read_json, write_json
 from cadnet_edu.lab.analyses import NAMES
 from cadnet_edu.lab.measure import measure, measure_floor
@@ -132,19 +132,9 @@ def seconds_needed(task: Task, records: Records, estimate: bool = True) -> tuple
         return None, "time unknown"
     try:
         config = replace(task.config, weights="none")
-        return Trainer(config, stand_in(config)).estimate(), "(from trial steps)"
+        return Trainer(config, noise_split(config)).estimate(), "(from trial steps)"
     except ValueError as error:
         return None, f"time unknown ({error})"
-
-
-def stand_in(config: Config) -> Split:
-    """Images of noise, of the right size and number for batches: enough to time a step, and drawn at once."""
-    rng = np.random.default_rng(0)
-    shape = (config.height, config.width, 3)
-    people, shots = 16 * config.identities, max(2, config.images_per_identity)
-    image = rng.integers(0, 256, shape, dtype=np.uint8)
-    train = tuple(Sample(image, pid, shot) for pid in range(people) for shot in range(shots))
-    return Split(train, (), (), "noise")
 
 
 def minutes(seconds: float) -> str:

@@ -30,8 +30,8 @@ WANTS_GPU = ("full",)  # profiles that take days without one
 DRIVE = Path("/content/drive")  # where Colab mounts it
 PATIENCE = 300  # seconds of training from which on a free GPU is worth the clicks
 
-# 10^9 operations of a training step of CAD-Net, as ``cadnet_edu.plan`` counts them. Counting takes a while; a test
-# holds these against it.
+# 10^9 operations of a training step of CAD-Net, counted once with all layers; a multiplication and an addition are
+# two. A test compares smoke with PyTorch's counter, and full with the published estimate.
 STEP = {"smoke": 2.2, "quick": 55.3, "reduced": 59.8, "full": 10_340.6}
 SHARES = (0.3, 1.0)  # of a lone convolution's speed, between which a whole step is expected
 OVERHEAD = 0.05  # seconds of a step, however small the network

@@ -105,7 +105,6 @@ def test_the_withdrawn_set_needs_its_flag_everywhere(viper_run: tuple[Path, Path
         ("evaluate", run, "--manifest", table, *there),
         ("data", "check", "dukemtmc_reid", *there),
         ("data", "manifest", "dukemtmc_reid", *there, "--out", tmp_path / "m.csv"),
-        ("plan", "--profile", "smoke", "--dataset", "dukemtmc_reid", *there),
     ):
         said = cli(*command)
         assert said.code == 2, said

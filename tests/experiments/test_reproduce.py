@@ -253,7 +253,7 @@ def test_plan_shows_what_is_done_and_trains_nothing(tmp_path: Path, fits: list[s
     told["config"]["seed"], told["provenance"]["code"] = 1, "anothercode1"
     (committed / path.name.replace("seed0", "seed1")).write_text(json.dumps(told))
     capsys.readouterr()
-    assert smoke(tmp_path, "--rows", "cadnet", "without_rec", "--seeds", 3, "--plan") == 0
+    assert smoke(tmp_path, "--rows", "cadnet", "without_rec", "--seeds", 3, "--dry-run") == 0
     lines = {line.split("  ")[0]: line for line in capsys.readouterr().out.splitlines()}
     assert f"finished here, code {runs.code_version()} (the training code is still that)" in lines["cadnet, seed 0"]
     assert "committed, code anothercode1 (the training code has changed since)" in lines["cadnet, seed 1"]
@@ -314,9 +314,9 @@ def test_networks_of_earlier_code_are_taken_when_asked_for(
     for module in (runs, conduct):
         monkeypatch.setattr(module, "code_version", lambda *_: "todayscode12")
     capsys.readouterr()
-    assert smoke(tmp_path / "b", "--rows", "cadnet", "--plan") == 0
+    assert smoke(tmp_path / "b", "--rows", "cadnet", "--dry-run") == 0
     assert "trial steps" in capsys.readouterr().out
-    assert smoke(tmp_path / "b", "--rows", "cadnet", "--plan", "--any-code") == 0
+    assert smoke(tmp_path / "b", "--rows", "cadnet", "--dry-run", "--any-code") == 0
     assert "trained already, only to be measured" in capsys.readouterr().out
     assert smoke(tmp_path / "b", "--rows", "cadnet", "--any-code") == 0
     assert fits == ["cadnet 0"]
@@ -575,7 +575,7 @@ def test_published_results_count_as_committed(tmp_path: Path, fits: list[str], c
         assert sorted(p.suffix for p in folder.iterdir()) == [".json", ".json", ".webp", ".webp"]
         assert read_json(book / "results" / "table3.json") == read_json(tmp_path / "a" / "table3.json")
         capsys.readouterr()
-        assert smoke(tmp_path / "b", "--rows", "cadnet", "bilinear", "--plan") == 0
+        assert smoke(tmp_path / "b", "--rows", "cadnet", "bilinear", "--dry-run") == 0
         assert capsys.readouterr().out.count("committed, code") == 2
         assert smoke(tmp_path / "b", "--rows", "cadnet", "bilinear") == 0
         assert numbers(tmp_path / "b") == numbers(tmp_path / "a")

@@ -1,0 +1,82 @@
+"""A dry run: two training steps on noise, to measure what a whole run takes on this machine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, replace
+
+import torch
+
+from cadnet_edu.config import Config
+from cadnet_edu.data.checks import PUBLISHED
+from cadnet_edu.data.samples import noise_split
+from cadnet_edu.data.walkers import SIZES
+from cadnet_edu.training.trainer import Trainer
+
+STEPS = 2  # the first one also loads libraries and allocates memory
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What two training steps took.
+
+    Args:
+        trainer: as it is after the steps.
+        seconds: of the faster step.
+        peak: bytes of memory at most: of PyTorch's tensors on a CUDA GPU, of the whole process on another device; None
+            where the system does not report it.
+    """
+
+    trainer: Trainer
+    seconds: float
+    peak: int | None
+
+    @property
+    def total(self) -> float:
+        """Estimated seconds of the whole run, without evaluation."""
+        return self.seconds * self.trainer.config.steps
+
+
+def dry_run(config: Config) -> DryRun:
+    """Train two steps on noise from random weights. No data are read, nothing is fetched, and nothing is written.
+
+    Args:
+        config: all settings of the run.
+
+    Raises:
+        ValueError: as ``Trainer`` does, for settings that do not go together.
+    """
+    split = noise_split(config, training_identities(config))
+    trainer = Trainer(replace(config, weights="none"), split)
+    on_cuda = trainer.device.type == "cuda"
+    if on_cuda:
+        torch.cuda.reset_peak_memory_stats(trainer.device)
+    times = []
+    for _ in range(STEPS):
+        started = time.perf_counter()
+        record = trainer.step()
+        record["L"].item()  # waits until the device is done
+        times.append(time.perf_counter() - started)
+    return DryRun(trainer, min(times), torch.cuda.max_memory_allocated(trainer.device) if on_cuda else process_peak())
+
+
+def training_identities(config: Config) -> int | None:
+    """How many identities a data set trains on, which is the size of the classifier; None for one's own images.
+
+    >>> training_identities(Config(dataset="market1501"))
+    751
+    """
+    if config.dataset == "walkers":
+        return SIZES[config.size].train
+    return PUBLISHED.get(config.dataset, {}).get("train identities")
+
+
+def process_peak() -> int | None:
+    """Bytes of main memory that this process had at most; None on Windows, which has no ``getrusage``."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
