@@ -447,6 +447,7 @@ def test_one_device_needs_nobody_else() -> None:
 
 
 def test_more_devices_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [__file__])  # a program that can be started again
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     for device, n, there in (("cuda", 4, 2), ("mps", 2, 1)):
         with pytest.raises(ValueError, match=rf"devices = {n}, but this machine has {there} of type {device}: ask for"):

@@ -57,7 +57,7 @@ def test_a_run_made_on_the_spot_gives_the_scores_it_tells(run: Run, tmp_path: Pa
             assert told[r][name] == pytest.approx(scores[name], rel=1e-5), (r, name)
     assert one.record["budget"]["steps"] == 4
     assert one.record["provenance"]["code"]
-    assert path.stat().st_size < 200_000
+    assert path.stat().st_size < 500_000
     card = (tmp_path / "README.md").read_text()
     assert "## `tiny`" in card
     assert f"| 4 | {told['4']['rank1']:.3f} |" in card
@@ -115,7 +115,7 @@ def test_mistakes_are_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "WEIGHTS", tmp_path)
     monkeypatch.setattr(module, "LARGEST", 1.5 * (tmp_path / "tiny.safetensors").stat().st_size)
     export(run.net, run.config, {}, [], "tiny", tmp_path)  # it replaces itself
-    with pytest.raises(ValueError, match="than the 0 MB that the package may carry"):
+    with pytest.raises(ValueError, match=r"than the \d MB that the package may carry"):
         export(run.net, run.config, {}, [], "second", tmp_path)
     assert names(tmp_path) == ["tiny"]
     export(run.net, run.config, {}, [], "second", tmp_path / "elsewhere")  # a folder of one's own has no limit
@@ -199,7 +199,7 @@ def test_an_exported_network_is_a_start_for_another_run(run: Run, tmp_path: Path
 
 def test_a_start_that_does_not_fit_is_refused(run: Run, tmp_path: Path) -> None:
     path = export(run.net, run.config, {}, [], "tiny", tmp_path)
-    for changes in ({"backbone_width": 8}, {"recovery": False, "lam": LossWeights(rec=0, adv_DI=0)}):
+    for changes in ({"backbone_width": 16}, {"recovery": False, "lam": LossWeights(rec=0, adv_DI=0)}):
         with pytest.raises(ValueError, match=r"do not fit this network .* Give the method, backbone and widths"):
             build_network(replace(run.config, weights=str(path), **changes), 6)  # type: ignore[arg-type]
     state = {"net": {name: value.clone() for name, value in run.net.state_dict().items()}}

@@ -84,7 +84,7 @@ def test_a_signature_is_that_of_the_source() -> None:
     assert "{py:function} L_id(logits: Tensor, y: Tensor) -> Tensor\n" in text
     text = page("networks")
     assert re.search(r"\{py:class\} CADNet\(identities: int, size: tuple\[int, int\]=\(256, 128\), ", text)
-    assert re.search(r":::\{py:property\} \w+(\.\w+)+\n", page("training"))
+    assert re.search(r":::\{py:property\} Config\.batch_size\n", page("settings"))
     assert "`x_hat: Tensor | None`\n: recovered HR image" in text
 
 
