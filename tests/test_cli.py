@@ -370,7 +370,7 @@ def test_what_is_decoded_is_shown_and_thrown_away(
     market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Train and evaluate with and without decoded images kept on disk: the same, and each image is kept once."""
-    from cadnet_edu.data import cache
+    from cadnet_edu.data import image_cache as cache
 
     def scores(name: str) -> dict[str, Any]:
         said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", tmp_path / name)

@@ -14,11 +14,12 @@ from safetensors.torch import save_file
 
 from cadnet_edu import pretrained as module
 from cadnet_edu import runs
+from cadnet_edu.cli import export as export_command
 from cadnet_edu.cli.main import main
 from cadnet_edu.config import Config, LossWeights, profile
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluation.evaluate import evaluate
-from cadnet_edu.lab import ship
+from cadnet_edu.lab import export as ship
 from cadnet_edu.lab.records import Records, committed_folders
 from cadnet_edu.methods import method
 from cadnet_edu.pretrained import LARGEST, WEIGHTS, export, model_card, names, pretrained
@@ -167,7 +168,7 @@ def test_a_run_on_data_on_disk_is_exported(
 
     monkeypatch.setattr(ship, "open_split", spy)
     on_disk = replace(run, config=replace(run.config, dataset="market1501", root=Path("/data/market")))
-    monkeypatch.setattr(ship, "load_run", lambda folder: on_disk)
+    monkeypatch.setattr(export_command, "load_run", lambda folder: on_disk)
     assert main(["export", "run", "--name", "mine", "--out", str(tmp_path)]) == 0
     assert main(["export", "run", "--name", "mine", "--out", str(tmp_path), "--root", "/moved"]) == 0
     assert opened == [("market1501", Path("/data/market"), False), ("market1501", Path("/moved"), False)]
@@ -176,7 +177,7 @@ def test_a_run_on_data_on_disk_is_exported(
     assert "Photographs of people (market1501)" in card
     assert "size" not in card.split("## `mine`")[1]
     assert "drawn people only" not in card
-    monkeypatch.setattr(ship, "load_run", lambda folder: run)
+    monkeypatch.setattr(export_command, "load_run", lambda folder: run)
     assert run.config.dataset == "walkers"
     assert main(["export", "run", "--out", str(tmp_path), "--root", "/moved"]) == 2
 

@@ -211,7 +211,10 @@ def test_a_kernel_with_a_session_is_live_unless_switched_off(monkeypatch, kernel
 def test_a_notebook_executed_in_batch_is_not_live():
     """What a book being built does: a kernel, and nobody in front of it."""
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    cell = "from cadnet_edu import widgets\nprint(widgets.is_live())\nwidgets.LiveCurves(1)({'step': 1, 'L_id': 2.0})"
+    cell = (
+        "from cadnet_edu.teach import widgets\nprint(widgets.is_live())\n"
+        "widgets.LiveCurves(1)({'step': 1, 'L_id': 2.0})"
+    )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     assert notebook.cells[0].outputs[0]["text"] == "False\nstep 1: L_id 2\n"

@@ -296,7 +296,7 @@ def test_nothing_that_one_exercise_does_reaches_the_next(tmp_path: Path) -> None
 
 def test_a_check_that_a_submission_replaces_is_not_asked(tmp_path: Path) -> None:
     """Not by what is executed when a function is defined, and not for the exercises after it."""
-    gift = "from cadnet_edu import check\nfrom cadnet_edu.teach.exercises.report import Report\n\n\nclass Gift:\n"
+    gift = "from cadnet_edu.teach import check\nfrom cadnet_edu.teach.exercises.report import Report\n\n\nclass Gift:\n"
     for one in teach.exercises(FIRST):
         gift += f"    check.{one.check} = lambda function: Report(True, 'bought')\n"
     gift += "\n\nassert check.check_nyquist(None).message == 'bought'\nHALF = 0.5"

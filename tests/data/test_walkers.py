@@ -192,7 +192,7 @@ def test_down_sampling_destroys_what_tells_look_alikes_apart():
 
 def _posed(identity):
     """The person of ``identity`` in the pose and place of one fixed shot."""
-    from cadnet_edu.data import walkers_draw as d
+    from cadnet_edu.walkers import render as d
 
     settings = d.camera_of(0, 0)
     pose = d.pose_of(0, 0, 0, 0, settings, person(0))

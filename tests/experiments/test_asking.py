@@ -10,7 +10,7 @@ import torch
 from people import noise_split
 
 from cadnet_edu.config import profile
-from cadnet_edu.data import cache
+from cadnet_edu.data import image_cache as cache
 from cadnet_edu.data.readers import market1501
 from cadnet_edu.data.walkers import write_market1501
 from cadnet_edu.lab.analyses import frequency

@@ -33,9 +33,9 @@ from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluation.evaluate import evaluate
 from cadnet_edu.evaluation.lpips_weights import SHAPES
 from cadnet_edu.io import read_json
-from cadnet_edu.lab import asking, conduct
 from cadnet_edu.lab import publish as publish_module
 from cadnet_edu.lab import records as records_module
+from cadnet_edu.lab import run_all, scoring
 from cadnet_edu.lab.analyses import NAMES
 from cadnet_edu.lab.gradient_contributions import gradients_at_E
 from cadnet_edu.lab.image_strips import chosen, read_strip
@@ -78,7 +78,7 @@ def _own_world(tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return profile(name, **{**TINY, **asked})
 
     monkeypatch.setattr("cadnet_edu.cli.reproduce.profile", tiny)
-    missing = asking.lpips_missing
+    missing = scoring.lpips_missing
     missing.cache_clear()
     yield
     missing.cache_clear()
@@ -311,7 +311,7 @@ def test_networks_of_earlier_code_are_taken_when_asked_for(
 ) -> None:
     assert smoke(tmp_path / "a", "--rows", "cadnet") == 0
     old = runs.code_version()
-    for module in (runs, conduct):
+    for module in (runs, run_all):
         monkeypatch.setattr(module, "code_version", lambda *_: "todayscode12")
     capsys.readouterr()
     assert smoke(tmp_path / "b", "--rows", "cadnet", "--dry-run") == 0
@@ -371,7 +371,7 @@ def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path: Path, fits: li
         assert other.stdout is not None
         assert other.stdin is not None
         assert other.stdout.readline() == "held\n"
-        done = conduct._do
+        done = run_all._do
 
         def release(head: str, task: Task, *rest: Any, **how: Any) -> None:
             done(head, task, *rest, **how)
@@ -380,7 +380,7 @@ def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path: Path, fits: li
                 other.stdin.flush()
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(conduct, "_do", release)
+            patch.setattr(run_all, "_do", release)
             assert smoke(tmp_path / "b", "--rows", "cadnet", "without_rec") == 0
     assert fits == ["cadnet 0", "without_rec 0"]
 
@@ -402,9 +402,9 @@ def test_scores_are_those_of_evaluate(tiny_split: Split) -> None:
     run = train_or_load(method("cadnet", profile("smoke", **TINY)))
     asked = Asked(run.net, tiny_split, run.config)
     gallery = asked.vectors(tiny_split.gallery)
-    at = {rate_name(r): asked.vectors(tiny_split.query, r) for r in asking.RATES}
+    at = {rate_name(r): asked.vectors(tiny_split.query, r) for r in scoring.RATES}
     found = retrieval_scores(asked, at, gallery)
-    wanted = evaluate(run.net.embed, tiny_split, asking.RATES, size=(32, 16), quality=False)
+    wanted = evaluate(run.net.embed, tiny_split, scoring.RATES, size=(32, 16), quality=False)
     wanted |= evaluate(run.net.embed, mixed_split(tiny_split), "own", size=(32, 16), quality=False)
     for r, scores in wanted.items():
         assert found["u"][r] == {k: scores[k] for k in found["u"][r]}
@@ -423,8 +423,8 @@ def test_a_network_without_halves_has_none(tiny_split: Split) -> None:
 
 def test_bicubic_is_sharper_than_bilinear_and_whole_at_rate_1() -> None:
     x = torch.rand(2, 3, 32, 16, generator=torch.Generator().manual_seed(0)).cumsum(3) / 16
-    assert torch.equal(asking.bicubic(x, 1), x)
-    assert (asking.bicubic(x, 2) - x).abs().mean() < (degrade(x, 2) - x).abs().mean()
+    assert torch.equal(scoring.bicubic(x, 1), x)
+    assert (scoring.bicubic(x, 2) - x).abs().mean() < (degrade(x, 2) - x).abs().mean()
 
 
 def test_lpips_is_measured_later_when_it_could_not_be(
@@ -433,12 +433,12 @@ def test_lpips_is_measured_later_when_it_could_not_be(
     """A machine without network writes its records; where LPIPS can be had they are completed, and nothing trained."""
     monkeypatch.setitem(TINY, "height", 64)
     monkeypatch.setitem(TINY, "width", 32)
-    for module in ("asking", "conduct"):
+    for module in ("scoring", "run_all"):
         monkeypatch.setattr(f"cadnet_edu.lab.{module}.lpips_missing", lambda: "no network")
     assert smoke(tmp_path, "--rows", "cadnet", "bilinear") == 0
     text = (tmp_path / "table3.md").read_text()
     assert "Not measured: lpips: no network" in text
-    for module in ("asking", "conduct"):
+    for module in ("scoring", "run_all"):
         monkeypatch.setattr(f"cadnet_edu.lab.{module}.lpips_missing", lambda: None)
     alexnet_of_chance(cache_dir())
     assert smoke(tmp_path, "--rows", "cadnet", "bilinear") == 0
