@@ -28,7 +28,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
 from torchvision.transforms import functional as TF
 
-from cadnet_edu.data import cache, load_split
+from cadnet_edu.data import image_cache as cache
+from cadnet_edu.data import load_split
 from cadnet_edu.data.image_cache import Images, cached_images
 from cadnet_edu.data.samples import Sample, read_image
 from cadnet_edu.data.sampling import Batches, PKSampler

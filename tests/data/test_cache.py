@@ -16,7 +16,8 @@ import torch
 from fixtures import write_cuhk03, write_market1501
 from PIL import Image
 
-from cadnet_edu.data import cache, load_split
+from cadnet_edu.data import image_cache as cache
+from cadnet_edu.data import load_split
 from cadnet_edu.data.image_cache import Images, cached_images, clear, folder_of, kept
 from cadnet_edu.data.samples import Sample, load_images
 from cadnet_edu.data.sampling import Batches
