@@ -30,6 +30,7 @@ from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import Split
 from cadnet_edu.data.walkers import write_market1501
 from cadnet_edu.training.checkpoints import load_checkpoint, read_history
+from cadnet_edu.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 TINY = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2",
@@ -76,6 +77,44 @@ def test_without_a_command_the_commands_are_listed() -> None:
     for name in COMMANDS:
         assert f"\n  {name}" in cli("--help").out
     assert cli().code == 2
+
+
+def test_a_dry_run_measures_two_steps_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
+    steps = []
+    step = Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda self: steps.append(self.net.size) or step(self))
+    said = cli("train", *TINY, "--steps", 7200, "--dataset", "market1501", "--root", "absent", "--weights", "imagenet",
+               "--backbone", "resnet50", "--dry-run", "--out", "runs/a")  # fmt: skip
+    assert said.code == 0, said.err
+    assert steps == [(32, 16)] * 2
+    assert list(tmp_path.iterdir()) == []
+    found = re.search(r"a step: +(\S+) s\nwhole run: +about (\S+) (s|min|h) \(steps: 7200;.*\npeak memory: +(\S+) GiB",
+                      said.out)  # fmt: skip
+    assert found, said.out
+    total = float(found[2]) * {"s": 1, "min": 60, "h": 3600}[found[3]]
+    assert total == pytest.approx(7200 * float(found[1]), rel=0.06)
+    assert 0.1 < float(found[4]) < 64
+
+
+def test_a_dry_run_needs_no_out_and_a_run_does() -> None:
+    assert cli("train", *TINY, "--dry-run").code == 0
+    said = cli("train", *TINY)
+    assert said.code == 2
+    assert "--out FOLDER" in said.err
+    assert "--dry-run" in said.err
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(("plan", "--gpu", "t4"), "cadnet-edu train --dry-run"), (("reproduce", "table1", "--plan"), "--dry-run")],
+)
+def test_what_is_gone_names_what_replaces_it(old: Sequence[str], new: str) -> None:
+    said = cli(*old)
+    assert said.code == 2
+    assert new in said.err
+    assert said.out == ""
 
 
 @pytest.mark.parametrize("command", [["train"], ["evaluate"], ["recover"], ["reproduce"], ["export"], ["data"],
