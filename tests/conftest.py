@@ -25,7 +25,13 @@ from people import noise_split  # noqa: E402 - only now it can be found
 
 
 def pytest_configure() -> None:
-    """Tests leave the user's cache alone; a cache that is given, as `make test` does, is used."""
+    """Tests leave the user's cache alone; a cache that is given, as `make test` does, is used.
+
+    A ``make`` that a test starts is no part of the one that started the tests: it takes over neither its arguments
+    nor its level, which make it print the folders that it enters.
+    """
+    for name in ("MAKEFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "MFLAGS"):
+        os.environ.pop(name, None)
     if "CADNET_EDU_CACHE" not in os.environ:
         os.environ["CADNET_EDU_CACHE"] = folder = tempfile.mkdtemp(prefix="cadnet_edu_tests_")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
