@@ -73,6 +73,7 @@ test: lint
 .PHONY: lint
 lint: $(STAMP)
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	MYPYPATH=book/tools $(PY) -m mypy -m notebooks -m keys -m pages -m docstrings -m choices -m rings -m reference -m stop -m progress -m build -m teach
 

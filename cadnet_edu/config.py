@@ -145,33 +145,53 @@ class Config:
                 raise ValueError(what)
 
         self._settle()
-        need(self.height >= 32 and self.width >= 16,
-             f"an image of {self.height} x {self.width} pixels is too small: give at least height 32 and width 16.")
-        need(self.height % 16 == 0 and self.width % 16 == 0,
-             f"height {self.height} and width {self.width} must be multiples of 16, "
-             "because the networks halve the image four times or more.")
-        need(len(self.rates) > 0 and all(r >= 1 for r in self.rates),
-             f"rates {self.rates}: give at least one down-sampling rate, each 1 or more.")
-        need(self.identities >= 2 and self.images_per_identity >= 2,
-             f"{self.identities} identities x {self.images_per_identity} images: eq. (5) needs at least 2 of each.")
+        need(
+            self.height >= 32 and self.width >= 16,
+            f"an image of {self.height} x {self.width} pixels is too small: give at least height 32 and width 16.",
+        )
+        need(
+            self.height % 16 == 0 and self.width % 16 == 0,
+            f"height {self.height} and width {self.width} must be multiples of 16, "
+            "because the networks halve the image four times or more.",
+        )
+        need(
+            len(self.rates) > 0 and all(r >= 1 for r in self.rates),
+            f"rates {self.rates}: give at least one down-sampling rate, each 1 or more.",
+        )
+        need(
+            self.identities >= 2 and self.images_per_identity >= 2,
+            f"{self.identities} identities x {self.images_per_identity} images: eq. (5) needs at least 2 of each.",
+        )
         widths = ("backbone_width", "decoder_width", "discriminator_width")
         for name in ("steps", "log_every", "checkpoint_every", *widths):
             need(getattr(self, name) >= 1, f"{name} = {getattr(self, name)}: give at least 1.")
-        for name in ("data_seed", "crop", "unlabelled_images", "judged_images", "smooth", "warmup",
-                     "momentum", "weight_decay"):
+        for name in (
+            "data_seed",
+            "crop",
+            "unlabelled_images",
+            "judged_images",
+            "smooth",
+            "warmup",
+            "momentum",
+            "weight_decay",
+        ):
             need(getattr(self, name) >= 0, f"{name} = {getattr(self, name)}: it cannot be negative.")
         need(self.lr > 0 and self.lr_D > 0, f"lr = {self.lr}, lr_D = {self.lr_D}: learning rates must be positive.")
         need(0 <= self.seed < 2**62, f"seed = {self.seed}: give a whole number from 0 to 2**62 - 1.")
         need(self.accumulate >= 1, f"accumulate = {self.accumulate}: give at least 1, the whole batch in one part.")
-        need(self.identities >= 2 * self.accumulate and self.identities % self.accumulate == 0,
-             f"identities = {self.identities} cannot be taken in accumulate = {self.accumulate} equal parts of 2 or "
-             "more: eq. (5) needs two people in each.")
+        need(
+            self.identities >= 2 * self.accumulate and self.identities % self.accumulate == 0,
+            f"identities = {self.identities} cannot be taken in accumulate = {self.accumulate} equal parts of 2 or "
+            "more: eq. (5) needs two people in each.",
+        )
         need(self.devices == "auto" or self.devices >= 1, f"devices = {self.devices}: give at least 1, or 'auto'.")
         need(self.phi >= 0, f"phi = {self.phi}: the margin of eq. (5) cannot be negative.")
         need(0 <= self.backflow <= 1, f"backflow = {self.backflow}: give a share from 0 to 1.")
         need(0 < self.labelled <= 1, f"labelled = {self.labelled}: give a share above 0, at most 1.")
-        need(not self.branch_heads or self.features == "joint",
-             f"branch_heads need both f and g, but features = {self.features!r}: use 'joint'.")
+        need(
+            not self.branch_heads or self.features == "joint",
+            f"branch_heads need both f and g, but features = {self.features!r}: use 'joint'.",
+        )
         for name, allowed in choices().items():  # a misspelt choice must never train something else in silence
             given = getattr(self, name)
             need(given in allowed, f"{name} = {given!r}: choose one of {', '.join(map(repr, allowed))}.")
@@ -258,8 +278,12 @@ def choices() -> dict[str, tuple[Any, ...]]:
 
 # A network that starts from nothing, not from ImageNet, and has minutes, not days. Each of these is ours.
 FROM_NOTHING: dict[str, Any] = dict(
-    dataset="walkers", weights="none", last_stride=1,
-    optimiser="adamw", weight_decay=0.02, schedule="cosine",
+    dataset="walkers",
+    weights="none",
+    last_stride=1,
+    optimiser="adamw",
+    weight_decay=0.02,
+    schedule="cosine",
     neck=True,  # without it a baseline needs more than twice the steps
     branch_heads=True,  # with one classifier on v = [f, g], the branch that learns faster starves the other
     encoder_passes=1,  # a BatchNorm that sees HR and LR apart hides from G which of them it has before it
@@ -273,8 +297,20 @@ SMALL: dict[str, Any] = dict(SLIM, size="M", height=96, width=48, backbone_width
                              discriminator_width=8, crop=3, warmup=40)  # fmt: skip
 PROFILES: dict[str, dict[str, Any]] = {
     # Does it run? Seconds, for tests.
-    "smoke": dict(SLIM, size="S", height=64, width=32, backbone_width=8, decoder_width=4, discriminator_width=8,
-                  identities=4, steps=30, warmup=5, log_every=5, checkpoint_every=10),
+    "smoke": dict(
+        SLIM,
+        size="S",
+        height=64,
+        width=32,
+        backbone_width=8,
+        decoder_width=4,
+        discriminator_width=8,
+        identities=4,
+        steps=30,
+        warmup=5,
+        log_every=5,
+        checkpoint_every=10,
+    ),
     # Trends, in minutes on two cores: what `make book` runs.
     "quick": dict(SMALL, decoder_width=4, judged_images=4, steps=400, log_every=10, checkpoint_every=100),
     # Orderings, with seeds, on two cores in an hour or two: the committed tables.

@@ -84,7 +84,11 @@ def L_adv_DF_G(
 
 
 def L_rec(
-    x_hat_H: Tensor, x_H: Tensor, x_hat_L: Tensor, x_L_gt: Tensor, reduction: Literal["mean", "sum"] = "mean",
+    x_hat_H: Tensor,
+    x_H: Tensor,
+    x_hat_L: Tensor,
+    x_L_gt: Tensor,
+    reduction: Literal["mean", "sum"] = "mean",
     smooth: float = 0.0,
 ) -> Tensor:
     """HR reconstruction loss, eq. (2): the L1 distance of recovered images to their HR ground truth.

@@ -33,9 +33,34 @@ from cadnet_edu.training.checkpoints import load_checkpoint, read_history
 from cadnet_edu.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
-TINY = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2",
-        "--discriminator-width", "8", "--identities", "3", "--images-per-identity", "2", "--steps", "4",
-        "--checkpoint-every", "2", "--log-every", "1", "--device", "cpu", "--precision", "fp32")
+TINY = (
+    "--profile",
+    "smoke",
+    "--height",
+    "32",
+    "--width",
+    "16",
+    "--backbone-width",
+    "8",
+    "--decoder-width",
+    "2",
+    "--discriminator-width",
+    "8",
+    "--identities",
+    "3",
+    "--images-per-identity",
+    "2",
+    "--steps",
+    "4",
+    "--checkpoint-every",
+    "2",
+    "--log-every",
+    "1",
+    "--device",
+    "cpu",
+    "--precision",
+    "fp32",
+)
 
 
 def told(said: Said, *words: str) -> str:
@@ -117,9 +142,22 @@ def test_what_is_gone_names_what_replaces_it(old: Sequence[str], new: str) -> No
     assert said.out == ""
 
 
-@pytest.mark.parametrize("command", [["train"], ["evaluate"], ["recover"], ["reproduce"], ["export"], ["data"],
-                                     ["data", "walkers"], ["data", "check"], ["data", "manifest"], ["data", "cache"]],
-                         ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train"],
+        ["evaluate"],
+        ["recover"],
+        ["reproduce"],
+        ["export"],
+        ["data"],
+        ["data", "walkers"],
+        ["data", "check"],
+        ["data", "manifest"],
+        ["data", "cache"],
+    ],
+    ids=" ".join,
+)
 def test_every_command_explains_itself(command: Sequence[str]) -> None:
     said = cli(*command, "--help")
     assert said.code == 0
@@ -157,8 +195,14 @@ def test_train_evaluate_and_go_on(market: Path, tmp_path: Path) -> None:
     said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", out, "--seed", 5, "--rec", 2)
     assert said.code == 0
     assert said.out == ""
-    for words in ("cadnet at profile smoke, seed 5, on cpu in fp32", "train 36 images of 6 identities", "M parameters",
-                  "this will take about", "trained 4 steps in", f"next: cadnet-edu evaluate {out}"):
+    for words in (
+        "cadnet at profile smoke, seed 5, on cpu in fp32",
+        "train 36 images of 6 identities",
+        "M parameters",
+        "this will take about",
+        "trained 4 steps in",
+        f"next: cadnet-edu evaluate {out}",
+    ):
         assert words in said.err
     config = Config.from_dict(json.loads((out / "config.json").read_text()))
     assert (config.seed, config.lam.rec, config.height, config.root) == (5, 2.0, 32, market)
@@ -261,8 +305,10 @@ def test_scores_are_kept_when_nobody_reads_them(copied: Path, monkeypatch: pytes
         def write(self, text: str) -> int:
             raise self.error
 
-    for error, code, told_of in ((BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
-                                 (OSError(errno.ENOSPC, "No space left on device"), 1, "standard output cannot be")):
+    for error, code, told_of in (
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "standard output cannot be"),
+    ):
         Gone.error = error  # type: ignore[attr-defined]
         err = io.StringIO()
         with monkeypatch.context() as patch:
@@ -473,8 +519,10 @@ def test_recover_takes_ordinary_image_files(trained: Path, tmp_path: Path) -> No
         assert pair.size == (16 + 2 + 16, 32)
         assert np.array_equal(np.asarray(pair)[:, -16:], np.asarray(alone))
         assert f"{path.stem}.side_by_side.png" in said.err
-    left = {name: np.asarray(Image.open(tmp_path / "new" / "out" / f"{name}.side_by_side.png"))[:, :16].astype(int)
-            for name in ("turned", "upright")}
+    left = {
+        name: np.asarray(Image.open(tmp_path / "new" / "out" / f"{name}.side_by_side.png"))[:, :16].astype(int)
+        for name in ("turned", "upright")
+    }
     assert np.abs(left["turned"] - left["upright"]).mean() < 8  # EXIF's turn was followed
 
 
@@ -500,8 +548,11 @@ def test_recover_does_what_it_can_and_names_what_it_cannot(trained: Path, tmp_pa
     said = cli("recover", trained, half, good, text, missing, "--out", tmp_path / "out")
     assert said.code != 0
     assert "Traceback" not in said.err
-    for path, words in ((half, "cannot be read as an image"), (text, "cannot be read as an image"),
-                        (missing, "there is no such file")):
+    for path, words in (
+        (half, "cannot be read as an image"),
+        (text, "cannot be read as an image"),
+        (missing, "there is no such file"),
+    ):
         assert any(str(path) in line and words in line for line in said.err.splitlines())
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["odd.recovered.png", "odd.side_by_side.png"]
 

@@ -73,8 +73,11 @@ def paths_of(value: Any) -> list[Path]:
         return [value]
     if isinstance(value, tuple):
         return [path for each in value for path in paths_of(each)]
-    return [path for f in dataclasses.fields(value) for path in paths_of(getattr(value, f.name))] if (
-        dataclasses.is_dataclass(value)) else []
+    return (
+        [path for f in dataclasses.fields(value) for path in paths_of(getattr(value, f.name))]
+        if (dataclasses.is_dataclass(value))
+        else []
+    )
 
 
 def test_all_commands_are_here_and_parse_in_one_place() -> None:
@@ -134,8 +137,14 @@ def test_a_list_can_be_written_in_any_way(name: str, option: str) -> None:
     inner = inner if get_origin(inner) is tuple else next(a for a in get_args(inner) if get_origin(a) is tuple)
     element = get_args(inner)[0]
     a, b = ("2", "4") if element is float else get_args(element)[:2] if get_origin(element) is Literal else ("a", "b")
-    ways = ([option, a, b], [option, a, option, b], [f"{option}={a}", f"{option}={b}"], [option, f"{a},{b}"],
-            [f"{option}={a},{b}"], [option, f"{a},", b])
+    ways = (
+        [option, a, b],
+        [option, a, option, b],
+        [f"{option}={a}", f"{option}={b}"],
+        [option, f"{a},{b}"],
+        [f"{option}={a},{b}"],
+        [option, f"{a},", b],
+    )
     needed = options(kind, lambda *_: False)
     found = []
     for way in ways:
@@ -162,10 +171,16 @@ def test_a_printed_command_can_be_pasted() -> None:
     assert command("evaluate", Path("runs/a")) == "cadnet-edu evaluate runs/a"
 
 
-@pytest.mark.parametrize(("number", "words"), [
-    (errno.ENAMETOOLONG, "shorter name"), (errno.ENOSPC, "Free some space"), (errno.EROFS, "may write to"),
-    (errno.EACCES, "may write to"), (errno.EEXIST, "another folder"),
-])
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENAMETOOLONG, "shorter name"),
+        (errno.ENOSPC, "Free some space"),
+        (errno.EROFS, "may write to"),
+        (errno.EACCES, "may write to"),
+        (errno.EEXIST, "another folder"),
+    ],
+)
 def test_each_error_of_the_disk_has_its_own_cure(number: int, words: str) -> None:
     assert words in remedy(OSError(number, os.strerror(number)))
 
@@ -193,11 +208,14 @@ def run(*arguments: str, cache: str, stdout: Any = subprocess.PIPE, **env: str) 
     return process.returncode, out or b"", err
 
 
-@pytest.mark.parametrize(("encoding", "name", "shown"), [
-    ("cp1252", "Zoë王", "Zoë\\u738b".encode("cp1252")),
-    ("ascii", "Zoë王", b"Zo\\xeb\\u738b"),
-    ("utf-8", os.fsdecode(b"Zo\xeb"), b"Zo\\udceb"),
-])
+@pytest.mark.parametrize(
+    ("encoding", "name", "shown"),
+    [
+        ("cp1252", "Zoë王", "Zoë\\u738b".encode("cp1252")),
+        ("ascii", "Zoë王", b"Zo\\xeb\\u738b"),
+        ("utf-8", os.fsdecode(b"Zo\xeb"), b"Zo\\udceb"),
+    ],
+)
 @pytest.mark.skipif(sys.platform != "linux", reason="names of other bytes")
 def test_no_name_is_lost_for_an_encoding(tmp_path: Path, encoding: str, name: str, shown: bytes) -> None:
     code, out, err = run("data", "cache", cache=str(tmp_path / name), PYTHONIOENCODING=encoding)

@@ -488,8 +488,15 @@ def test_tasks_of_srun_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         dict(LOCAL_RANK="0"),
         dict(LOCAL_RANK="1", WORLD_SIZE="4", RANK="3", NODE_RANK="1", MASTER_ADDR="10.255.255.1", MASTER_PORT="9"),
-        dict(SLURM_JOB_ID="1", SLURM_JOB_NAME="train", SLURM_NTASKS="4", SLURM_PROCID="0", SLURM_LOCALID="0",
-             SLURM_NODEID="0", SLURM_NODELIST="localhost"),
+        dict(
+            SLURM_JOB_ID="1",
+            SLURM_JOB_NAME="train",
+            SLURM_NTASKS="4",
+            SLURM_PROCID="0",
+            SLURM_LOCALID="0",
+            SLURM_NODEID="0",
+            SLURM_NODELIST="localhost",
+        ),
     ],
     ids=["a rank", "a world", "SLURM"],
 )
@@ -500,9 +507,7 @@ def test_what_a_cluster_left_in_the_environment_makes_nobody_wait(tmp_path: Path
         "os.write(1, f'{r.rank} {r.world}\\n'.encode())\n"  # each line whole
     )
     command = [sys.executable, str(script)]
-    run = subprocess.run(
-        command, capture_output=True, text=True, env=environment() | left, timeout=200, check=False
-    )
+    run = subprocess.run(command, capture_output=True, text=True, env=environment() | left, timeout=200, check=False)
     assert run.returncode == 0, run.stderr
     assert sorted(run.stdout.split("\n")) == ["", "0 2", "1 2"]
 

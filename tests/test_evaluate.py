@@ -231,6 +231,7 @@ def test_own_rates_are_those_of_the_samples(tiny_split: Split) -> None:
 
 def test_with_own_rates_nobody_else_leaves_the_gallery() -> None:
     """Each person has an LR camera of their own, so a query's camera took HR images of others, who must stay."""
+
     def grey(pid: int, camera: int) -> Sample:
         return Sample(np.full((*SIZE, 3), 20 * pid, np.uint8), pid, camera)
 

@@ -260,9 +260,7 @@ def test_batch_hard_against_torch_on_the_mined_pairs():
 def test_batch_all_against_torch_on_all_triplets():
     y = torch.tensor([0, 0, 1, 1, 1])
     u = normal(5, 3, seed=4)
-    rows = [
-        (a, p, n) for a in range(5) for p in range(5) for n in range(5) if a != p and y[a] == y[p] and y[a] != y[n]
-    ]
+    rows = [(a, p, n) for a in range(5) for p in range(5) for n in range(5) if a != p and y[a] == y[p] and y[a] != y[n]]
     a, p, n = torch.tensor(rows).T
     equal(
         lambda u: triplet(u, y, 1.0, "batch_all")[0],

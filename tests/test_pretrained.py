@@ -27,8 +27,20 @@ from cadnet_edu.runs import Run, open_split, train_or_load
 from cadnet_edu.training.trainer import build_network
 
 ROOT = Path(__file__).parents[1]
-TINY = dict(height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3,
-            images_per_identity=2, steps=4, log_every=1, checkpoint_every=2, device="cpu", precision="fp32")
+TINY = dict(
+    height=32,
+    width=16,
+    backbone_width=8,
+    decoder_width=2,
+    discriminator_width=8,
+    identities=3,
+    images_per_identity=2,
+    steps=4,
+    log_every=1,
+    checkpoint_every=2,
+    device="cpu",
+    precision="fp32",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -34,8 +34,20 @@ ROOT = Path(__file__).parents[1]
 
 def tiny(**changes: Any) -> Config:
     """The smallest network that has every part, and four steps of it."""
-    small = dict(height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3,
-                 images_per_identity=2, steps=4, log_every=1, checkpoint_every=2, device="cpu", precision="fp32")
+    small = dict(
+        height=32,
+        width=16,
+        backbone_width=8,
+        decoder_width=2,
+        discriminator_width=8,
+        identities=3,
+        images_per_identity=2,
+        steps=4,
+        log_every=1,
+        checkpoint_every=2,
+        device="cpu",
+        precision="fp32",
+    )
     return profile("smoke", **{**small, **changes})
 
 
@@ -67,17 +79,23 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize(
     "changes",
-    [dict(seed=1), dict(lr=0.5), dict(lam=dict(rec=2.0)), dict(rates=(2, 4)), dict(steps=5), dict(size="M"),
-     dict(dataset="market1501"), dict(encoder_passes=2)],
+    [
+        dict(seed=1),
+        dict(lr=0.5),
+        dict(lam=dict(rec=2.0)),
+        dict(rates=(2, 4)),
+        dict(steps=5),
+        dict(size="M"),
+        dict(dataset="market1501"),
+        dict(encoder_passes=2),
+    ],
     ids=str,
 )
 def test_another_setting_is_another_run(changes: dict[str, Any]) -> None:
     assert run_key(tiny(**changes)) != run_key(tiny())
 
 
-@pytest.mark.parametrize(
-    "changes", [dict(device="auto"), dict(log_every=3), dict(checkpoint_every=1)], ids=str
-)
+@pytest.mark.parametrize("changes", [dict(device="auto"), dict(log_every=3), dict(checkpoint_every=1)], ids=str)
 def test_how_it_runs_is_no_part_of_the_key(changes: dict[str, Any]) -> None:
     assert run_key(tiny(**changes)) == run_key(tiny())
 
@@ -110,10 +128,20 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize(
     ("file", "counts"),
-    [("losses.py", True), ("training/trainer.py", True), ("config.py", True), ("models/decoder.py", True),
-     ("data/sampling.py", True), ("walkers/render.py", True), ("training/objective.py", True),
-     ("methods/baseline.py", True), ("training/devices.py", False), ("evaluation/retrieval.py", False),
-     ("evaluation/evaluate.py", False), ("cli/main.py", False)],
+    [
+        ("losses.py", True),
+        ("training/trainer.py", True),
+        ("config.py", True),
+        ("models/decoder.py", True),
+        ("data/sampling.py", True),
+        ("walkers/render.py", True),
+        ("training/objective.py", True),
+        ("methods/baseline.py", True),
+        ("training/devices.py", False),
+        ("evaluation/retrieval.py", False),
+        ("evaluation/evaluate.py", False),
+        ("cli/main.py", False),
+    ],
 )
 def test_a_changed_constant_in_training_code_makes_earlier_runs_unfit(package: Path, file: str, counts: bool) -> None:
     training, everything = code_version(), code_version(None)
@@ -314,8 +342,20 @@ def test_provenance_is_complete_and_ready_for_json() -> None:
     run = train_or_load(tiny(seed=3))
     about = run.provenance
     assert set(about) == {
-        "config", "seed", "data", "package", "code", "commit", "torch", "python", "device", "devices", "threads",
-        "precision", "training_seconds", "date",
+        "config",
+        "seed",
+        "data",
+        "package",
+        "code",
+        "commit",
+        "torch",
+        "python",
+        "device",
+        "devices",
+        "threads",
+        "precision",
+        "training_seconds",
+        "date",
     }
     assert json.loads(json.dumps(about, allow_nan=False)) == about == json.loads((run.folder / "run.json").read_text())
     assert Config.from_dict(about["config"]) == tiny(seed=3)

@@ -39,11 +39,32 @@ ROOT = Path(__file__).parents[1]
 
 def tiny(**changes: Any) -> Config:
     """The smallest network that has every part, and ten steps of it."""
-    small = dict(lam=LossWeights(), branch_heads=False, neck=False, skips="encoder", lr=1e-3, lr_D=1e-4, warmup=0,
-                 subpixel=1, smooth=0, judged_images=0, encoder_passes=2,
-                 weight_decay=5e-4, height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8,
-                 identities=3, images_per_identity=2, steps=10, log_every=2, checkpoint_every=5, device="cpu",
-                 precision="fp32")
+    small = dict(
+        lam=LossWeights(),
+        branch_heads=False,
+        neck=False,
+        skips="encoder",
+        lr=1e-3,
+        lr_D=1e-4,
+        warmup=0,
+        subpixel=1,
+        smooth=0,
+        judged_images=0,
+        encoder_passes=2,
+        weight_decay=5e-4,
+        height=32,
+        width=16,
+        backbone_width=8,
+        decoder_width=2,
+        discriminator_width=8,
+        identities=3,
+        images_per_identity=2,
+        steps=10,
+        log_every=2,
+        checkpoint_every=5,
+        device="cpu",
+        precision="fp32",
+    )
     return profile("smoke", **{**small, **changes})
 
 
@@ -288,15 +309,31 @@ def test_a_baseline_is_an_encoder_and_a_classifier(tiny_split: Split, name: str)
 
 @pytest.mark.parametrize(
     "changes",
-    [dict(features="g"), dict(features="f"), dict(branch_heads=True), dict(skips="none"),
-     dict(skips="encoder+residual"), dict(backflow=0.1),
-     dict(mining="batch_all"), dict(adversarial="minimax"), dict(reduction="sum"), dict(crop=2), dict(last_stride=2),
-     dict(encoder_passes=1, branch_heads=True), dict(encoder_passes=1, features="f", lam=dict(rec=0, adv_DI=0)),
-     dict(subpixel=2), dict(smooth=0.02), dict(judged_images=2),
-     dict(recovery=False, lam=NO_GAN),
-     dict(labelled=0.5, unlabelled_images=3), dict(labelled=0.5, unlabelled_images=3, encoder_passes=1),
-     dict(skips="encoder+residual", encoder_passes=1, subpixel=2, smooth=0.02),
-     dict(backbone="resnet18", height=64, width=32), dict(rates=(2.5, 8)), dict(optimiser="sgd")],
+    [
+        dict(features="g"),
+        dict(features="f"),
+        dict(branch_heads=True),
+        dict(skips="none"),
+        dict(skips="encoder+residual"),
+        dict(backflow=0.1),
+        dict(mining="batch_all"),
+        dict(adversarial="minimax"),
+        dict(reduction="sum"),
+        dict(crop=2),
+        dict(last_stride=2),
+        dict(encoder_passes=1, branch_heads=True),
+        dict(encoder_passes=1, features="f", lam=dict(rec=0, adv_DI=0)),
+        dict(subpixel=2),
+        dict(smooth=0.02),
+        dict(judged_images=2),
+        dict(recovery=False, lam=NO_GAN),
+        dict(labelled=0.5, unlabelled_images=3),
+        dict(labelled=0.5, unlabelled_images=3, encoder_passes=1),
+        dict(skips="encoder+residual", encoder_passes=1, subpixel=2, smooth=0.02),
+        dict(backbone="resnet18", height=64, width=32),
+        dict(rates=(2.5, 8)),
+        dict(optimiser="sgd"),
+    ],
     ids=str,
 )
 def test_every_choice_trains(tiny_split: Split, changes: dict[str, Any]) -> None:
@@ -344,8 +381,23 @@ def test_one_pass_or_two_differ_in_batchnorm_only(tiny_split: Split) -> None:
 # ------------------------------------------------------------------------------------------------ what is logged
 
 ALL_KEYS = {
-    "step", "L", "L_id", "L_tri", "L_adv_DF", "L_adv_DF_G", "L_rec", "L_adv_DI", "L_adv_DI_G", "D_F(f_H)", "D_F(f_L)",
-    "D_I(x_H)", "D_I(G(f_L))", "active", "lr", "seconds", "accuracy",
+    "step",
+    "L",
+    "L_id",
+    "L_tri",
+    "L_adv_DF",
+    "L_adv_DF_G",
+    "L_rec",
+    "L_adv_DI",
+    "L_adv_DI_G",
+    "D_F(f_H)",
+    "D_F(f_L)",
+    "D_I(x_H)",
+    "D_I(G(f_L))",
+    "active",
+    "lr",
+    "seconds",
+    "accuracy",
 }
 
 
@@ -1087,8 +1139,23 @@ def test_an_identity_with_one_image_is_a_sentence(tiny_split: Split) -> None:
         Trainer(tiny(), lonely)
 
 
-@pytest.mark.parametrize("field", ["optimiser", "schedule", "mining", "adversarial", "reduction", "features", "skips",
-                                   "backbone", "precision", "size", "last_stride", "encoder_passes"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "optimiser",
+        "schedule",
+        "mining",
+        "adversarial",
+        "reduction",
+        "features",
+        "skips",
+        "backbone",
+        "precision",
+        "size",
+        "last_stride",
+        "encoder_passes",
+    ],
+)
 def test_a_misspelt_choice_is_refused_and_not_taken_for_another(field: str) -> None:
     with pytest.raises(ValueError, match=rf"{field} = 'sdg': choose one of"):
         tiny(**{field: "sdg"})

@@ -132,9 +132,7 @@ class Nearest(NamedTuple):
     d_wrong: np.ndarray
 
 
-def nearest(
-    distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids
-) -> Nearest:
+def nearest(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids) -> Nearest:
     """See ``Nearest``.
 
     Args:

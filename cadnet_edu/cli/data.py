@@ -22,7 +22,7 @@ USAGE = f"""usage: cadnet-edu data WHAT ...
   manifest  a split as a table for others:    cadnet-edu data manifest viper --root data/viper --mlr paper
   cache     what is kept of decoded images:   cadnet-edu data cache
 
-Constructions for --mlr: {', '.join(CONSTRUCTIONS)}.
+Constructions for --mlr: {", ".join(CONSTRUCTIONS)}.
 cadnet-edu data WHAT --help shows what each understands.
 """
 OnDisk = Literal["market1501", "dukemtmc_reid", "cuhk03", "viper", "caviar", "own"]

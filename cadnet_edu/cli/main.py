@@ -626,4 +626,3 @@ def explain(name: str, error: BaseException) -> int:
         complain(name, f"there is not enough memory. {MORE_MEMORY.get(name, 'End other programs.')}")
         return 1
     raise error
-

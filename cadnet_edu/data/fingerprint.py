@@ -124,8 +124,10 @@ def file_contents(paths: Iterable[Path]) -> dict[Path, FileContent]:
         by_folder.setdefault(path.parent, []).append(path)
     found: dict[Path, FileContent] = {}
     count = sum(map(len, by_folder.values()))
-    with ThreadPoolExecutor(max(4, os.cpu_count() or 1)) as pool, \
-            tqdm(total=count, desc="Reading files", unit="file", delay=2) as bar:
+    with (
+        ThreadPoolExecutor(max(4, os.cpu_count() or 1)) as pool,
+        tqdm(total=count, desc="Reading files", unit="file", delay=2) as bar,
+    ):
         for folder, files in by_folder.items():
             store = _store(folder)
             kept = _kept(store)

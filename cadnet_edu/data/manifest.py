@@ -81,9 +81,7 @@ def refuse_other_encodings(names: Iterable[str]) -> None:
         )
 
 
-def read_manifest(
-    path: str | Path, root: str | Path, verify: bool = False, allow_withdrawn: bool = False
-) -> Split:
+def read_manifest(path: str | Path, root: str | Path, verify: bool = False, allow_withdrawn: bool = False) -> Split:
     """The split that a manifest describes.
 
     Args:

@@ -92,9 +92,7 @@ def measure(row: Row, run: Run, path: Path | None = None) -> RunRecord:
     found = analyses(asked, run, at, gallery)
     shown = path if net.G is not None and config.seed == 0 else None
     picture = with_picture(recovered_people(asked.query, asked), asked.query, shown) if shown else {}
-    return record(
-        row, config, scores, halves, found, budget(run), missing, run.provenance, run.folder.name, picture
-    )
+    return record(row, config, scores, halves, found, budget(run), missing, run.provenance, run.folder.name, picture)
 
 
 def record(

@@ -83,9 +83,7 @@ def state(task: Task, records: Records) -> str:
     return f"{'committed' if found.committed else 'finished here'}, code {code}" + (f" ({same})" if code else "")
 
 
-def plan(
-    todo: Sequence[Task], records: Records, say: Say, estimate: bool = True, any_code: bool = False
-) -> float:
+def plan(todo: Sequence[Task], records: Records, say: Say, estimate: bool = True, any_code: bool = False) -> float:
     """Say for each run whether it is done, and for the others how long they will take.
 
     Args:
@@ -314,4 +312,3 @@ def summary(record: RunRecord) -> str:
     if "rank1" in by_rate["4"]:
         return "rank-1 " + ", ".join(f"{100 * by_rate[r]['rank1']:.1f} at r = {r}" for r in ("1", "4", "8"))
     return f"PSNR {by_rate['4']['psnr']:.2f} dB at r = 4"
-

@@ -8,12 +8,12 @@ from cadnet_edu.config import Config
 
 
 def f_only(config: Config) -> Config:
-    """"Ours (f only)": C takes the resolution-invariant f alone. CRGAN learns as before; F has no use."""
+    """ "Ours (f only)": C takes the resolution-invariant f alone. CRGAN learns as before; F has no use."""
     return replace(config, method="f_only", features="f", branch_heads=False)
 
 
 def g_only(config: Config) -> Config:
-    """"Ours (g only)": C takes g, the features of the recovered image, alone."""
+    """ "Ours (g only)": C takes g, the features of the recovered image, alone."""
     return replace(config, method="g_only", features="g", branch_heads=False)
 
 

@@ -19,6 +19,4 @@ def baseline_hr(config: Config) -> Config:
 def baseline_mlr(config: Config) -> Config:
     """The same network on HR images and on LR images of all rates: what data alone can do, without any GAN."""
     no_gan = LossWeights(adv_DF=0, rec=0, adv_DI=0)
-    return replace(
-        config, method="baseline_mlr", features="f", branch_heads=False, lam=no_gan, unlabelled_images=0
-    )
+    return replace(config, method="baseline_mlr", features="f", branch_heads=False, lam=no_gan, unlabelled_images=0)

@@ -17,8 +17,12 @@ TRAINING_CODE = (
 def code_version(rooms: tuple[str, ...] | None = TRAINING_CODE) -> str:
     """A short hash of the package's source: of the rooms named, or of everything."""
     package = Path(__file__).parents[1]
-    files = sorted(package.rglob("*.py")) if rooms is None else sorted(
-        f for room in rooms for f in ([package / room] if room.endswith(".py") else (package / room).rglob("*.py"))
+    files = (
+        sorted(package.rglob("*.py"))
+        if rooms is None
+        else sorted(
+            f for room in rooms for f in ([package / room] if room.endswith(".py") else (package / room).rglob("*.py"))
+        )
     )
     digest = hashlib.sha256()
     for file in files:

@@ -237,9 +237,7 @@ def join(device: str = "auto", devices: int | str = 1) -> Ranks:
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # importing it has made it talkative
     environment = TorchElasticEnvironment() if _torchrun() else LightningEnvironment()
-    fabric = Fabric(
-        accelerator=chosen.type, devices=here, num_nodes=machines, strategy="ddp", plugins=[environment]
-    )
+    fabric = Fabric(accelerator=chosen.type, devices=here, num_nodes=machines, strategy="ddp", plugins=[environment])
     fabric.launch()
     return Ranks(fabric.device, fabric.global_rank, fabric.world_size, fabric)
 

@@ -152,9 +152,7 @@ def total(terms: Terms, lam: LossWeights) -> Tensor:
     return L_total(cls, adv_DF, rec, adv_DI, adv_DF=lam.adv_DF, rec=lam.rec, adv_DI=lam.adv_DI)  # eq. (6)
 
 
-def gradients_at(
-    parameters: list[nn.Parameter], terms: Terms, lam: LossWeights
-) -> dict[str, Tensor]:
+def gradients_at(parameters: list[nn.Parameter], terms: Terms, lam: LossWeights) -> dict[str, Tensor]:
     """The gradient of each weighted term of eq. (6) at some parameters, E's for example, in one row each.
 
     Args:

@@ -160,9 +160,7 @@ class Trainer:
         network, they move once a batch, before the network does, and both look at the outputs of one forward pass.
     """
 
-    def __init__(
-        self, config: Config, split: Split, out: Path | str | None = None, ranks: Ranks | None = None
-    ) -> None:
+    def __init__(self, config: Config, split: Split, out: Path | str | None = None, ranks: Ranks | None = None) -> None:
         check_torch_settings()
         self.out = None if out is None else Path(out).expanduser()
         divides(config, ranks.world if ranks else together(config.device, config.devices))
@@ -535,4 +533,3 @@ def load_network(out: Path | str, device: torch.device | str = "cpu") -> tuple[C
     net = build_network(replace(config, weights="none"), len(state["pids"]))
     load_weights_of(net, state)
     return net.to(device, memory_format=torch.channels_last).eval(), config  # type: ignore[call-overload]
-

@@ -70,8 +70,9 @@ def test_names_places_and_times_do_not_count(tmp_path: Path) -> None:
     assert fingerprint(renamed) == fingerprint(files)
 
 
-def test_each_file_is_read_once_and_again_when_it_changes(tmp_path: Path, reads: list[str],
-                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_file_is_read_once_and_again_when_it_changes(
+    tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(room, "SETTLED", -1.0)  # as if the files were old
     samples = pictures(tmp_path / "a")
     first = fingerprint(samples)

@@ -148,8 +148,11 @@ def test_a_stranger_can_load_it(tmp_path):
     from PIL import Image
 
     with path.open(newline="") as file:
-        mine = [(np.asarray(Image.open(root / r["path"])), float(r["rate"])) for r in csv.DictReader(file)
-                if r["role"] == "query"]
+        mine = [
+            (np.asarray(Image.open(root / r["path"])), float(r["rate"]))
+            for r in csv.DictReader(file)
+            if r["role"] == "query"
+        ]
     assert [rate for _, rate in mine] == [s.rate for s in split.query]
     assert all(np.array_equal(pixels, s.load()) for (pixels, _), s in zip(mine, split.query, strict=True))
 

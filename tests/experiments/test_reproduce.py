@@ -50,8 +50,20 @@ from cadnet_edu.training.objective import generator_terms, total
 from cadnet_edu.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
-TINY = dict(height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3,
-            images_per_identity=2, steps=4, log_every=1, checkpoint_every=2, device="cpu", precision="fp32")
+TINY = dict(
+    height=32,
+    width=16,
+    backbone_width=8,
+    decoder_width=2,
+    discriminator_width=8,
+    identities=3,
+    images_per_identity=2,
+    steps=4,
+    log_every=1,
+    checkpoint_every=2,
+    device="cpu",
+    precision="fp32",
+)
 
 
 def alexnet_of_chance(cache: Path) -> None:
@@ -295,8 +307,19 @@ def test_the_printed_command_gives_the_same_numbers(monkeypatch: pytest.MonkeyPa
     assert same_numbers(plain, base_config(plain)) == (
         "cadnet-edu reproduce claims --profile reduced --seeds 3 --headline-seeds 5"
     )
-    asked = Reproduce("claims", profile="smoke", regimes=("all",), rows=("cadnet", "f_only"), steps=9, dataset="own",
-                      pattern="{pid}/*", data_seed=2, identities=2, allow_withdrawn=True, boxes="labeled")
+    asked = Reproduce(
+        "claims",
+        profile="smoke",
+        regimes=("all",),
+        rows=("cadnet", "f_only"),
+        steps=9,
+        dataset="own",
+        pattern="{pid}/*",
+        data_seed=2,
+        identities=2,
+        allow_withdrawn=True,
+        boxes="labeled",
+    )
     words = shlex.split(same_numbers(asked, base_config(asked)))
     assert words[0] == "cadnet-edu"
     again = read(Reproduce, words[2:], "reproduce")
@@ -387,8 +410,11 @@ def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path: Path, fits: li
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("--seeds", 0), "give at least 1"), (("--rows", "baseline_hr"), "has no row 'baseline_hr'"),
-     (("--profile", "huge"), "no profile 'huge'")],
+    [
+        (("--seeds", 0), "give at least 1"),
+        (("--rows", "baseline_hr"), "has no row 'baseline_hr'"),
+        (("--profile", "huge"), "no profile 'huge'"),
+    ],
 )
 def test_mistakes_end_in_a_sentence(tmp_path: Path, arguments: Any, words: str, capsys: Any) -> None:
     assert smoke(tmp_path, *arguments) == 2
