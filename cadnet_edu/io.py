@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever half-written."""
+"""Write files so that none is ever half-written; write durations so that people can read them."""
 
 from __future__ import annotations
 
@@ -110,3 +110,24 @@ def read_json(path: str | Path) -> Any:
         raise ValueError(f"{path}: there is no such file.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: damaged, not valid JSON ({error}).") from None
+
+
+def duration(seconds: float, most: float | None = None) -> str:
+    """Seconds, or a range of seconds, in the unit that fits their size.
+
+    Args:
+        seconds: how long, or the lower end of the range.
+        most: the upper end of the range.
+
+    >>> duration(42), duration(200), duration(9000), duration(200_000)
+    ('42 s', '3.3 min', '2.5 h', '2.3 days')
+    >>> duration(2, 7), duration(100, 290), duration(40 * 3600, 130 * 3600)
+    ('2 to 7 s', '2 to 5 min', '2 to 5 days')
+    """
+    units = (("s", 1, 100), ("min", 60, 6000), ("h", 3600, 172_800))  # name, seconds in it, seconds up to which it fits
+    longest = seconds if most is None else most
+    name, size = next(((name, size) for name, size, limit in units if longest < limit), ("days", 86_400))
+    if most is None:
+        return f"{seconds:.0f} s" if name == "s" else f"{seconds / size:.1f} {name}"
+    low, high = (max(1, round(value / size)) for value in (seconds, most))
+    return f"{low} to {high} {name}" if low < high else f"{high} {name}"

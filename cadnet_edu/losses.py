@@ -31,8 +31,6 @@ def known(name: str, value: str, *allowed: str) -> None:
 def L_adv_DF(z_H: Tensor, z_L: Tensor) -> Tensor:
     """Feature-level adversarial loss, eq. (1): how well D_F tells HR features from LR ones. D_F climbs it.
 
-    Built in chapter 04.
-
     L_adv^{D_F} = E[log D_F(f_H)] + E[log(1 - D_F(f_L))]
 
     Args:
@@ -54,8 +52,6 @@ def L_adv_DF_G(
     z_H: Tensor | None, z_L: Tensor, form: Literal["non_saturating", "minimax"] = "non_saturating"
 ) -> Tensor:
     """E's side of eq. (1): what E descends so that D_F takes LR features for HR ones.
-
-    Built in chapter 04.
 
     Args:
         z_H, z_L: logits of D_F on f_H and f_L, with gradients to E; ``non_saturating`` needs no z_H.
@@ -93,8 +89,6 @@ def L_rec(
 ) -> Tensor:
     """HR reconstruction loss, eq. (2): the L1 distance of recovered images to their HR ground truth.
 
-    Built in chapter 05.
-
     L_rec = E[||G(f_H) - x_H||_1] + E[||G(f_L) - x_H||_1]
 
     Args:
@@ -126,8 +120,6 @@ def L_rec(
 def L_adv_DI(z_real: Tensor, z_rec_L: Tensor, z_rec_H: Tensor) -> Tensor:
     """Image-level adversarial loss, eq. (3): how well D_I tells HR images from recovered ones. D_I climbs it.
 
-    Built in chapter 06.
-
     L_adv^{D_I} = E[log D_I(x_H)] + E[log(1 - D_I(G(f_L)))] + E[log D_I(x_H)] + E[log(1 - D_I(G(f_H)))]
 
     Args:
@@ -152,8 +144,6 @@ def L_adv_DI_G(
 ) -> Tensor:
     """G's side of eq. (3): what E and G descend so that D_I takes recovered images for real ones.
 
-    Built in chapter 06.
-
     Args:
         z_rec_L, z_rec_H: logits of D_I on G(f_L) and G(f_H), with gradients to G.
         form: ``minimax``, the terms of eq. (3) that G can move, or ``non_saturating``; see Choice.
@@ -176,8 +166,6 @@ def L_adv_DI_G(
 def L_id(logits: Tensor, y: Tensor) -> Tensor:
     """Identity loss of eq. (4): softmax cross-entropy between C's answer and the true identity.
 
-    Built in chapter 03.
-
     Args:
         logits: C(v), ``(b, identities)``.
         y: labels ``(b,)``, integers in ``[0, identities)``.
@@ -193,8 +181,6 @@ def L_id(logits: Tensor, y: Tensor) -> Tensor:
 
 def pairwise_distances(u: Tensor) -> Tensor:
     """Euclidean distances between all rows.
-
-    Built in chapter 03.
 
     Args:
         u: ``(b, n)``.
@@ -215,8 +201,6 @@ def triplet(
     u: Tensor, y: Tensor, phi: float = 2.0, mining: Literal["batch_hard", "batch_all"] = "batch_hard"
 ) -> tuple[Tensor, Tensor]:
     """One of the two expectations of eq. (5): E max(0, phi + d_pos - d_neg) over one batch.
-
-    Built in chapter 03.
 
     Args:
         u: feature vectors ``(b, n)``.
@@ -270,8 +254,6 @@ def L_tri(
 ) -> tuple[Tensor, Tensor]:
     """Triplet loss, eq. (5): pull images of one identity together, push others phi farther, HR and LR apart.
 
-    Built in chapter 03.
-
     L_tri = E_H max(0, phi + d_pos^H - d_neg^H) + E_L max(0, phi + d_pos^L - d_neg^L)
 
     Args:
@@ -292,7 +274,7 @@ def L_tri(
 
 
 def L_cls(L_id: Tensor, L_tri: Tensor) -> Tensor:
-    """Classification loss, eq. (4): L_cls = L_id + L_tri. Built in chapter 07."""
+    """Classification loss, eq. (4): L_cls = L_id + L_tri."""
     return L_id + L_tri  # eq. (4)
 
 
@@ -300,8 +282,6 @@ def L_total(
     L_cls: Tensor, L_adv_DF: Tensor, L_rec: Tensor, L_adv_DI: Tensor, adv_DF: float, rec: float, adv_DI: float
 ) -> Tensor:
     """Full objective, eq. (6): what E, G, F and C descend.
-
-    Built in chapter 08.
 
     L = L_cls + lambda_adv^{D_F} L_adv^{D_F} + lambda_rec L_rec + lambda_adv^{D_I} L_adv^{D_I}
 

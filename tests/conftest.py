@@ -1,6 +1,7 @@
 """What several tests share: one thread, a cache of their own, and a small synthetic data set.
 
-``commands.py`` beside this file runs commands: ``from commands import cli``; ``data/fixtures.py`` writes data sets in
+``commands.py`` beside this file runs commands: ``from commands import cli``; ``visits.py`` visits pages in a browser;
+``data/fixtures.py`` writes data sets in
 every published layout: ``from fixtures import write_viper``.
 """
 
@@ -11,12 +12,17 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from cadnet_edu.data.samples import Split
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 torch.set_num_threads(1)
 HERE = Path(__file__).parent
@@ -41,3 +47,24 @@ def pytest_configure() -> None:
 def tiny_split() -> Split:
     """6 training identities x 2 cameras x 3 shots; 5 test identities: 1 query and 3 gallery images each; 64 x 32."""
     return noise_split().check()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    found = [path for path in (os.environ.get("CHROMIUM"), *map(shutil.which, names)) if path]
+    if not found:
+        pytest.skip("no Chromium on this machine: install one (apt-get install chromium), or set CHROMIUM to its path")
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A running Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield started
+        started.close()

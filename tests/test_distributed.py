@@ -21,7 +21,7 @@ from updates import update_D, update_G
 
 from cadnet_edu.config import Config, profile
 from cadnet_edu.data.samples import Split, load_images
-from cadnet_edu.data.sampling import Batch, Batches, parts
+from cadnet_edu.data.sampling import Batch, Batches, micro_batches
 from cadnet_edu.data.walkers import write_market1501
 from cadnet_edu.evaluation.evaluate import evaluate
 from cadnet_edu.training import distributed
@@ -326,7 +326,7 @@ def make_batch(identities: int, images: int) -> Batch:
 @pytest.mark.parametrize("n", [1, 2, 3, 6])
 def test_parts_are_the_batch_again(n: int) -> None:
     batch = make_batch(6, 3)
-    pieces = parts(batch, n, images=3)
+    pieces = micro_batches(batch, n, images=3)
     assert len(pieces) == n
     for field in Batch._fields:
         found = torch.stack([getattr(piece, field).unflatten(0, (-1, 3)) for piece in pieces], dim=1)
@@ -383,7 +383,7 @@ def test_each_rank_and_part_has_identities_of_its_own(tiny_split: Split) -> None
 
 def test_images_without_labels_are_shared_out_too() -> None:
     x, y = torch.arange(8.0).view(8, 1, 1, 1), torch.tensor([3, 3, 7, 7])
-    pieces = parts(Batch(x, y, x, x, y, torch.ones(8)), 2, images=2)
+    pieces = micro_batches(Batch(x, y, x, x, y, torch.ones(8)), 2, images=2)
     assert [piece.y_L.tolist() for piece in pieces] == [[3, 3], [7, 7]]
     assert [piece.x_L.flatten().tolist() for piece in pieces] == [[0, 1, 4, 6], [2, 3, 5, 7]]
 

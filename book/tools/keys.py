@@ -34,7 +34,7 @@ COMMAND = "cadnet-edu"
 
 
 class Package:
-    """The modules of a Python package on disk and who imports whom, read from their source.
+    """The modules of a Python package on disk and their imports, read from their source.
 
     Args:
         folder: the package's folder, e.g. ``cadnet_edu``; its name is the import name.
@@ -239,15 +239,15 @@ def key(path: Path, package: Package, profile: str, results: Path, constraints: 
         path: the notebook.
         package: the teaching package.
         profile: the profile it runs at.
-        results: the folder of committed numbers; its files count for a notebook that says ``results`` or ``published``
+        results: the folder of committed numbers; its files count for a notebook that has ``results`` or ``published``
             in its code.
         constraints: the pinned versions of the book's tools.
     """
     text = path.read_text(encoding="utf-8")
     notebook = json.loads(text)
     code = "\n".join("".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code")
-    asks = "results" in code or "published" in code
-    stored = {p for p in results.rglob("*") if p.is_file()} if asks else set()
+    reads_results = "results" in code or "published" in code
+    stored = {p for p in results.rglob("*") if p.is_file()} if reads_results else set()
     parts = {
         "notebook": text,
         "package": package.digest(needed(notebook, package)),

@@ -1,4 +1,4 @@
-"""Mend what the page builder writes and screen readers stumble over. The look of a page does not change.
+"""Repair what the page builder writes and screen readers cannot read. The look of a page does not change.
 
 Five things, each found by axe-core (tests/book/test_accessibility.py):
 

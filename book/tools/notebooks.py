@@ -79,7 +79,7 @@ A number in the prose is never typed by hand. A cell names it, the prose prints 
 Write the number into the text with ``f"{x:.2f}"`` as above, or keep it a number and format it in the prose:
 ``{glue:text}`rank1_r4:.2f` ``. A glued name is known on its own page only, and only once in a page.
 
-Something to play with is one call, live where somebody sits at a kernel and still in the page:
+An interactive element is one call, live in a live notebook and static in the page:
 ``widgets.explore(draw, {"rate": [2, 4, 8]}, "What is shown")``, where ``draw`` gives a figure for a choice. Ready
 made are ``live_chooser`` (a query and a rate), ``loss_weights``, ``tsne_colours``, ``growing_curves`` and, for a
 training, ``callback=live_curves()``.

@@ -97,7 +97,7 @@ def _pictures(path: Path) -> list[str]:
 
 
 @cache
-def _anchors(path: Path) -> frozenset[str]:
+def anchors(path: Path) -> frozenset[str]:
     return frozenset(str(tag["id"]) for tag in parsed(path).select("[id]"))
 
 
@@ -114,7 +114,7 @@ def _links(path: Path, html: Path) -> list[str]:
             target = target / "index.html"
         if not target.exists() or not target.is_relative_to(html.resolve()):
             found.append(f"the link {href} leads nowhere")
-        elif url.fragment and target.suffix == ".html" and unquote(url.fragment) not in _anchors(target):
+        elif url.fragment and target.suffix == ".html" and unquote(url.fragment) not in anchors(target):
             found.append(f"the link {href} leads to a page that has no such place")
     return found
 

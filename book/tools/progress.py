@@ -50,13 +50,14 @@ def expected(stem: str, profile: str, folder: Path) -> str:
     kept = seconds_of(folder).get(stem)
     if kept is not None:
         return f"took {kept:.0f} s last time"
-    from cadnet_edu import config
-    from cadnet_edu.teach import notebook  # takes seconds: only when a chapter has to run
+    from cadnet_edu import config, io  # takes seconds: only when a chapter has to run
+    from cadnet_edu.teach import notebook
+    from cadnet_edu.training.devices import choose_device
 
     settings = config.profile(profile)
-    span = notebook.expected_seconds(settings, notebook.device(settings.device))
+    span = notebook.expected_seconds(settings, choose_device(settings.device))
     low, high = (base + TRAININGS.get(stem, 0.0) * seconds for base, seconds in zip(BASE, span))
-    return f"expected {notebook.in_words(low, high)}"
+    return f"expected {io.duration(low, high)}"
 
 
 def training(runs: Path, since: float) -> str | None:
@@ -84,7 +85,7 @@ class Line:
 
     Args:
         name: of the notebook.
-        expected: words on how long it is expected to take.
+        expected: a text on how long it is expected to take.
         runs: the folder where its trainings are kept.
     """
 

@@ -60,7 +60,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {  # name: title, what it i
     "machinery": ("Machines and commands", "Files, locks, and the command line.", ("cli", "io", "locks")),
 }
 REST = "machinery"  # where a room goes that no page names yet
-BUILT = re.compile(r"\bBuilt in\s+chapter\s+(\d\d)\.")
+BUILDS = re.compile(r"\bbuilds-([\w.]+)")  # the tag of a cell that builds a part of the package
 SIGNATURE = {"property", "cached_property"}
 
 
@@ -77,6 +77,12 @@ def chapter_pages(root: Path) -> dict[str, str]:
     return {number: page for page, number in re.findall(r"file: (book/chapters/(\d\d)_\w+)", toc)}
 
 
+def built_in(root: Path) -> dict[str, str]:
+    """Return dotted name -> number of the chapter with the cell that builds it, as the cells' tags say."""
+    sources = sorted((root / "book" / "src").glob("[0-9][0-9]_*.md"))
+    return {name: path.name[:2] for path in sources for name in BUILDS.findall(path.read_text(encoding="utf-8"))}
+
+
 class Reference:
     """The package's modules and how to point to what they define.
 
@@ -86,6 +92,7 @@ class Reference:
 
     def __init__(self, root: Path) -> None:
         self.chapters = chapter_pages(root)
+        self.chapter_of = built_in(root)
         self.modules = modules(root / "cadnet_edu")
         self.package = Package(root / "cadnet_edu")
         self.known = {thing.dotted for module in self.modules for thing in module.every_thing() if thing.public}
@@ -131,8 +138,8 @@ class Reference:
         return "\n\n".join(text for text in written if text)
 
     def prominent(self, thing: Thing) -> bool:
-        """Whether somebody will look for it: the package offers it by its short name, or a chapter builds it."""
-        built = any(BUILT.search(one.doc) for one in (thing, *thing.inner))
+        """Whether it comes first on its page: the package offers it by its short name, or a chapter builds it."""
+        built = any(one.dotted in self.chapter_of for one in (thing, *thing.inner))
         return built or thing.dotted in self.package.exports["cadnet_edu"].values()
 
     def thing(self, module: Module, thing: Thing) -> str:
@@ -140,6 +147,7 @@ class Reference:
         inner = [self.thing(module, one) for one in thing.inner if one.public and one.doc]
         words = [
             page_text(thing.doc, self.link(module, thing.name), self.chapters),
+            self._built(thing),
             *self._fields(module, thing),
             *inner,
         ]
@@ -148,6 +156,11 @@ class Reference:
         head = [f"{fence}{{py:{_kind(thing)}}} {thing.name}{written}", f":module: {module.name}"]
         head += [f":{name}:" for name in ("classmethod", "staticmethod") if name in thing.decorators]
         return "\n".join(head) + "\n\n" + "\n\n".join(word for word in words if word) + f"\n{fence}"
+
+    def _built(self, thing: Thing) -> str:
+        """Return the sentence on the chapter that builds it, or nothing."""
+        number = self.chapter_of.get(thing.dotted)
+        return inline(f"Built in chapter {number}.", lambda _: None, self.chapters) if number else ""
 
     def classes(self, module: Module) -> dict[str, str]:
         """Return name -> dotted name of the package's classes that a module's signatures may mean."""
@@ -192,9 +205,9 @@ class Reference:
         for name in sorted(ast.literal_eval(listed.value), key=str.lower):
             where = self.resolved(name)
             home = where.rpartition(".")[0]
-            told = first_sentence(docs[where]) if where in docs else f"see {{py:mod}}`{home}`"
+            summary = first_sentence(docs[where]) if where in docs else f"see {{py:mod}}`{home}`"
             shown = f"{{py:obj}}`{name} <{where}>`" if where in docs else code(name)
-            pairs.append((shown, told if where not in docs else _sentence(told)))
+            pairs.append((shown, summary if where not in docs else _sentence(summary)))
         return definitions(pairs)
 
     def rooms(self) -> str:
@@ -207,11 +220,11 @@ class Reference:
         return definitions(written)
 
     def built(self) -> str:
-        """What each chapter builds, from the docstrings that say so."""
+        """What each chapter builds."""
         by_chapter: dict[str, list[str]] = {}
         for module in self.modules:
             for thing in module.every_thing():
-                for number in BUILT.findall(thing.doc) if thing.public else []:
+                if thing.public and (number := self.chapter_of.get(thing.dotted)):
                     by_chapter.setdefault(number, []).append(f"{{py:obj}}`{thing.name} <{thing.dotted}>`")
         return definitions(
             [

@@ -28,13 +28,8 @@ RINGS: dict[str, dict[str, str]] = {
         "figures": "arrays in, figures out",
         "lab": "the paper's tables, figures, claims",
     },
-    "teach": {
-        "teach": "notebooks, exercise checks, widgets",
-    },
-    "cli": {
-        "cli": "every command's options and output",
-        "__main__": "python -m cadnet_edu",
-    },
+    "teach": {"teach": "notebooks, exercise checks, widgets"},
+    "cli": {"cli": "every command's options and output", "__main__": "python -m cadnet_edu"},
 }
 ABOUT = {
     "core": "the paper; knows none of the others",

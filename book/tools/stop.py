@@ -12,7 +12,7 @@ INTERRUPTED = 130  # the exit status of a command that was interrupted, as shell
 def quietly() -> None:
     """Treat each of these signals as a Ctrl-C, and show an interruption that nothing catches as one sentence.
 
-    For a script's first lines: the imports of the book's tools take seconds, in which somebody may press Ctrl-C.
+    For a script's first lines: the imports of the book's tools take seconds, in which Ctrl-C may come.
     """
     sys.excepthook = _without_traceback
     for name in ("SIGTERM", "SIGHUP"):

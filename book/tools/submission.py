@@ -387,7 +387,7 @@ class Run:
             if isinstance(error, KeyboardInterrupt):
                 raise error
             if error is not None and not self._from_outside(error):
-                self._lack(cell.statements[place + 1 :], f"is bound below a statement that raised {_told(error)}")
+                self._lack(cell.statements[place + 1 :], f"is bound below a statement that raised {_shown(error)}")
                 return
 
     def _execute(self, statement: Statement) -> BaseException | None:
@@ -398,7 +398,7 @@ class Run:
             for name in statement.binds:
                 self.absent.pop(name, None)
         elif not isinstance(error, KeyboardInterrupt):
-            self._lack([statement], f"is bound by a statement that raised {_told(error)}")
+            self._lack([statement], f"is bound by a statement that raised {_shown(error)}")
         return error
 
     def _lack(self, some: Sequence[Statement], why: str) -> None:
@@ -414,5 +414,5 @@ class Run:
         return isinstance(error, ImportError | FileNotFoundError | EOFError | UsageError)
 
 
-def _told(error: BaseException) -> str:
+def _shown(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -7,14 +7,14 @@
 
 An exercise is a cell with a function to be written and a line ``check.check_...(function)``. What passes in the
 notebook passes here: the submission's cells are executed in their order up to that cell, in an IPython shell, but for
-the chapter's own trainings and figures (see ``submission``); then the package's own check judges the function. A check
-line that somebody changed makes no difference. Each exercise is graded in a fresh process, forked where the system can
+the chapter's own trainings and figures (see ``submission``); then the package's own check is applied to the function. A
+check line that was changed makes no difference. Each exercise is graded in a fresh process, forked where the system can
 from one that has imported PyTorch already; check and cells have a limited time each. One that fails or never ends costs
 the others nothing.
 
 The table has the columns student, exercise, function, passed (1 or 0), message (what the check said) and doubt. A 0
 with an empty doubt is an answer that was executed, checked and found wrong or unwritten. Otherwise doubt says why
-somebody should look: there is no such function, its cell is not Python, a name it needs is bound by a statement that
+it needs a look: there is no such function, its cell is not Python, a name it needs is bound by a statement that
 failed, was interrupted or left out, a module or file is missing here, no result came in time, the process ended, or the
 file could not be read. The table is UTF-8 without a byte order mark. A cell that a spreadsheet would take for a formula
 begins with an apostrophe. The table is replaced as a whole after each submission, before its line is printed.
@@ -60,9 +60,9 @@ PRELOAD = ("__main__", "torch", "jupytext", "matplotlib.pyplot", "cadnet_edu.tea
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 # Messages after which another definition or another name of the function may still be right
 UNDECIDED = re.compile(r"there is no function|is not written yet|without calling it|stopped with NameError")
-# Messages of answers that were not judged
+# Messages of answers that were not checked
 DOUBTFUL = re.compile(
-    r"there is no function|could not be judged|stopped with (Import|ModuleNotFound|FileNotFound)Error"
+    r"there is no function|could not be checked|stopped with (Import|ModuleNotFound|FileNotFound)Error"
 )
 
 
@@ -85,7 +85,7 @@ class Grade:
     function: str
     passed: bool
     message: str
-    doubt: str = ""  # why somebody should look at a 0
+    doubt: str = ""  # why a 0 needs a look
 
 
 def exercises(chapter: Path) -> list[Exercise]:
@@ -122,7 +122,7 @@ def handout(chapter: Path) -> str:
 # Grade ------------------------------------------------------------------------------------------------------------
 
 
-def judges(every: Sequence[Exercise]) -> dict[str, Callable[..., Any]]:
+def checks_of(every: Sequence[Exercise]) -> dict[str, Callable[..., Any]]:
     """The package's checks by name, to be taken before any submission can put others in their place."""
     module = import_module("cadnet_edu.teach.check")
     return {one.check: getattr(module, one.check) for one in every}
@@ -146,21 +146,21 @@ def verdict(run: Run, check: Callable[..., Any]) -> tuple[bool, str]:
     return False, failed
 
 
-def judged(run: Run, check: Callable[..., Any], tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def evaluate(run: Run, check: Callable[..., Any], report_stage: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Execute a submission, check its answer, and say whether a failure is in doubt.
 
     Args:
         run: the submission.
         check: the package's check.
-        tell: called with the stage before each check, from which on its time counts.
+        report_stage: called with the stage before each check, from which on its time counts.
     """
     run.up_to_the_exercise()
-    tell({"stage": "check"})
+    report_stage({"stage": "check"})
     passed, message = verdict(run, check)
     if not passed and (run.goes_on() or (UNDECIDED.search(message) and "not written" not in message)):
-        tell({"stage": "cells"})
+        report_stage({"stage": "cells"})
         run.the_rest()
-        tell({"stage": "check"})
+        report_stage({"stage": "check"})
         later, words = verdict(run, check)
         passed, message = later, words if later or run.goes_on() else message
     doubt = ""
@@ -178,23 +178,23 @@ def _work(pipe: Connection, chapter: Path, submission: Path, exercise: Exercise,
         os.dup2(os.open(os.devnull, os.O_RDWR), stream)
         setattr(sys, name, os.fdopen(stream, mode, encoding="utf-8", errors="replace", closefd=False))
     os.environ.update(MPLBACKEND="agg", IPYTHONDIR=folder)
-    checks = judges([exercise])
+    checks = checks_of([exercise])
     import_module("torch").set_num_threads(1)
     import_module("matplotlib").use("agg")
     os.chdir(folder)
     sys.path[:] = [folder, *sys.path, str(submission.parent)]
 
-    def tell(what: dict[str, Any]) -> None:
+    def report_stage(what: dict[str, Any]) -> None:
         pipe.send_bytes(json.dumps(what).encode())
 
-    tell({"stage": "cells"})
+    report_stage({"stage": "cells"})
     try:
         run = Run(chapter, submission, exercise.function, exercise.check, exercise.cell, seconds)
-        found = judged(run, checks[exercise.check], tell)
+        found = evaluate(run, checks[exercise.check], report_stage)
     except BaseException as error:  # SystemExit and the like: the answer ended there
         message = f"{exercise.function} stopped with {type(error).__name__}: {error}"
-        found = {"passed": False, "message": message, "doubt": "the exercise was not judged to its end"}
-    tell(found)
+        found = {"passed": False, "message": message, "doubt": "the exercise was not checked to its end"}
+    report_stage(found)
 
 
 def grade(chapter: Path, submission: Path, seconds: float = SECONDS) -> Iterator[Grade]:
@@ -257,10 +257,10 @@ def _found(pipe: Connection, seconds: float) -> dict[str, Any]:
     limit, late = START, "the process was not ready in time."
     try:
         while pipe.poll(limit):
-            told = json.loads(pipe.recv_bytes())
-            if "stage" not in told:
-                return {key: told[key] for key in ("passed", "message", "doubt")}
-            if told["stage"] == "check":
+            message_in = json.loads(pipe.recv_bytes())
+            if "stage" not in message_in:
+                return {key: message_in[key] for key in ("passed", "message", "doubt")}
+            if message_in["stage"] == "check":
                 limit, late = seconds, f"no answer within {seconds:g} seconds."
             else:  # Run interrupts what takes too long; this is for what cannot be interrupted
                 limit, late = 2 * seconds + 10, f"the cells before it did not end within {seconds:g} seconds."

@@ -17,7 +17,7 @@ from cadnet_edu.evaluation.retrieval import retrieval
 def rank1_against_rate(
     queries: Mapping[float, Array], gallery: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids
 ) -> dict[float, float]:
-    """Rank-1 (single-shot) of the same queries at many down-sampling rates, whole or not. Built in chapter 10.
+    """Rank-1 (single-shot) of the same queries at many down-sampling rates, whole or not.
 
     Args:
         queries: rate -> u of the queries ``(q, d)``.
@@ -38,7 +38,7 @@ def resolution_probe(
     """How well a linear classifier tells from w at which rate an image was seen.
 
     Logistic regression on standardised features, cross-validated: in each fold it is tested on people whom it was not
-    trained on. If w were free of resolution it could only guess. Built in chapter 12.
+    trained on. If w were free of resolution it could only guess.
 
     Args:
         w: rate -> features ``(n, d)`` of the same n images at that rate.
@@ -96,8 +96,6 @@ def resolution_probe(
 
 def separation(w: Mapping[float, Array], pids: Ids, most: int = 400, seed: int = 0) -> dict[str, float]:
     """Silhouettes of w over all rates together: do the points group by person, or by resolution?
-
-    Built in chapter 12.
 
     Args:
         w: rate -> features ``(n, d)`` of the same n images.
@@ -195,7 +193,7 @@ def margins(q_u: Array, g_u: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cam
 
     u = [f, g], so the squared distance of two images is ``|f - f'|^2 + |g - g'|^2``. Hence the margin of a query,
     the squared distance to its nearest wrong image minus that to its nearest right one (nearest in u), is the sum of
-    the same difference in f and in g. The whole gallery counts, without the query's camera. Built in chapter 10.
+    the same difference in f and in g. The whole gallery counts, without the query's camera.
 
     Args:
         q_u: u of the queries ``(q, 2d)``.

@@ -41,8 +41,6 @@ def radial_power(images: Any) -> tuple[np.ndarray, np.ndarray]:
 def octaves(height: int) -> list[tuple[int, int]]:
     """Bands of spatial frequency, each twice as fine as the one before, in cycles per image height.
 
-    Built in chapter 09.
-
     >>> octaves(64)
     [(1, 2), (2, 4), (4, 8), (8, 16), (16, 32)]
     """
@@ -55,7 +53,7 @@ def error_by_frequency(x_hat: Array, x: Array, x_H: Array) -> dict[str, Any]:
 
     The power of ``x_hat - x_H`` and of ``x - x_H`` (grey, windowed, over all directions) is averaged over the images
     and over the frequencies of each band. A ratio of 1 is the input's own error: nothing was restored there. Below 1
-    detail was restored, above 1 false detail was painted. Built in chapter 09.
+    detail was restored, above 1 false detail was painted.
 
     Args:
         x_hat: recovered images ``(n, 3, H, W)`` in [0, 1].

@@ -12,8 +12,6 @@ from cadnet_edu.evaluation.distances import Array
 def gradient_shares(gradients: Mapping[str, Array]) -> dict[str, dict[str, float]]:
     """The length of each term's own gradient, as a number and as a share of all lengths.
 
-    Built in chapter 11.
-
     Args:
         gradients: name of a term -> its gradient at some parameters, E's for example, in one row ``(n,)``.
 

@@ -1,4 +1,4 @@
-"""``cadnet-edu data``: write the embedded set, check a set on disk, write a manifest, see what is kept decoded."""
+"""``cadnet-edu data``: write, prepare or check a data set, write a manifest, list the decoded images."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from cadnet_edu.data.readers.custom import PATTERN
 USAGE = f"""usage: cadnet-edu data WHAT ...
 
   walkers   write the embedded data set:      cadnet-edu data walkers --out data/walkers
+  prepare   unpack and check an archive:      cadnet-edu data prepare viper VIPeR.v1.0.zip --out data/viper
   check     is a set on disk whole?           cadnet-edu data check market1501 --root data/market1501
   manifest  a split as a table for others:    cadnet-edu data manifest viper --root data/viper --mlr paper
-  cache     what is kept of decoded images:   cadnet-edu data cache
+  cache     list or delete decoded images:    cadnet-edu data cache
 
 Constructions for --mlr: {", ".join(CONSTRUCTIONS)}.
 cadnet-edu data WHAT --help shows what each understands.
 """
+Published = Literal["market1501", "dukemtmc_reid", "cuhk03", "viper", "caviar"]
 OnDisk = Literal["market1501", "dukemtmc_reid", "cuhk03", "viper", "caviar", "own"]
 
 
@@ -73,6 +75,28 @@ class Check(OnDiskOptions):
 
 
 @dataclass
+class Prepare:
+    """Check an archive, unpack it, and check what is in it. Without an archive: where to ask for the set, its terms."""
+
+    name: Annotated[Published, tyro.conf.Positional]
+    """The data set."""
+    archive: Annotated[Path | None, tyro.conf.Positional] = None
+    """The archive or the folder that you have; nothing is fetched."""
+    out: Path | None = None
+    """Folder to unpack an archive into; it must not exist yet, or be empty."""
+    boxes: Literal["detected", "labeled"] = "detected"
+    """Of cuhk03."""
+    part: bool = False
+    """It is a part of the set: show counts, do not compare them."""
+    quick: bool = False
+    """Do not open every image."""
+    other_archive: bool = False
+    """Unpack an archive whose checksum is not the published one."""
+    allow_withdrawn: bool = False
+    """Of dukemtmc_reid: you know that it was withdrawn and may use it."""
+
+
+@dataclass
 class Manifest(OnDiskOptions):
     """Write a split as CSV: path, pid, camera, rate, role, checksum."""
 
@@ -86,10 +110,10 @@ class Manifest(OnDiskOptions):
 
 @dataclass
 class Cache:
-    """Show what is kept of images that were decoded before, and where. They come and go without it."""
+    """List the decoded images that are cached, and where. Training and evaluation write this cache by themselves."""
 
     clear: bool = False
-    """Throw all of them away; the next run decodes what it needs."""
+    """Delete all of them; the next run decodes what it needs."""
 
 
 def data(arguments: Sequence[str]) -> None:
@@ -101,7 +125,7 @@ def data(arguments: Sequence[str]) -> None:
     if arguments and arguments[0] in ("-h", "--help"):
         show(USAGE)
         return
-    commands = {"walkers": walkers, "check": check, "manifest": manifest, "cache": cache}
+    commands = {"walkers": walkers, "prepare": prepare, "check": check, "manifest": manifest, "cache": cache}
     if not arguments or arguments[0] not in commands:
         what = f"there is no {arguments[0]!r}" if arguments and not arguments[0].startswith("-") else "say which"
         raise ValueError(f"{what}: choose one of {', '.join(commands)}, as in: cadnet-edu data walkers --out FOLDER")
@@ -112,11 +136,33 @@ def walkers(arguments: Sequence[str]) -> None:
     """``cadnet-edu data walkers``"""
     from cadnet_edu.data import walkers as embedded
 
-    asked = read(Walkers, arguments, "cadnet-edu data walkers")
-    split = embedded.walkers(asked.size, height=asked.height, width=asked.width, seed=asked.seed)
-    folder = embedded.write_market1501(split, asked.out)
+    a = read(Walkers, arguments, "cadnet-edu data walkers")
+    split = embedded.walkers(a.size, height=a.height, width=a.width, seed=a.seed)
+    folder = embedded.write_market1501(split, a.out)
     say(f"{split}\nwritten to {folder}")
     say(f"next: {command('train', '--dataset', 'market1501', '--root', folder, '--out', 'runs/walkers')}")
+
+
+def prepare(arguments: Sequence[str]) -> None:
+    """``cadnet-edu data prepare``
+
+    Raises:
+        ValueError: without an archive, for one that cannot be unpacked, and when something is missing or wrong.
+    """
+    from cadnet_edu.data.prepare import TERMS, unpacked
+
+    options = read(Prepare, arguments, "cadnet-edu data prepare")
+    name = options.name
+    if options.archive is None:
+        show(TERMS[name])
+        raise ValueError(f"no archive is given. {command('data', 'prepare', name, 'ARCHIVE', '--out', f'data/{name}')}")
+    root = unpacked(name, options.archive, options.out, options.other_archive)
+    if root != options.archive:
+        say(f"{options.archive} is unpacked in {root}; to unpack it again, remove that folder first")
+    _check(Check(name, root, boxes=options.boxes, allow_withdrawn=options.allow_withdrawn, part=options.part,
+                 quick=options.quick))  # fmt: skip
+    flag = ["--allow-withdrawn"] if options.allow_withdrawn else []
+    say(f"next: {command('train', '--dataset', name, '--root', root, *flag, '--out', f'runs/{name}')}")
 
 
 def check(arguments: Sequence[str]) -> None:
@@ -125,16 +171,19 @@ def check(arguments: Sequence[str]) -> None:
     Raises:
         ValueError: when something is missing or wrong, with a sentence for each.
     """
+    _check(read(Check, arguments, "cadnet-edu data check"))
+
+
+def _check(a: Check) -> None:
     from cadnet_edu.data.checks import check_set
 
-    a = read(Check, arguments, "cadnet-edu data check")
     report = check_set(
         a.name, a.root, a.data_seed, boxes=a.boxes, pattern=a.pattern, allow_withdrawn=a.allow_withdrawn,
         part=a.part, images=not a.quick,
     )  # fmt: skip
     show(str(report))
     if report.problems:
-        raise ValueError(f"{a.root}: {len(report.problems)} problems, told above. The set is not whole.")
+        raise ValueError(f"{a.root}: {len(report.problems)} problems, listed above. The set is not complete.")
 
 
 def manifest(arguments: Sequence[str]) -> None:
@@ -155,14 +204,14 @@ def manifest(arguments: Sequence[str]) -> None:
 def cache(arguments: Sequence[str]) -> None:
     """``cadnet-edu data cache``"""
     from cadnet_edu.config import cache_dir
-    from cadnet_edu.data.image_cache import clear, kept
+    from cadnet_edu.data.image_cache import cache_entries, clear
 
     a = read(Cache, arguments, "cadnet-edu data cache")
-    entries = kept()
+    entries = cache_entries()
     if a.clear:
         clear()
     for entry in entries:
-        old = "" if entry.used else ", by another version of the code, which this one never reads"
+        old = "" if entry.current else ", by another version of the code, which this one never reads"
         show(f"{entry.folder.name.split('-')[0]:>9}  {entry.images:>9,} images  {entry.bytes / 1e9:7.2f} GB{old}")
     total = sum(entry.bytes for entry in entries)
     show(f"{total / 1e9:.2f} GB below {cache_dir() / 'images'}" + (", now deleted" if a.clear else ""))

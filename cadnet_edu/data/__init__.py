@@ -32,7 +32,7 @@ def load_split(
         seed: which people: those drawn (``walkers``), the random halves (``viper``, ``caviar``, ``own``), or the number
             of the test set (``cuhk03``). The others have one split.
         boxes: of ``cuhk03``: ``detected`` or ``labeled``.
-        pattern: of ``own``: how file names say who and where; see ``readers.own_images``.
+        pattern: of ``own``: how file names give identity and camera; see ``readers.custom``.
         allow_withdrawn: of ``dukemtmc_reid``: that you know that it was withdrawn and may use it nevertheless.
         train: the split needs a training part. Without it, a set of queries and gallery alone is enough.
 
@@ -49,7 +49,7 @@ def load_split(
         raise ValueError(f"there is no data set {dataset!r}. Choose one of: {', '.join(DATASETS)}.")
     if root is None:
         raise ValueError(
-            f"{dataset} lies on your disk: say where with --root FOLDER (in a notebook: set "
+            f"{dataset} lies on your disk: give its folder with --root FOLDER (in a notebook: set "
             "CADNET_EDU_ROOT before you start). The embedded set needs none: --dataset walkers."
         )
     if dataset == "dukemtmc_reid":
@@ -61,7 +61,7 @@ def load_split(
     elif dataset == "caviar":
         split = readers.caviar(root, seed)
     elif dataset == "own":
-        split = readers.own_images(root, pattern, seed)
+        split = readers.custom(root, pattern, seed)
     else:
         split = readers.market1501(root, train)
     return split.check(train)

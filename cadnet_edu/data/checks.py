@@ -1,4 +1,4 @@
-"""Is a data set whole? What was found is compared with what was published, and every image is opened."""
+"""Check that a data set is complete: its counts against the published ones, and every image by opening it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Report:
     Args:
         name: of the data set.
         found: how many of what there are.
-        published: how many there should be; empty for a set of one's own, or when told that it is a part of a set.
+        published: how many there should be; empty for custom images, and with ``part``.
         problems: a sentence each; empty when all is well.
     """
 
@@ -68,8 +68,8 @@ class Report:
     def __str__(self) -> str:
         lines = []
         for what, n in self.found.items():
-            wanted = self.published.get(what)
-            beside = "" if wanted is None else "   as published" if wanted == n else f"   published: {wanted:,}"
+            expected = self.published.get(what)
+            beside = "" if expected is None else "   as published" if expected == n else f"   published: {expected:,}"
             lines.append(f"{what:<28}{n:>8,}{beside}")
         text = "\n".join([self.name, *lines, *self.problems])
         return os.fsencode(text).decode(errors="backslashreplace")  # a file name need not be UTF-8, a report is
@@ -93,7 +93,7 @@ def check_set(
         root, seed, boxes, pattern, allow_withdrawn: as in ``load_split``.
         part: it is known to be a part of the set, so counts are shown and not compared, and its training part may be
             missing.
-        images: open every image. Without it only the file names are looked at.
+        images: open every image. Without it only the file names are checked.
 
     Raises:
         ValueError: when it cannot be read as that set at all; the message says why.
@@ -109,7 +109,7 @@ def check_set(
     if images:
         problems += unreadable(samples)
     if name == "own":
-        problems += copies(split)
+        problems += duplicates(split)
     return Report(split.name, found, published, tuple(problems))
 
 
@@ -123,7 +123,7 @@ def count(split: Split) -> Counts:
 
 
 def more_counts(name: str, root: Path, boxes: str, train: bool = True) -> Counts:
-    """What a split does not tell: people and images that its reader leaves out."""
+    """Counts that a split does not hold: identities and images that its reader leaves out."""
     if name == "market1501":
         files = image_files(market_root(root, name, train) / PARTS[2], "Market-1501")
         return {"junk images": sum(f.name.startswith("-1") for f in files)}
@@ -143,9 +143,9 @@ def more_counts(name: str, root: Path, boxes: str, train: bool = True) -> Counts
 
 
 def unused(name: str, root: Path, split: Split, train: bool = True) -> Counts:
-    """Images below the data set's folder that no part of the split uses, by the folder they lie in; junk is no news.
+    """Images below the data set's folder that no part of the split uses, by folder; junk is not counted.
 
-    Images of a type that cannot be opened are counted too: outside the parts of a set their readers do not look.
+    Images of a type that cannot be opened are counted too: the readers do not visit folders outside a set's parts.
 
     Args:
         name: of the data set.
@@ -194,11 +194,11 @@ def unreadable(samples: Sequence[Sample]) -> list[str]:
         return [problem for problem in pool.map(look, samples) if problem is not None]
 
 
-def copies(split: Split) -> list[str]:
-    """A sentence for each picture that is there twice, byte for byte, under two names."""
+def duplicates(split: Split) -> list[str]:
+    """A sentence for each image that exists twice, byte for byte, under two names."""
     seen: dict[str, str] = {}
     problems = []
-    for role, sample in everything(split):
+    for role, sample in all_samples(split):
         if isinstance(sample.image, np.ndarray) or not Path(str(sample.image)).is_file():
             continue
         digest = hashlib.sha256(Path(str(sample.image)).read_bytes()).hexdigest()
@@ -209,6 +209,6 @@ def copies(split: Split) -> list[str]:
     return problems
 
 
-def everything(split: Split) -> Iterable[tuple[str, Sample]]:
+def all_samples(split: Split) -> Iterable[tuple[str, Sample]]:
     """All samples with the name of their part."""
     return ((role, s) for role in ("train", "query", "gallery") for s in getattr(split, role))

@@ -32,7 +32,7 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
     found = []
     try:
         names = [name.strip().lower() for name in next(rows, [])]
-        refuse_header(path, names, required, optional)
+        check_header(path, names, required, optional)
         for row in rows:
             if not any(entry.strip() for entry in row):
                 continue
@@ -69,14 +69,14 @@ def table_text(path: Path) -> tuple[str, str, int]:
         text = "\0"
     if "\0" in text:
         raise ValueError(f"{path}: this is no text in UTF-8. Save the table as CSV in UTF-8.") from None
-    told = re.match(r"sep=(.)(\r\n|\r|\n)", text, re.IGNORECASE)  # Excel's
-    if told:
-        return text[told.end() :], told[1], 1
+    declared = re.match(r"sep=(.)(\r\n|\r|\n)", text, re.IGNORECASE)  # Excel's
+    if declared:
+        return text[declared.end() :], declared[1], 1
     head = re.split(r"[\r\n]", text, maxsplit=1)[0]
     return text, max(",;\t", key=head.count), 0  # what spreadsheets write depends on the country
 
 
-def refuse_header(path: Path, names: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> None:
+def check_header(path: Path, names: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> None:
     """Stop when a column is missing or there twice.
 
     Raises:

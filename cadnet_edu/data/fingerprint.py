@@ -1,6 +1,6 @@
-"""What a data set is, by its content: one answer for records, checkpoints, run keys and caches.
+"""Fingerprint of a data set's content, used by records, checkpoints, run keys and caches.
 
-Paths, spellings, file names and times of change never count. The same images unpacked elsewhere are the same data; one
+Paths, file names and times of change do not count. The same images unpacked elsewhere are the same data; one
 changed byte of one image makes other data.
 """
 
@@ -28,7 +28,7 @@ SETTLED = 2.0  # seconds since its last change after which a file's time of chan
 
 
 class FileContent(NamedTuple):
-    """A file's size in bytes and the hash of what is in it."""
+    """A file's size in bytes and the hash of its content."""
 
     size: int
     digest: str
@@ -63,7 +63,7 @@ def fingerprint(samples: Sequence[Sample]) -> str:
 def data_fingerprint(config: Config) -> str | None:
     """The fingerprint of the data set on disk that a configuration names.
 
-    None for the embedded one, which is code, and where no folder is given.
+    None for the embedded set, which is code, and when no folder is given.
 
     Raises:
         ValueError: when the data set cannot be read.
@@ -76,7 +76,7 @@ def data_fingerprint(config: Config) -> str | None:
 
 
 def describe(samples: Sequence[Sample]) -> str:
-    """How many images there are and their fingerprint, as checkpoints keep it."""
+    """Number of images and their fingerprint, as stored in checkpoints."""
     return f"{len(samples):,} images ({fingerprint(samples)})"
 
 
@@ -111,10 +111,10 @@ def file_digest(path: Path) -> str:
 
 
 def file_contents(paths: Iterable[Path]) -> dict[Path, FileContent]:
-    """Size and SHA-256 of files. Each file is read once: its hash is kept in the cache folder.
+    """Size and SHA-256 of files. Each file is read once: its hash is stored in the cache folder.
 
-    A kept hash counts as long as path, size and both times of change of the file are what they were; a file that was
-    changed within the last seconds is read again next time. A cache folder that cannot be written costs time only.
+    A stored hash is valid as long as path, size and both times of change of the file are unchanged; a file changed
+    within the last seconds is read again next time. A cache folder that cannot be written costs time only.
 
     Raises:
         ValueError: for a file that cannot be read, by name.
@@ -130,10 +130,10 @@ def file_contents(paths: Iterable[Path]) -> dict[Path, FileContent]:
     ):
         for folder, files in by_folder.items():
             store = _store(folder)
-            kept = _kept(store)
+            known = _read_store(store)
             signs = dict(zip(files, pool.map(_sign, files), strict=True))
-            changed = [path for path in files if kept.get(path.name, [None])[:-1] != signs[path]]
-            digests = {path: kept[path.name][-1] for path in files if path not in set(changed)}
+            changed = [path for path in files if known.get(path.name, [None])[:-1] != signs[path]]
+            digests = {path: known[path.name][-1] for path in files if path not in set(changed)}
             for path, digest in zip(changed, pool.map(_sha256, changed), strict=True):
                 digests[path] = digest
                 bar.update()
@@ -142,19 +142,19 @@ def file_contents(paths: Iterable[Path]) -> dict[Path, FileContent]:
             settled = time.time_ns() - int(SETTLED * 1e9)
             new = {p.name: [*signs[p], digests[p]] for p in changed if max(signs[p][1:]) < settled}
             if new:
-                text = json.dumps(kept | new).encode()  # ASCII: names that are not UTF-8 survive as escapes
+                text = json.dumps(known | new).encode()  # ASCII: names that are not UTF-8 survive as escapes
                 with contextlib.suppress(OSError):
                     write_atomically(store, lambda file, text=text: file.write(text))  # type: ignore[misc]
     return found
 
 
 def _store(folder: Path) -> Path:
-    """Where the hashes of a folder's files are kept."""
+    """The file that stores the hashes of a folder's files."""
     name = hashlib.sha256(os.fsencode(os.path.abspath(folder))).hexdigest()[:24]
     return cache_dir() / "digests" / f"{name}.json"
 
 
-def _kept(store: Path) -> dict[str, list]:
+def _read_store(store: Path) -> dict[str, list]:
     try:
         return dict(json.loads(store.read_bytes()))
     except (OSError, ValueError, TypeError):  # none yet, or damaged: the files are read again

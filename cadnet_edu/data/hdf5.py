@@ -1,4 +1,4 @@
-"""An image that lies inside a larger file: its address, read when it is asked for."""
+"""An image inside an HDF5 file, given by its address and read on demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_H5PY = "this set is one HDF5 file, and h5py, which reads those, is not instal
 class H5Image:
     """One picture of an HDF5 file with nested MATLAB cells, as CUHK03's ``cuhk-03.mat``.
 
-    It holds where the pixels are and not an open file: it can be compared, hashed, pickled and sent to another
+    It holds the address of the pixels and not an open file: it can be compared, hashed, pickled and sent to another
     process or thread, each of which opens the file for itself.
 
     Args:
@@ -87,7 +87,7 @@ def open_h5(path: Path) -> Any:
     try:
         try:
             return h5py.File(path, "r", locking=False)
-        except (TypeError, ValueError):  # h5py or its HDF5 is too old to be told
+        except (TypeError, ValueError):  # h5py or its HDF5 is too old for this option
             return h5py.File(path, "r")
     except OSError as error:
         if re.search(r"\block|already open", str(error)):

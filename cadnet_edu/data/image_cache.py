@@ -71,13 +71,13 @@ class Images:
         return torch.from_numpy(out).to(device)
 
 
-class Kept(NamedTuple):
-    """What the cache holds of one size of images."""
+class CacheEntry(NamedTuple):
+    """The cached images of one size and one version of the decoding code."""
 
     folder: Path
     images: int
     bytes: int
-    used: bool  # by the code as it is now; another version's shards are never read
+    current: bool  # written by the present version of the code; other versions' shards are never read
 
 
 def cached_images(samples: Sequence[Sample], height: int, width: int) -> Tensor:
@@ -93,50 +93,49 @@ def cached_images(samples: Sequence[Sample], height: int, width: int) -> Tensor:
 
     Raises:
         ValueError: for an unreadable image, by name. Shards that were complete before stay; no half of one does.
-        OSError: when there is no room; the message says how much is needed and what to do.
+        OSError: when the disk is full; the message says how much is needed and what to do.
 
     Choice:
-        An image counts as the same as long as the content of its file is, wherever that file lies; see
-        ``cadnet_edu.data.fingerprint``.
+        Images are identified by the content of their files, not by path; see ``cadnet_edu.data.fingerprint``.
     """
     keys, read = _keys(samples)
     if None in keys or max(read, len(samples) * 3 * height * width) < WORTH:
         return load_images(samples, height, width)
     folder = folder_of(height, width)
-    wanted = dict(zip(cast(list[str], keys), samples, strict=True))  # an image that is asked for twice is kept once
-    shards, places = _open(folder, height, width, wanted)
-    if len(places) < len(wanted):
-        _make(folder, height, width, wanted)
-        shards, places = _open(folder, height, width, wanted)
-    if len(places) < len(wanted):
+    by_key = dict(zip(cast(list[str], keys), samples, strict=True))  # an image that is listed twice is stored once
+    shards, places = _open(folder, height, width, by_key)
+    if len(places) < len(by_key):
+        _decode_missing(folder, height, width, by_key)
+        shards, places = _open(folder, height, width, by_key)
+    if len(places) < len(by_key):
         raise OSError(errno.EIO, f"{folder}: just written, and it reads back differently. The disk is at fault")
     return cast(Tensor, Images(shards, np.array([places[key] for key in cast(list[str], keys)])))
 
 
 def folder_of(height: int, width: int) -> Path:
-    """Where images of this size are kept, decoded by the code as it is now."""
+    """The folder of the images of this size, decoded by the present version of the code."""
     return cache_dir() / "images" / f"{height}x{width}-{_decoder()}"
 
 
-def kept() -> list[Kept]:
-    """What the cache holds, one entry for each size of images and version of the code."""
-    found = []
+def cache_entries() -> list[CacheEntry]:
+    """The content of the cache, one entry for each size of images and version of the code."""
+    entries = []
     for folder in sorted(p for p in (cache_dir() / "images").glob("*") if p.is_dir()):
         images = sum(len(path.read_text().split()) for path in folder.glob("*.keys"))
         size = sum(path.stat().st_size for path in folder.iterdir())
-        found.append(Kept(folder, images, size, folder.name.endswith(f"-{_decoder()}")))
-    return found
+        entries.append(CacheEntry(folder, images, size, folder.name.endswith(f"-{_decoder()}")))
+    return entries
 
 
 def clear() -> None:
-    """Throw all decoded images away; the next run decodes what it needs."""
+    """Delete all decoded images; the next run decodes what it needs."""
     if (cache_dir() / "images").exists():
         shutil.rmtree(cache_dir() / "images")
 
 
 @cache
 def _decoder() -> str:
-    """A hash of the code that decodes: another code, other shards."""
+    """A hash of the decoding code; each version has its own shards."""
     here = Path(__file__).parent
     sources = b"".join((here / name).read_bytes() for name in ("samples.py", "hdf5.py"))
     return hashlib.sha256(sources + PIL.__version__.encode()).hexdigest()[:8]
@@ -155,15 +154,15 @@ def _keys(samples: Sequence[Sample]) -> tuple[list[str | None], int]:
 
 
 def _open(
-    folder: Path, height: int, width: int, wanted: dict[str, Any]
+    folder: Path, height: int, width: int, by_key: dict[str, Any]
 ) -> tuple[list[np.ndarray], dict[str, tuple[int, int]]]:
-    """Those shards that hold images wanted, and where each of these is, as far as they are there."""
+    """The shards that hold any of the images, and the shard and row of each image found."""
     shards: list[np.ndarray] = []
     places: dict[str, tuple[int, int]] = {}
     for path in sorted(folder.glob("*.keys")):
         keys = path.read_text().split()
         pixels = _map(path.with_suffix(".npy"), (len(keys), 3, height, width))
-        here = {key: (len(shards), row) for row, key in enumerate(keys) if key in wanted}
+        here = {key: (len(shards), row) for row, key in enumerate(keys) if key in by_key}
         if pixels is not None and here:
             places |= here
             shards.append(pixels)
@@ -179,15 +178,15 @@ def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     return pixels.view(np.ndarray) if pixels.shape == shape and pixels.dtype == np.uint8 else None
 
 
-def _make(folder: Path, height: int, width: int, wanted: dict[str, Sample]) -> None:
-    """Decode what is missing. Of several processes that want the same, one does it and the others wait."""
+def _decode_missing(folder: Path, height: int, width: int, by_key: dict[str, Sample]) -> None:
+    """Decode what is missing. Of several processes that need the same images, one decodes and the others wait."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock", "decodes these images"):
             _sweep(folder, height, width)
-            _, places = _open(folder, height, width, wanted)
-            missing = {key: sample for key, sample in wanted.items() if key not in places}
-            _require_room(folder, len(missing) * 3 * height * width)
+            _, places = _open(folder, height, width, by_key)
+            missing = {key: sample for key, sample in by_key.items() if key not in places}
+            _check_free_space(folder, len(missing) * 3 * height * width)
             _write(folder, height, width, missing)
     except OSError as error:
         where = f"Decoded images are kept below {cache_dir()}; the variable CADNET_EDU_CACHE names another place"
@@ -195,7 +194,7 @@ def _make(folder: Path, height: int, width: int, wanted: dict[str, Sample]) -> N
 
 
 def _sweep(folder: Path, height: int, width: int) -> None:
-    """Remove what a killed process or a damaged disk has left, while nobody writes here."""
+    """Remove incomplete and damaged shards, while holding the lock."""
     for half in folder.glob(".*.part"):
         half.unlink()
     for path in folder.glob("*.npy"):
@@ -206,7 +205,7 @@ def _sweep(folder: Path, height: int, width: int) -> None:
             path.unlink()
 
 
-def _require_room(folder: Path, needed: int) -> None:
+def _check_free_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(errno.ENOSPC, f"the decoded images take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")

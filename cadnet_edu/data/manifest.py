@@ -1,4 +1,4 @@
-"""A split as a table that others can load: which file, who, where, at which rate, in which part, and its checksum."""
+"""A split as a CSV table that others can load: path, identity, camera, rate, part and checksum of each image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from cadnet_edu.data.csv_table import ROLES, Row, listed_file, read_table, role_of, whole_number
 from cadnet_edu.data.find_files import is_hidden
 from cadnet_edu.data.hdf5 import H5Image
-from cadnet_edu.data.readers.market1501 import refuse_withdrawn
+from cadnet_edu.data.readers.market1501 import check_not_withdrawn
 from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.io import write_atomically
 
@@ -55,7 +55,7 @@ def write_manifest(split: Split, path: str | Path, root: str | Path | None = Non
     if outside:
         raise ValueError(f"{outside[0]}: this image lies outside {base}. Give a root that holds all images.")
     names = [file.relative_to(base).as_posix() for file in files]
-    refuse_other_encodings(names)
+    check_utf8_names(names)
     with ThreadPoolExecutor(max_workers=4) as pool:
         checksums = list(pool.map(checksum, (s for _, s in rows)))
     text = io.StringIO()
@@ -67,7 +67,7 @@ def write_manifest(split: Split, path: str | Path, root: str | Path | None = Non
     return write_atomically(Path(path).expanduser(), lambda file: file.write(text.getvalue().encode()))
 
 
-def refuse_other_encodings(names: Iterable[str]) -> None:
+def check_utf8_names(names: Iterable[str]) -> None:
     """Stop when a file's name is not UTF-8, as names from old archives are: a manifest is UTF-8 and cannot hold it.
 
     Raises:
@@ -97,7 +97,7 @@ def read_manifest(path: str | Path, root: str | Path, verify: bool = False, allo
     path, root = Path(path).expanduser(), Path(root).expanduser()
     rows = read_table(path, COLUMNS[:5], COLUMNS[5:])
     if not allow_withdrawn:
-        refuse_withdrawn(row["path"] for row in rows)
+        check_not_withdrawn(row["path"] for row in rows)
     base = base_folder(root, file_part(rows[0]["path"]), f"{path}, line {rows[0]['line']}")
     parts: dict[str, list[Sample]] = {role: [] for role in ROLES}
     listed: list[tuple[Sample, Row]] = []

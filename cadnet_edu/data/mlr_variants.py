@@ -1,8 +1,8 @@
-"""How several groups made "the" MLR version of a data set: named settings of the one builder, ``mlr``.
+"""The MLR versions of a data set as several groups built them: named settings of ``mlr``.
 
-The paper's Sec. 4.4 is one sentence, and public code reads it in different ways. What can be said with the arguments
-of ``mlr`` is a setting here; what cannot is told in ``differs``. Numbers measured on different constructions are no
-comparison of methods.
+Sec. 4.4 of the paper is one sentence, and public code implements it in different ways. What the arguments of ``mlr``
+can express is a setting here; other differences are described in ``differs``. Results on different constructions are
+not comparable.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cadnet_edu.data.samples import Split
 
 @dataclass(frozen=True)
 class Construction:
-    """One group's way.
+    """One group's construction.
 
     Args:
         of: the data sets it was made for.

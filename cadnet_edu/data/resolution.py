@@ -57,8 +57,6 @@ def degrade(x: Tensor, r: float | Tensor) -> Tensor:
 def down_and_up(x: Tensor, r: float) -> Tensor:
     """Scale a batch down by r, so that detail is lost, and up again, so that the size stays.
 
-    Built in chapter 01.
-
     Args:
         x: images ``(b, 3, H, W)``, float.
         r: one down-sampling rate for all, 1 or more.
@@ -92,7 +90,7 @@ def mlr(
 
     Images taken by one camera are down-sampled by a rate drawn from ``rates``; those of the other cameras stay as
     they are. In the test part the LR camera's images are the queries, and the HR images of the other cameras are the
-    gallery. Distractors, test identities that the split never asks for, are never queries.
+    gallery. Distractors, test identities without a query, never become queries.
 
     Args:
         split: the data set at full resolution.
@@ -102,8 +100,8 @@ def mlr(
             MLR-VIPeR must.
         rate_per: draw a rate for each image, or one for all LR images of an identity.
         train: whether the training part gets LR images too.
-        keep_roles: leave queries queries and gallery images in the gallery, and draw each part's LR cameras apart.
-        gallery_images: keep no more than this many gallery images of an identity, drawn at random; all without it.
+        keep_roles: keep the split's queries and gallery, and draw the LR cameras of each part separately.
+        gallery_images: draw at most this many gallery images of each identity; all without it.
 
     Returns:
         a ``Split`` whose samples carry their ``rate``. No pixel is changed here: ``degrade`` does that when the
@@ -115,7 +113,7 @@ def mlr(
     Choice:
         The last four arguments are as the paper has them; other groups chose otherwise, see
         ``cadnet_edu.data.mlr_variants``. With a camera drawn for each identity all distractors stay HR in the
-        gallery. With one ``lr_camera`` for all, those that it took are LR, which the gallery is not, and are left out.
+        gallery. With one ``lr_camera`` for all, those from that camera are LR and are left out of the HR gallery.
     """
     if not rates or not all(1 <= r < float("inf") for r in rates):
         raise ValueError(f"rates {list(rates)}: give at least one down-sampling rate, each 1 or more.")
@@ -126,9 +124,9 @@ def mlr(
         )
     rng = random.Random(seed)
     test = (*split.query, *split.gallery)
-    drawn: dict[int, float] = {}
+    rate_of: dict[int, float] = {}
 
-    def choose(samples: Sequence[Sample]) -> dict[int, int]:
+    def draw_cameras(samples: Sequence[Sample]) -> dict[int, int]:
         cameras: dict[int, set[int]] = {}
         for s in samples:
             cameras.setdefault(s.pid, set()).add(s.camera)
@@ -136,25 +134,25 @@ def mlr(
             return dict.fromkeys(cameras, lr_camera)
         return {pid: rng.choice(sorted(cameras[pid])) for pid in sorted(cameras)}
 
-    def lower(s: Sample) -> Sample:
-        if rate_per == "image" or s.pid not in drawn:
-            drawn[s.pid] = float(rng.choice(list(rates)))
-        return dataclasses.replace(s, rate=drawn[s.pid])
+    def degraded(s: Sample) -> Sample:
+        if rate_per == "image" or s.pid not in rate_of:
+            rate_of[s.pid] = float(rng.choice(list(rates)))
+        return dataclasses.replace(s, rate=rate_of[s.pid])
 
-    def lowered(samples: Sequence[Sample], camera: dict[int, int]) -> tuple[Sample, ...]:
-        return tuple(lower(s) if s.camera == camera[s.pid] else s for s in samples)
+    def degrade_camera(samples: Sequence[Sample], camera: dict[int, int]) -> tuple[Sample, ...]:
+        return tuple(degraded(s) if s.camera == camera[s.pid] else s for s in samples)
 
-    wanted = {s.pid for s in split.query}
-    train_camera, test_camera = choose(split.train) if train else {}, {} if keep_roles else choose(test)
-    low_train = lowered(split.train, train_camera) if train else split.train
+    query_pids = {s.pid for s in split.query}
+    train_camera, test_camera = draw_cameras(split.train) if train else {}, {} if keep_roles else draw_cameras(test)
+    low_train = degrade_camera(split.train, train_camera) if train else split.train
     if keep_roles:
-        query, gallery = (lowered(part, choose(part)) for part in (split.query, split.gallery))
+        query, gallery = (degrade_camera(part, draw_cameras(part)) for part in (split.query, split.gallery))
     else:
         free = lr_camera is None  # distractors have no query that their camera would have to differ from
-        query = tuple(lower(s) for s in test if s.pid in wanted and s.camera == test_camera[s.pid])
-        gallery = tuple(s for s in test if s.camera != test_camera[s.pid] or (free and s.pid not in wanted))
+        query = tuple(degraded(s) for s in test if s.pid in query_pids and s.camera == test_camera[s.pid])
+        gallery = tuple(s for s in test if s.camera != test_camera[s.pid] or (free and s.pid not in query_pids))
     if gallery_images is not None:
-        gallery = some_of_each(gallery, gallery_images, rng)
+        gallery = sample_per_identity(gallery, gallery_images, rng)
     if not query or not gallery:
         which = "one camera of each identity" if lr_camera is None else f"camera {lr_camera}"
         raise ValueError(
@@ -164,16 +162,16 @@ def mlr(
     return Split(low_train, query, gallery, name=f"MLR-{split.name}")
 
 
-def some_of_each(samples: Sequence[Sample], n: int, rng: random.Random) -> tuple[Sample, ...]:
-    """At most n samples of each identity, drawn at random, in the order in which they came.
+def sample_per_identity(samples: Sequence[Sample], n: int, rng: random.Random) -> tuple[Sample, ...]:
+    """At most n samples of each identity, drawn at random, in their original order.
 
     Args:
         samples: of any identities.
-        n: how many.
-        rng: what draws.
+        n: the number of samples per identity.
+        rng: the random generator.
     """
     places: dict[int, list[int]] = {}
     for i, s in enumerate(samples):
         places.setdefault(s.pid, []).append(i)
-    kept = sorted(i for own in places.values() for i in (own if len(own) <= n else rng.sample(own, n)))
-    return tuple(samples[i] for i in kept)
+    drawn = sorted(i for rows in places.values() for i in (rows if len(rows) <= n else rng.sample(rows, n)))
+    return tuple(samples[i] for i in drawn)

@@ -1,4 +1,4 @@
-"""What a data set is: samples, and a split of them into train, query and gallery."""
+"""Samples, splits of samples into train, query and gallery, and reading of image files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Sample:
 
     Args:
         image: a file path, or an ``H5Image`` (an address inside an HDF5 file), or the pixels themselves as ``uint8`` of
-            shape ``(height, width, 3)``, RGB. The first two are read anew by each ``load``, in whichever process asks.
+            shape ``(height, width, 3)``, RGB. The first two are read anew by each ``load``, in any process.
         pid: person identity, an integer ``>= 0``. Identities of train and test never overlap.
         camera: camera index, an integer ``>= 0``.
         rate: the down-sampling rate ``r`` at which this image is to be seen (Sec. 4.4); 1 leaves it as it is.
@@ -122,10 +122,10 @@ class Split:
                 f"{self.name}: {len(shared)} identities are in train and in test (for example {min(shared)}). "
                 "A score on people seen in training means nothing: give each identity to one side only."
             )
-        lonely = [pid for pid, n in Counter(s.pid for s in self.train).items() if n < 2]
-        if lonely:
+        single = [pid for pid, n in Counter(s.pid for s in self.train).items() if n < 2]
+        if single:
             raise ValueError(
-                f"{self.name}: {len(lonely)} training identities have a single image (for example {lonely[0]}). "
+                f"{self.name}: {len(single)} training identities have a single image (for example {single[0]}). "
                 "The triplet loss of eq. (5) needs at least two images an identity: add images or leave them out."
             )
         cameras: dict[int, set[int]] = {}
@@ -142,7 +142,7 @@ class Split:
 def read_image(path: str | Path) -> Image.Image:
     """Open an image file as RGB, upright (its EXIF orientation is followed); a transparent background becomes white.
 
-    Of 16 bits a channel the upper eight are kept, so 65535 is white. Floating-point and 32-bit pixels are refused,
+    Of 16 bits a channel the upper eight are used, so 65535 is white. Floating-point and 32-bit pixels are refused,
     since their files do not say which number is white: it may be 1, 255, 4095 or another.
 
     Args:

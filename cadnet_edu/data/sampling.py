@@ -1,4 +1,4 @@
-"""From samples to batches: identities and images drawn for the triplet loss, HR and LR independently (Sec. 3.2)."""
+"""Sampling of batches: identities and images for the triplet loss, HR and LR independently (Sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cadnet_edu.data.resolution import degrade
 
 
 class Batch(NamedTuple):
-    """What one training step sees. HR and LR are drawn apart, so eq. (2) needs the LR images' own ground truth."""
+    """The input of one training step. HR and LR are drawn independently, so eq. (2) needs ``x_L_gt``."""
 
     x_H: Tensor  # HR images (b, 3, H, W) in [0, 1]
     y_H: Tensor  # their labels (b,)
@@ -21,19 +21,19 @@ class Batch(NamedTuple):
     x_L_gt: Tensor  # the HR images that x_L was made from
     y_L: Tensor  # their labels (b,)
     r_L: Tensor  # the down-sampling rate of each (b,)
-    # The labels may be fewer than the images: images beyond them have none.
+    # There may be fewer labels than images: the last images are unlabelled.
 
 
-def parts(batch: Batch, n: int, images: int) -> list[Batch]:
-    """A batch in n equal parts with people of their own: no identity of the HR images, nor of the LR ones, is in two.
+def micro_batches(batch: Batch, n: int, images: int) -> list[Batch]:
+    """Split a batch into n equal micro-batches with disjoint identities, among the HR images and among the LR images.
 
     Args:
-        batch: its labelled images come first, those of an identity side by side.
-        n: how many parts; every n-th identity goes into the same one, so that all parts begin as the batch does.
-        images: how many images an identity has.
+        batch: its labelled images come first, those of an identity in consecutive rows.
+        n: number of micro-batches; every n-th identity goes into the same one.
+        images: number of images per identity.
 
     >>> y, x = torch.tensor([5, 5, 2, 2, 4, 4, 3, 3]), torch.zeros(8, 3, 2, 1)
-    >>> [part.y_H.tolist() for part in parts(Batch(x, y, x, x, y, torch.ones(8)), 2, images=2)]
+    >>> [part.y_H.tolist() for part in micro_batches(Batch(x, y, x, x, y, torch.ones(8)), 2, images=2)]
     [[5, 5, 4, 4], [2, 2, 3, 3]]
     """
     if n == 1:
@@ -48,10 +48,10 @@ def parts(batch: Batch, n: int, images: int) -> list[Batch]:
 
 
 class PKSampler:
-    """Draw P identities and K images of each, without end.
+    """Infinite sampler of P identities and K images of each.
 
-    Every identity comes up once before any comes up again; its images are drawn without repetition as long as it has
-    K of them, and with repetition when it has fewer.
+    Every identity is drawn once per pass; its images are drawn without repetition if it has K of them, and with
+    repetition if it has fewer.
 
     Args:
         y: label of each image ``(n,)``.
@@ -74,17 +74,17 @@ class PKSampler:
                 f"a batch of {identities} identities cannot be drawn from {len(self.rows)}. "
                 "Set a smaller `identities`, or use a larger training set."
             )
-        lonely = sum(len(rows) < 2 for rows in self.rows)
-        if lonely:
+        single = sum(len(rows) < 2 for rows in self.rows)
+        if single:
             raise ValueError(
-                f"{lonely} of {len(self.rows)} training identities have a single image. "
+                f"{single} of {len(self.rows)} training identities have a single image. "
                 "The triplet loss of eq. (5) needs at least two images an identity."
             )
         self.generator = torch.Generator().manual_seed(seed)
         self.order = torch.empty(0, dtype=torch.int64)  # identities still to come in this pass
 
     def draw(self) -> Tensor:
-        """Row numbers of the next batch ``(P * K,)``, the K images of an identity side by side."""
+        """Row numbers of the next batch ``(P * K,)``, the K images of an identity in consecutive rows."""
         if len(self.order) < self.P:
             fresh = torch.randperm(len(self.rows), generator=self.generator)
             left = self.order
@@ -100,7 +100,7 @@ class PKSampler:
         return torch.cat(draws)[: self.K]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """All that the next draws depend on."""
+        """The state that determines the next draws."""
         return {"generator": self.generator.get_state(), "order": self.order.clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -110,20 +110,23 @@ class PKSampler:
 
 
 class Batches:
-    """An endless supply of ``Batch``: HR and LR images drawn independently, degraded and augmented in one go.
+    """Infinite iterator over ``Batch``: HR and LR images drawn independently, augmented, and the LR ones degraded.
+
+    It is no ``Dataset`` with a ``DataLoader``, since all images are decoded once beforehand and a resumed run must
+    continue with exactly the same batches, which the state of its generators guarantees without worker processes.
 
     Args:
-        images: all training images, ``uint8`` ``(n, 3, H, W)``; they stay as they are in memory and only a batch at a
-            time becomes float.
-        y: labels ``(n,)``, integers from 0; -1 for an image whose label nobody knows.
+        images: all training images, ``uint8`` ``(n, 3, H, W)``; they are never changed, and only one batch at a
+            time is converted to float.
+        y: labels ``(n,)``, integers from 0; -1 for an unlabelled image.
         identities, images_per_identity: P and K, for each resolution.
         rates: the down-sampling rates that LR images are made with, one drawn for each image (Sec. 4.4). With (1,) the
             "LR" images are HR images too: a baseline that sees HR only, on the same number of images.
         flip: mirror each image with probability 1/2.
-        crop: shift each image by up to this many pixels; what comes in at the border repeats the edge.
-        seed: fixes every draw.
-        device: where batches are wanted.
-        unlabelled: images that join each batch behind those with labels, drawn from all images.
+        crop: shift each image by up to this many pixels; the border is padded with the edge pixels.
+        seed: of all random draws.
+        device: the device of the batches.
+        unlabelled: number of images appended to each batch without labels, drawn from all images.
 
     Raises:
         ValueError: when images and labels do not fit together; see also ``PKSampler``.
@@ -168,7 +171,7 @@ class Batches:
         return Batch(x_H, y_H, degrade(x_L_gt, r_L), x_L_gt, y_L, r_L)
 
     def _rows(self, sampler: PKSampler) -> Tensor:
-        """Rows of P x K images with labels, and behind them rows of any images, whose labels nobody asks."""
+        """Rows of P x K labelled images, followed by rows of images that are used without labels."""
         rows = self.labelled[sampler.draw()]
         if not self.unlabelled:
             return rows
@@ -190,7 +193,7 @@ class Batches:
         return torch.stack([padded[i, :, a : a + height, b : b + width] for i, (a, b) in enumerate(offsets)])
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next batches depend on."""
+        """The state that determines the next batches."""
         return {
             "H": self.sampler_H.state_dict(),
             "L": self.sampler_L.state_dict(),

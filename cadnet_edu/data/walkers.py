@@ -1,7 +1,7 @@
 """Walkers, the embedded data set: procedural pedestrians, in which no real person appears.
 
 Nothing is downloaded: images are computed from numbers, in the same bytes each time, so every figure of the book can
-be remade by anybody. How one image comes about is told, in this order, in the modules beside this one:
+be remade on any machine. The steps of drawing one image are, in this order, in the modules of ``cadnet_edu.walkers``:
 
 - `walkers_people`: identities, and groups of look-alikes which differ in fine detail only;
 - `walkers_cloth`: the textures of their clothes, faces and bags;
@@ -149,7 +149,7 @@ def walkers(
     if n_train < 2 or n_test < 1 or n_cameras < 2 or n_shots < 0 or (shots is not None and shots < 1) or seed < 0:
         raise ValueError(
             f"identities=({n_train}, {n_test}), cameras={n_cameras}, shots={shots}, seed={seed}: Walkers needs at "
-            "least 2 training identities, 1 test identity, 2 cameras (a query is looked for in other cameras), 1 "
+            "least 2 training identities, 1 test identity, 2 cameras (a query is searched in other cameras), 1 "
             "shot, and a seed of 0 or more."
         )
     jobs = _shots(range(n_train), range(n_train, n_train + n_test), n_cameras, n_shots, seed)
@@ -162,7 +162,7 @@ def walkers(
     return Split(tuple(parts["train"]), tuple(parts["query"]), tuple(parts["gallery"]), name).check()
 
 
-# --- pixels: drawn once, kept in a file -------------------------------------------------------------------------
+# --- pixels: drawn once, stored in a file ------------------------------------------------------------------------
 
 
 def _source_key() -> str:
@@ -178,25 +178,25 @@ def _pixels(jobs: list[Shot], height: int, width: int, seed: int, progress: bool
         pixels = np.concatenate(list(_drawn(jobs, height, width, seed, progress)))
         pixels.flags.writeable = False
         return pixels
-    asked = json.dumps([_source_key(), [job[:3] for job in jobs], height, width, seed])
-    path = cache_dir() / "walkers" / f"{hashlib.sha256(asked.encode()).hexdigest()[:24]}.npy"
-    kept = _read(path, jobs, height, width, seed)
-    if kept is not None:
-        return kept
+    key = json.dumps([_source_key(), [job[:3] for job in jobs], height, width, seed])
+    path = cache_dir() / "walkers" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
+    cached = _read(path, jobs, height, width, seed)
+    if cached is not None:
+        return cached
     try:
         _write(path, _drawn(jobs, height, width, seed, progress), (len(jobs), height, width, 3))
     except OSError as error:
         warnings.warn(
-            f"{path.parent}: the images of Walkers cannot be kept here ({error}), so they stay in memory and are drawn "
-            "again next time. Free some space or point CADNET_EDU_CACHE to a folder that can be written.",
+            f"{path.parent}: the images of Walkers cannot be stored here ({error}), so they stay in memory and are "
+            "drawn again next time. Free some space or point CADNET_EDU_CACHE to a folder that can be written.",
             RuntimeWarning,
             stacklevel=3,
         )
         return np.concatenate(list(_drawn(jobs, height, width, seed, progress)))
-    kept = _read(path, jobs, height, width, seed)
-    if kept is None:
+    cached = _read(path, jobs, height, width, seed)
+    if cached is None:
         raise OSError(f"{path}: just written, and it reads back differently. The disk or its file system is at fault.")
-    return kept
+    return cached
 
 
 def _read(path: Path, jobs: list[Shot], height: int, width: int, seed: int) -> np.ndarray | None:
@@ -300,7 +300,7 @@ def write_market1501(split: Split, folder: str | Path) -> Path:
     ``bounding_box_train``, ``query`` and ``bounding_box_test`` hold files such as ``0001_c1s1_000151_01.jpg``:
     identity, camera, sequence, frame, box. What reads Market-1501 then reads this, so the toy and the real path are one
     path. Identities and cameras count from 1 there, so ``pid`` and ``camera`` are written plus one; ``0000`` would
-    mean "nobody in particular" to Market-1501's tools.
+    mark distractors to Market-1501's tools.
 
     Args:
         split: what `walkers` returned; images are written at the size they have.

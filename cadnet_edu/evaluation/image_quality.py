@@ -19,8 +19,6 @@ C1, C2 = 0.01**2, 0.03**2  # (K1 L)^2 and (K2 L)^2 of the SSIM paper with L = 1,
 def psnr(x: Tensor, y: Tensor) -> Tensor:
     """Peak signal-to-noise ratio: the mean squared error on a logarithmic scale.
 
-    Built in chapter 05.
-
     ``PSNR = 10 log10(1 / MSE)``, the mean being over the pixels and colours of one image, 1 the largest value.
 
     Args:
@@ -48,8 +46,6 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
 
 def ssim(x: Tensor, y: Tensor, window: Literal["gaussian", "uniform"] = "gaussian") -> Tensor:
     """Structural similarity: do means, contrasts and patterns agree in every small window?
-
-    Built in chapter 05.
 
     ``SSIM = (2 m_x m_y + C1)(2 s_xy + C2) / ((m_x^2 + m_y^2 + C1)(s_x^2 + s_y^2 + C2))`` with the windows' means m,
     variances s^2 and covariance s_xy, C1 = 0.01^2 and C2 = 0.03^2 (Wang et al., 2004). The mean over all windows
@@ -96,18 +92,18 @@ def ssim(x: Tensor, y: Tensor, window: Literal["gaussian", "uniform"] = "gaussia
 
 
 class LPIPS(nn.Module):
-    """Learned perceptual similarity: how far apart two images look to AlexNet (Zhang et al., 2018; [47] in the paper).
+    """Learned perceptual image patch similarity: a distance of AlexNet features (Zhang et al., 2018; [47]).
 
     Both images go through an AlexNet trained on ImageNet. At five depths the features are scaled to unit length,
-    subtracted and squared, weighted by what people judged to matter, and averaged over the image; the five are
-    added. The layers are those of the ``lpips`` package, version 0.1 of the weights.
+    subtracted, squared, weighted by the published linear layers, which were fitted to human judgements, and averaged
+    over the image; the five are added. The layers are those of the ``lpips`` package, version 0.1 of the weights.
 
     Args:
-        weights: a file with AlexNet's weights, for a machine without network (see
-            :func:`cadnet_edu.evaluation.lpips_weights.alexnet_weights`, which says where they come from otherwise).
+        weights: a file with AlexNet's weights, for a machine without network; see
+            :func:`cadnet_edu.evaluation.lpips_weights.alexnet_weights`, also for where they come from otherwise.
 
     Raises:
-        OSError: when the weights can neither be found nor fetched. They are never left random.
+        OSError: when the weights are not cached and cannot be downloaded. They are never left random.
         ValueError: when ``weights`` is no such file.
     """
 
@@ -127,7 +123,7 @@ class LPIPS(nn.Module):
         self.requires_grad_(False)
 
     def train(self, mode: bool = True) -> LPIPS:
-        """Stay as in testing: a ruler has no dropout."""
+        """Stay in evaluation mode: LPIPS is a fixed measure, without dropout."""
         return super().train(False)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
@@ -164,16 +160,16 @@ def lpips(x: Tensor, y: Tensor) -> Tensor:
     Raises:
         OSError, ValueError: as :class:`LPIPS`.
     """
-    return _ruler(str(x.device))(x, y)
+    return _shared_lpips(str(x.device))(x, y)
 
 
 @lru_cache
-def _ruler(device: str) -> LPIPS:
+def _shared_lpips(device: str) -> LPIPS:
     return LPIPS().to(device)
 
 
 def _window(name: str, like: Tensor) -> tuple[Tensor, float]:
-    """The weights along one axis, summing to 1, and the factor that makes variances unbiased. Built in chapter 05."""
+    """The weights along one axis, summing to 1, and the factor that makes variances unbiased."""
     if name == "gaussian":
         weights = torch.exp(-0.5 * (torch.arange(-5, 6, dtype=like.dtype, device=like.device) / 1.5) ** 2)
         return weights / weights.sum(), 1.0
@@ -183,10 +179,7 @@ def _window(name: str, like: Tensor) -> tuple[Tensor, float]:
 
 
 def _blur(x: Tensor, weights: Tensor) -> Tensor:
-    """Weighted means over all windows inside the image, down then across; ``(..., h, w)`` to ``(..., h', w')``.
-
-    Built in chapter 05.
-    """
+    """Weighted means over all windows inside the image, down then across; ``(..., h, w)`` to ``(..., h', w')``."""
     planes = x.reshape(-1, 1, *x.shape[-2:])
     planes = nnf.conv2d(nnf.conv2d(planes, weights[None, None, :, None]), weights[None, None, None, :])
     return planes.reshape(*x.shape[:-2], *planes.shape[-2:])

@@ -185,8 +185,7 @@ def single_shot_cmc(
 def poisson_binomial(a: np.ndarray, topk: int) -> np.ndarray:
     """How many of several unlike coins show heads: ``P(S = 0) ... P(S = topk - 1)``.
 
-    One coin is added at a time: either it shows tails and S stays, or heads and S grows by one. Built in
-    chapter 02.
+    One coin is added at a time: either it shows tails and S stays, or heads and S grows by one.
 
     Args:
         a: chances of heads, ``(m, p)``: m coins, for p separate questions.

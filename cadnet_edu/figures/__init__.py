@@ -5,20 +5,9 @@ and in the book it goes along as the alternative text of the image. Colours are 
 is told by colour alone: markers, line styles and signs say it again.
 """
 
-from cadnet_edu.figures.curves import bars_with_intervals, cmc_curves, rank1_by_rate
-from cadnet_edu.figures.evidence import (
-    difference_dots,
-    error_by_band,
-    identity_maps,
-    rank1_sweep,
-    stacked_shares,
-)
-from cadnet_edu.figures.features import (
-    distances_histogram,
-    spectrum,
-    tsne_coloured,
-    tsne_panels,
-)
+from cadnet_edu.figures.curves import bars_with_intervals, rank1_by_rate
+from cadnet_edu.figures.evidence import difference_dots, error_by_band, identity_maps, rank1_sweep, stacked_shares
+from cadnet_edu.figures.features import spectrum, tsne_coloured, tsne_panels
 from cadnet_edu.figures.ledger import clearances, many_intervals
 from cadnet_edu.figures.pictures import image_row, images_grid, rank_lists, recovered_grid
 from cadnet_edu.figures.style import DescribedFigure, describe, save, to_uint8, use_style
@@ -28,10 +17,8 @@ __all__ = [
     "DescribedFigure",
     "bars_with_intervals",
     "clearances",
-    "cmc_curves",
     "describe",
     "difference_dots",
-    "distances_histogram",
     "error_by_band",
     "identity_maps",
     "image_row",

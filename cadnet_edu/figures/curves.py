@@ -107,39 +107,6 @@ def _falls(curves: Mapping[str, Mapping[float, Any]]) -> str:
 
 
 @styled
-def cmc_curves(curves: Mapping[str, Any], heading: str = "") -> Figure:
-    """Cumulative match characteristic: how often the right person is among the first k.
-
-    Args:
-        curves: method -> array ``(topk,)`` of fractions, entry ``k - 1`` for rank k.
-        heading: the title; by default rank-1 and the last rank of the best method.
-
-    Returns:
-        the figure; its text gives rank 1, 5 and the last of every curve.
-    """
-    fig = new_figure(3.2)
-    ax = fig.subplots()
-    ends, said = [], []
-    for i, (name, values) in enumerate(curves.items()):
-        y = 100 * to_array(values)
-        k, color = np.arange(1, len(y) + 1), COLORS[i % len(COLORS)]
-        ax.plot(k, y, color=color, marker=MARKERS[i % len(MARKERS)], linestyle=LINES[i % len(LINES)])
-        ends.append((float(y[-1]), f"{name}\nrank-1 {y[0]:.0f} %", color))
-        ranks = sorted({1, min(5, len(y)), len(y)})
-        said.append(f"{name}: " + ", ".join(f"{y[r - 1]:.0f} % at rank {r}" for r in ranks))
-    longest = max(len(to_array(values)) for values in curves.values())
-    ax.set_xticks([r for r in (1, 5, 10, 15, 20, 30, 40, 50) if r <= longest])
-    ax.set_ylim(0, 102)
-    ax.set_xlabel("rank k")
-    ax.set_ylabel("right person among\nthe first k (%)")
-    label_ends(ax, ends, gap=0.19)
-    best = max(curves, key=lambda name: to_array(curves[name])[0])
-    title(fig, heading or f"{best}: right at the first place in {100 * to_array(curves[best])[0]:.0f} %")
-    fig.alt = "CMC curves. " + "; ".join(said) + "."
-    return fig
-
-
-@styled
 def bars_with_intervals(
     values: Mapping[str, Any], unit: str = "%", scale: float = 100, heading: str = "", best: str = "most"
 ) -> Figure:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from cadnet_edu.analysis.arrays import to_array
@@ -165,59 +164,5 @@ def spectrum(images: Mapping[float, Any], heading: str = "") -> Figure:
     fig.alt = (
         "Power against spatial frequency on a log scale, a curve a rate. Vertical lines mark the finest frequency that "
         f"each rate can keep, in cycles per image height: {', '.join(said)}. Beyond it the power falls away."
-    )
-    return fig
-
-
-@styled
-def distances_histogram(pos: Any, neg: Any, heading: str = "") -> Figure:
-    """Distances of pairs of the same person against pairs of different people.
-
-    Args:
-        pos: distances of pairs of the same person.
-        neg: distances of pairs of different people.
-        heading: the title; by default how often a right pair is farther apart than a wrong one.
-
-    Returns:
-        the figure; its text gives both medians and that share.
-
-    Raises:
-        ValueError: when either is empty.
-    """
-    pos, neg = np.ravel(to_array(pos)).astype(float), np.ravel(to_array(neg)).astype(float)
-    if not len(pos) or not len(neg):
-        raise ValueError(f"{len(pos)} distances of right pairs, {len(neg)} of wrong ones: both are needed.")
-    ordered = np.sort(neg)
-    confused = float(
-        (np.searchsorted(ordered, pos, "left") + np.searchsorted(ordered, pos, "right")).mean() / 2 / len(neg)
-    )
-    fig = new_figure(3.0)
-    ax = fig.subplots()
-    bins = np.histogram_bin_edges(np.concatenate([pos, neg]), bins=40)
-    for values, name, color, hatch, line in (
-        (pos, "same person", COLORS[0], "", "-"),
-        (neg, "different people", COLORS[1], "////", "--"),
-    ):
-        weights = np.full(len(values), 100 / len(values))
-        ax.hist(
-            values,
-            bins.tolist(),
-            weights=weights,
-            histtype="stepfilled",
-            facecolor=(*to_rgb(color), 0.25),
-            edgecolor=color,
-            linestyle=line,
-            hatch=hatch,
-            linewidth=1.8,
-            label=f"{name} ({len(values)} pairs)",
-        )
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2, fontsize=SMALL)
-    ax.set_xlabel("distance")
-    ax.set_ylabel("pairs (% of each kind)")
-    title(fig, heading or f"In {100 * confused:.1f} % a wrong pair is nearer than a right one")
-    fig.alt = (
-        f"Two histograms of distances: same person, median {np.median(pos):.3g}; "
-        f"different people, median {np.median(neg):.3g}. In {100 * confused:.1f} % of cases "
-        "a random wrong pair is nearer than a random right one."
     )
     return fig

@@ -160,12 +160,7 @@ def recovered_grid(
 
 @styled
 def rank_lists(
-    query_images: Any,
-    gallery_images: Any,
-    ranks: Any,
-    correct: Any,
-    titles: Sequence[str] = (),
-    heading: str = "",
+    query_images: Any, gallery_images: Any, ranks: Any, correct: Any, titles: Sequence[str] = (), heading: str = ""
 ) -> Figure:
     """For each query, the gallery images nearest to it, right and wrong ones marked by sign, colour and border.
 

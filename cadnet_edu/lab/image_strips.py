@@ -23,8 +23,6 @@ ENDING = ".webp"
 def chosen(query: Tensor) -> np.ndarray:
     """Which queries are shown: a few, evenly from first to last, the same for every method.
 
-    Built in chapter 09.
-
     >>> chosen(torch.zeros(11, 3, 4, 4)).tolist()
     [0, 2, 4, 6, 8, 10]
     """

@@ -34,7 +34,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
     """The mean of repeated measurements with its interval, ``mean ± t s / sqrt(n)``.
 
     ``s`` is the standard deviation (with n - 1) and ``t`` the quantile of Student's distribution with n - 1 degrees
-    of freedom: 12.7 for two values, 4.3 for three, 2.8 for five. Built in chapter 10.
+    of freedom: 12.7 for two values, 4.3 for three, 2.8 for five.
 
     Args:
         values: one number a seed.
@@ -61,7 +61,7 @@ def paired(ours: Mapping[int, float], theirs: Mapping[int, float], confidence: f
     """The interval of a difference, seed k of one method with seed k of the other.
 
     What a seed does to both alike cancels, and the interval is narrower than that of two independent means wherever
-    that is more than the degrees of freedom that pairing costs. Built in chapter 10.
+    that is more than the degrees of freedom that pairing costs.
 
     Args:
         ours, theirs: seed -> value.

@@ -18,20 +18,20 @@ def g_only(config: Config) -> Config:
 
 
 def without_adv_DI(config: Config) -> Config:
-    """Without L_adv^{D_I}: nobody asks whether recovered images look real. Built in chapter 11."""
+    """Without L_adv^{D_I}: nobody asks whether recovered images look real."""
     return replace(config, method="without_adv_DI", lam=replace(config.lam, adv_DI=0))
 
 
 def without_adv_DF(config: Config) -> Config:
-    """Without L_adv^{D_F}: nobody aligns the features of HR and LR images. Built in chapter 11."""
+    """Without L_adv^{D_F}: nobody aligns the features of HR and LR images."""
     return replace(config, method="without_adv_DF", lam=replace(config.lam, adv_DF=0))
 
 
 def without_rec(config: Config) -> Config:
-    """Without L_rec: G is told to please D_I and C, not to restore the image. Built in chapter 11."""
+    """Without L_rec: G is told to please D_I and C, not to restore the image."""
     return replace(config, method="without_rec", lam=replace(config.lam, rec=0))
 
 
 def without_cls(config: Config) -> Config:
-    """Without L_cls: no label is used. F and C stay as they were built. Built in chapter 11."""
+    """Without L_cls: no label is used. F and C stay as they were built."""
     return replace(config, method="without_cls", lam=replace(config.lam, cls=0))

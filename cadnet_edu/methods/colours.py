@@ -11,7 +11,7 @@ def colour_histogram(x: Tensor, bands: int = 6, bins: int = 5) -> Tensor:
 
     The middle half of the width is where the person stands. Each colour channel is cut into ``bins`` steps, which
     makes ``bins ** 3`` colours. The root of the shares makes rare colours count for more; the distance of two such
-    vectors is Hellinger's, up to a factor. Built in chapter 01.
+    vectors is Hellinger's, up to a factor.
 
     Args:
         x: images ``(b, 3, H, W)``, float in [0, 1], with ``H >= bands`` and ``W >= 4``.

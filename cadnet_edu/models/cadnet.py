@@ -15,10 +15,7 @@ from cadnet_edu.models.encoder import Encoder
 
 
 class Output(NamedTuple):
-    """All that CAD-Net computes on its way; the names are the paper's. What a variant does not build is None.
-
-    Built in chapter 07.
-    """
+    """All that CAD-Net computes on its way; the names are the paper's. What a variant does not build is None."""
 
     f: Tensor  # resolution-invariant map (b, d, h, w)
     x_hat: Tensor | None  # recovered HR image G(f) (b, 3, H, W) in [0, 1]
@@ -30,7 +27,7 @@ class Output(NamedTuple):
 
 
 class _Slowed(torch.autograd.Function):
-    """Nothing on the way forward; on the way back, the gradient times a share. Built in chapter 07."""
+    """Nothing on the way forward; on the way back, the gradient times a share."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
@@ -44,8 +41,6 @@ class _Slowed(torch.autograd.Function):
 
 def slowed(x: Tensor, share: float) -> Tensor:
     """x itself, of whose gradient only a share flows back.
-
-    Built in chapter 07.
 
     Args:
         x: any tensor.
@@ -61,8 +56,6 @@ def slowed(x: Tensor, share: float) -> Tensor:
 
 class CADNet(nn.Module):
     """The Cross-resolution Adversarial Dual Network (Fig. 2).
-
-    Built in chapter 07.
 
     Args:
         identities: number of training identities.

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 def GAP(v: Tensor) -> Tensor:
     """Global average pooling: the mean over all places (Sec. 3.1, u = GAP(v)).
 
-    Built in chapter 07.
-
     Args:
         v: map ``(b, c, h, w)``.
 
@@ -26,8 +24,6 @@ def GAP(v: Tensor) -> Tensor:
 
 class Classifier(nn.Module):
     """C: from the joint map v to one logit an identity; the softmax of Sec. 4.1 is inside the cross-entropy.
-
-    Built in chapter 07.
 
     Args:
         c: channels of v, ``2 d`` for v = [f, g].

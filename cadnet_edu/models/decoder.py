@@ -12,8 +12,6 @@ from torch import Tensor, nn
 class UpBlock(nn.Module):
     """Double the size of a map: the generator block of Miyato & Koyama (2018).
 
-    Built in chapter 05.
-
     BN - ReLU - up x 2 - conv 3x3 - BN - ReLU - conv 3x3, beside a shortcut of up x 2 and conv 1x1.
 
     Shapes:
@@ -40,8 +38,6 @@ class UpBlock(nn.Module):
 
 class Decoder(nn.Module):
     """G: from the resolution-invariant map f back to an HR image.
-
-    Built in chapter 05.
 
     Args:
         d: channels of f.

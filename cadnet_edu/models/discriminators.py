@@ -11,8 +11,6 @@ from cadnet_edu.models.backbone import BasicBlock, ResNet
 class FeatureDiscriminator(nn.Module):
     """The resolution discriminator D_F: "the same as that adopted by Tsai et al." (Sec. 4.1).
 
-    Built in chapter 04.
-
     Five convolutions with channels 64-128-256-512-1 and leaky ReLUs of slope 0.2; no normalisation, no sigmoid.
     It answers with one logit a place; ``D_F(f) = sigmoid(logit)`` is the probability that f came from an HR image.
 
@@ -51,8 +49,6 @@ class FeatureDiscriminator(nn.Module):
 
 class ImageDiscriminator(nn.Module):
     """The HR image discriminator D_I, "similar to ResNet-18" (Sec. 4.1), with one logit an image.
-
-    Built in chapter 06.
 
     ``D_I(x) = sigmoid(logit)`` is the probability that x is a real HR image and not a recovered one.
 

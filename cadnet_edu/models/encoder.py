@@ -20,8 +20,6 @@ class Encoded(NamedTuple):
 class Encoder(nn.Module):
     """The cross-resolution encoder E (Sec. 3.2), and, built a second time, the HR encoder F (Sec. 3.3).
 
-    Built in chapter 04.
-
     E and F have one shape and do not share weights (Sec. 4.1).
 
     Args:

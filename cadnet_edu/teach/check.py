@@ -8,6 +8,7 @@ Every exercise check takes your function and returns a `Report`: true or false, 
 ✗ you counted one pixel a cycle; a cycle needs two (light, dark). (Found with r = 4, height = 256: wanted 32, got 64.)
 """
 
+# ruff: noqa: F403
 from __future__ import annotations
 
 import copy
@@ -19,110 +20,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cadnet_edu.teach.exercises.ablations import (
-    check_changes,
-    check_false_star,
-    check_interaction,
-    check_weight_for_share,
-)
-from cadnet_edu.teach.exercises.alignment import check_best_judge, check_judge_loss, check_meet_halfway, check_pull
-from cadnet_edu.teach.exercises.baseline import check_batch_hard, check_cross_entropy, check_pairwise_distance
-from cadnet_edu.teach.exercises.detail import check_gain, check_lay_out, check_rounded, check_window_ssim
-from cadnet_edu.teach.exercises.full_runs import check_mean_gradient, check_pooled, check_steps_for, check_trouble_at
-from cadnet_edu.teach.exercises.identify import (
-    check_best_reader,
-    check_joint_vector,
-    check_logit_gradient,
-    check_slowed,
-)
-from cadnet_edu.teach.exercises.inside import (
-    check_best_guess,
-    check_deal_out,
-    check_silhouettes,
-    check_standardised,
-)
-from cadnet_edu.teach.exercises.ledger import (
-    check_by_luck,
-    check_holm,
-    check_information,
-    check_says,
-    check_seeds_needed,
-)
-from cadnet_edu.teach.exercises.real_data import check_findable, check_mlr_roles, check_near_camera, check_read_name
-from cadnet_edu.teach.exercises.realism import check_best_image_judge, check_best_L1_guess, check_right_detail
-from cadnet_edu.teach.exercises.recovered import check_agreement, check_error_left, check_known_share, check_over_rates
+from cadnet_edu.teach.exercises.ch01 import *
+from cadnet_edu.teach.exercises.ch02 import *
+from cadnet_edu.teach.exercises.ch03 import *
+from cadnet_edu.teach.exercises.ch04 import *
+from cadnet_edu.teach.exercises.ch05 import *
+from cadnet_edu.teach.exercises.ch06 import *
+from cadnet_edu.teach.exercises.ch07 import *
+from cadnet_edu.teach.exercises.ch08 import *
+from cadnet_edu.teach.exercises.ch09 import *
+from cadnet_edu.teach.exercises.ch10 import *
+from cadnet_edu.teach.exercises.ch11 import *
+from cadnet_edu.teach.exercises.ch12 import *
+from cadnet_edu.teach.exercises.ch13 import *
+from cadnet_edu.teach.exercises.ch14 import *
+from cadnet_edu.teach.exercises.ch15 import *
 from cadnet_edu.teach.exercises.report import Report
-from cadnet_edu.teach.exercises.resolution import check_degrade, check_nyquist, check_psnr
-from cadnet_edu.teach.exercises.retrieval import (
-    check_average_precision,
-    check_cmc,
-    check_rank_of_first_match,
-    check_single_shot_rank1,
-)
-from cadnet_edu.teach.exercises.unseen import check_expected_best, check_kink, check_saved_by_g, check_surely
-from cadnet_edu.teach.exercises.whole import check_lr_factor, check_moved, check_total
 
-__all__ = [
-    "Report",
-    "check_agreement",
-    "check_average_precision",
-    "check_batch_hard",
-    "check_best_L1_guess",
-    "check_best_guess",
-    "check_best_image_judge",
-    "check_best_judge",
-    "check_best_reader",
-    "check_by_luck",
-    "check_changes",
-    "check_cmc",
-    "check_cross_entropy",
-    "check_deal_out",
-    "check_degrade",
-    "check_error_left",
-    "check_expected_best",
-    "check_false_star",
-    "check_findable",
-    "check_gain",
-    "check_holm",
-    "check_information",
-    "check_interaction",
-    "check_joint_vector",
-    "check_judge_loss",
-    "check_kink",
-    "check_known_share",
-    "check_lay_out",
-    "check_logit_gradient",
-    "check_lr_factor",
-    "check_mean_gradient",
-    "check_meet_halfway",
-    "check_mlr_roles",
-    "check_moved",
-    "check_near_camera",
-    "check_nyquist",
-    "check_over_rates",
-    "check_pairwise_distance",
-    "check_pooled",
-    "check_psnr",
-    "check_pull",
-    "check_rank_of_first_match",
-    "check_read_name",
-    "check_right_detail",
-    "check_rounded",
-    "check_saved_by_g",
-    "check_says",
-    "check_seeds_needed",
-    "check_silhouettes",
-    "check_single_shot_rank1",
-    "check_slowed",
-    "check_standardised",
-    "check_steps_for",
-    "check_surely",
-    "check_total",
-    "check_trouble_at",
-    "check_weight_for_share",
-    "check_window_ssim",
-    "same",
-]
+__all__ = ["Report", "same", *sorted(name for name in globals() if name.startswith("check_"))]
 
 
 def same(mine: Callable, package: Callable, *examples: Any, atol: float = 1e-6, rtol: float = 1e-5) -> None:

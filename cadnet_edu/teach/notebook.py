@@ -1,4 +1,4 @@
-"""What the first cell of every chapter calls: seeds, device, figure style, and a word on where and how it runs.
+"""What the first cell of every chapter calls: seeds, device, figure style, and a report on where and how it runs.
 
 >>> config = setup("smoke", quiet=True)
 >>> config.profile
@@ -22,7 +22,8 @@ import torch
 
 from cadnet_edu import figures
 from cadnet_edu.config import Config, cache_dir, make_cache_folder, profile
-from cadnet_edu.training.devices import autocast, choose_precision
+from cadnet_edu.io import duration
+from cadnet_edu.training.devices import autocast, choose_device, choose_precision
 
 Place = Literal["colab", "kaggle", "local"]
 
@@ -56,23 +57,6 @@ def where() -> Place:
     return "kaggle" if "KAGGLE_KERNEL_RUN_TYPE" in os.environ else "local"
 
 
-def device(wanted: str = "auto") -> torch.device:
-    """Choose what to compute on.
-
-    Args:
-        wanted: ``"auto"`` takes a CUDA GPU if there is one, then an Apple GPU, then the CPU; any other value is
-            passed on to ``torch.device``.
-
-    >>> device("cpu")
-    device(type='cpu')
-    """
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
 def seed_everything(seed: int) -> None:
     """Start the random numbers of Python, NumPy and PyTorch from `seed`, so that a second run draws the same ones."""
     random.seed(seed)
@@ -85,7 +69,7 @@ def setup(name: str | None = None, *, seed: int | None = None, quiet: bool = Fal
 
     It seeds the random numbers, picks the device, sets the style of the figures, and prints one line with the profile
     that all numbers below come from, and one on how long a training takes here. When the profile wants a GPU and none
-    is seen, it says so loudly, before any training starts.
+    is seen, it warns before any training starts.
 
     Args:
         name: the profile; without it the environment variable ``CADNET_EDU_PROFILE`` decides, else ``quick``.
@@ -104,16 +88,16 @@ def setup(name: str | None = None, *, seed: int | None = None, quiet: bool = Fal
     seed_everything(config.seed)
     figures.use_style()
     if not quiet:
-        print(_report(config, where(), device(config.device)))
+        print(report(config, where(), choose_device(config.device)))
     return config
 
 
-def _report(config: Config, place: Place, on: torch.device) -> str:
+def report(config: Config, place: Place, on: torch.device) -> str:
     """Return the lines that `setup` prints."""
     about = f"{config.dataset}, {config.height} x {config.width} pixels, seed {config.seed}, on {on.type}"
     lines = [f"profile {config.profile}: {about}"]
     low, high = expected_seconds(config, on)
-    lines.append(f"To train a CAD-Net of this profile takes about {in_words(low, high)} here.")
+    lines.append(f"To train a CAD-Net of this profile takes about {duration(low, high)} here.")
     if config.profile in WANTS_GPU and on.type == "cpu":
         rule = "!" * 72
         need = f"The profile {config.profile} wants a GPU, and none is seen."
@@ -135,14 +119,14 @@ def expected_seconds(config: Config, on: torch.device) -> tuple[float, float]:
         config: the settings of a profile.
         on: what to compute on.
     """
-    step = STEP[config.profile] / _speed(on, choose_precision(config.precision, on, instead=True))
+    step = STEP[config.profile] / measured_speed(on, choose_precision(config.precision, on, instead=True))
     low, high = (config.steps * (step / share + OVERHEAD) for share in reversed(SHARES))
     return low, high
 
 
 @cache
-def _speed(on: torch.device, precision: str) -> float:
-    """10^9 operations a second of a convolution, forward and backward."""
+def measured_speed(on: torch.device, precision: str) -> float:
+    """Return 10^9 operations a second of a convolution, forward and backward, measured once a process."""
     n = 32 if on.type == "cpu" else 512  # enough to do for a GPU
     with torch.random.fork_rng(devices=[]):  # a trial must not change what is drawn after it
         convolution = torch.nn.Conv2d(64, 64, 3, padding=1).to(on)
@@ -159,27 +143,11 @@ def _speed(on: torch.device, precision: str) -> float:
     return 3 * 2 * n * 64 * 64 * 9 * 24 * 12 / best / 1e9
 
 
-def in_words(low: float, high: float) -> str:
-    """A span of seconds in words.
-
-    Args:
-        low: from so many seconds.
-        high: to so many seconds.
-
-    >>> in_words(2, 7), in_words(100, 290), in_words(40 * 3600, 130 * 3600)
-    ('2 to 7 seconds', '2 to 5 minutes', '2 to 5 days')
-    """
-    units = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
-    unit = max((name for name in units if high >= 1.5 * units[name]), key=units.__getitem__, default="seconds")
-    least, most = (max(1, round(value / units[unit])) for value in (low, high))
-    return f"{least} to {most} {unit}" if least < most else f"{most} {unit}"
-
-
 def keep_on_drive(folder: str = "cadnet_edu") -> Path:
-    """Keep trained networks on your Google Drive, so that they outlive a Colab session. Nobody calls this but you.
+    """Keep trained networks on your Google Drive, so that they outlive a Colab session; no other function calls this.
 
-    Drive is mounted, which asks for your leave, and ``CADNET_EDU_CACHE`` points there from now on: call it before the
-    first training. When a session ends in the middle of one, call it in the next session and run the training's cell
+    Drive is mounted, which needs your permission, and ``CADNET_EDU_CACHE`` points there from now on: call it before
+    the first training. When a session ends in the middle of one, call it in the next session and run that cell
     again: it goes on from the last checkpoint.
 
     Args:

@@ -42,8 +42,6 @@ def discriminate(D: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
 def discriminator_terms(net: CADNet, batch: Batch, H: Output, L: Output, config: Config) -> tuple[Terms, Terms]:
     """What D_F and D_I ascend: eq. (1) and eq. (3). ``detach`` keeps their gradients away from E and G.
 
-    Built in chapter 08.
-
     Args:
         net: the network with its discriminators.
         batch: the images that the outputs belong to.
@@ -75,8 +73,6 @@ def generator_terms(
     net: CADNet, batch: Batch, H: Output, L: Output, config: Config, gather: Gather = alone
 ) -> tuple[Terms, Terms]:
     """What E, G, F and C descend: the terms of eq. (6) without their weights. A term of weight 0 is not computed.
-
-    Built in chapter 08.
 
     Args:
         net: the network; whoever takes a step freezes its discriminators meanwhile.

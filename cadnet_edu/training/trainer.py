@@ -20,7 +20,7 @@ from cadnet_edu.config import Config
 from cadnet_edu.data.fingerprint import describe
 from cadnet_edu.data.image_cache import cached_images
 from cadnet_edu.data.samples import Split
-from cadnet_edu.data.sampling import Batch, Batches, parts
+from cadnet_edu.data.sampling import Batch, Batches, micro_batches
 from cadnet_edu.io import append_line, write_atomically, write_json
 from cadnet_edu.models.cadnet import CADNet, Output
 from cadnet_edu.training.checkpoints import (
@@ -94,7 +94,7 @@ def labelled_pids(pids: Iterable[int], share: float, seed: int) -> list[int]:
 
 @contextlib.contextmanager
 def frozen(*networks: nn.Module | None) -> Iterator[None]:
-    """Gradients flow through these networks but not into their parameters. Built in chapter 08."""
+    """Gradients flow through these networks but not into their parameters."""
     parameters = [p for net in networks if net is not None for p in net.parameters()]
     for p in parameters:
         p.requires_grad_(False)
@@ -217,8 +217,6 @@ class Trainer:
     def step(self, batch: Batch | None = None) -> dict[str, Tensor]:
         """One step on one batch: the discriminators take one up eq. (1) and (3), the network takes one down eq. (6).
 
-        Built in chapter 08.
-
         Several devices share the batch out, and compute together what one would. With ``accumulate`` each takes its
         share in that many parts, one after the other, which needs less memory: both optimisers add up the gradients of
         all parts and step after the last one.
@@ -239,10 +237,7 @@ class Trainer:
         return self.ranks.mean(logs)
 
     def step_part(self, batch: Batch, last: bool = True) -> dict[str, Tensor]:
-        """The forward pass and both updates for one part of a batch, which is the whole batch in most runs.
-
-        Built in chapter 08.
-        """
+        """The forward pass and both updates for one part of a batch, which is the whole batch in most runs."""
         with autocast(self.device, self.precision):
             H, L = self.forward(batch)
             up, log_D = discriminator_terms(self.net, batch, H, L, self.objective)
@@ -266,8 +261,6 @@ class Trainer:
     def update(self, optimiser: torch.optim.Optimizer | None, loss: Tensor, last: bool = True) -> None:
         """Take a step down a loss; of a batch in parts, add up the gradients and step after the last one.
 
-        Built in chapter 08.
-
         Args:
             optimiser: whose parameters move.
             loss: of the part at hand, a mean over its images.
@@ -289,7 +282,7 @@ class Trainer:
         The n-th parts of all devices together are the n-th part that one device would take.
         """
         n, rank = self.config.accumulate, self.ranks.rank
-        return parts(batch, n * self.ranks.world, self.config.images_per_identity)[rank * n : (rank + 1) * n]
+        return micro_batches(batch, n * self.ranks.world, self.config.images_per_identity)[rank * n : (rank + 1) * n]
 
     def set_learning_rates(self) -> None:
         """The learning rates of this step."""

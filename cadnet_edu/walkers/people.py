@@ -1,4 +1,4 @@
-"""Who the pedestrians of Walkers are: their bodies, clothes and the fine detail that tells look-alikes apart.
+"""The identities of Walkers: body, clothes, and the fine detail in which look-alikes differ.
 
 The 4 identities ``4k, 4k+1, 4k+2, 4k+3`` form a **group of look-alikes**. They share everything that survives
 down-sampling (build, skin, hair, hat, garments, colours, bag: the fields named in `COARSE`) and differ only in
@@ -115,14 +115,14 @@ def _accent(rng: np.random.Generator, base: Colour) -> Colour:
     """
     step = np.array([1.0, 1.0, 1.0]) + rng.normal(0, 0.45, 3)
     step *= 0.34 / np.abs(step).max()
-    room = np.minimum(np.asarray(base), 1 - np.asarray(base)) + 0.06
-    r, g, b = np.clip(step, -room, room).tolist()
+    headroom = np.minimum(np.asarray(base), 1 - np.asarray(base)) + 0.06
+    r, g, b = np.clip(step, -headroom, headroom).tolist()
     return r, g, b
 
 
 @lru_cache(maxsize=4096)
 def person(identity: int, seed: int = 0) -> Person:
-    """The looks of one identity. The same numbers always give the same person, in any set, on any machine.
+    """The appearance of one identity. The same numbers always give the same person, in any set, on any machine.
 
     Two random streams are used: one belongs to the group (``identity // 4``) and draws what look-alikes share, one
     belongs to the identity and draws its own detail. The four patterns of a group (three woven, one plain or printed),

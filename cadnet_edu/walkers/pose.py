@@ -1,7 +1,7 @@
 """How the pedestrians of Walkers stand and walk: a pose drawn at random, and the skeleton in it.
 
 The skeleton lives in three dimensions and in body heights; it is turned by the direction the person faces and seen by
-a camera that looks down a little. What comes out is in image heights, so the same pose fits any image size.
+a camera that looks down a little. Its output is in image heights, so the same pose fits any image size.
 """
 
 from __future__ import annotations

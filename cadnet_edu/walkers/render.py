@@ -28,7 +28,7 @@ from cadnet_edu.walkers.shapes import Canvas, Figure, Joints
 
 
 class Keypoint(NamedTuple):
-    """A joint in pixels (the centre of the top left pixel is 0, 0); ``visible`` when a person's pixel lies there."""
+    """A joint in pixels (the centre of the top left pixel is 0, 0); ``visible`` if the person's pixel is there."""
 
     x: float
     y: float
@@ -156,7 +156,7 @@ def draw(
     """Draw one image of one person by one camera. The same arguments give the same bytes, always.
 
     Args:
-        identity: who, ``>= 0``; ``identity // 4`` is the group of look-alikes.
+        identity: ``>= 0``; ``identity // 4`` is the group of look-alikes.
         camera: by which camera, ``>= 0``.
         shot: which frame of that person by that camera, ``>= 0``.
         height, width: size in pixels. The scene does not depend on it; other ratios than 2:1 stretch the scene.

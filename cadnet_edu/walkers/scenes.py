@@ -1,6 +1,6 @@
-"""Where the pedestrians of Walkers are seen: cameras, streets behind, and things in front.
+"""The scenes of Walkers: cameras, backgrounds, and occluding objects.
 
-A camera is what stays the same in all its images: where it hangs, the light, its colours, its noise, its street.
+A camera fixes what all its images share: viewpoint, light, colours, noise and street.
 The street is painted once a camera as a wide strip, of which each image shows another piece.
 """
 
@@ -23,7 +23,7 @@ class Camera:
 
     Args:
         scene: the street behind, one of `SCENES`.
-        elevation: how far it looks down.
+        elevation: its angle downwards.
         facing: the direction in which most people walk past; 0 is towards the camera.
         scale: how much of the crop's height a person fills.
         light: direction from the person to the lamp, of length 1: x right, y down, z to the viewer.
@@ -32,7 +32,7 @@ class Camera:
         gamma: exponent of the tone curve.
         noise: standard deviation in grey levels of 255.
         blur: standard deviation in image heights.
-        horizon: how far down the image the horizon lies, in image heights.
+        horizon: position of the horizon from the top, in image heights.
     """
 
     scene: str

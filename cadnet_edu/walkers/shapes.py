@@ -79,7 +79,7 @@ class Canvas:
             turn: the direction the person faces, in radians: it brings that side of the texture to the front.
             a, b: the two joints, ``(x, y, depth)`` in image heights.
             ra, rb: the radius at each, in image heights.
-            first: the number of the first part of the same limb; what was drawn before it and lies close gets less
+            first: the number of the first part of the same limb; what was drawn before it nearby gets less
                 light, which sets an arm off from the body it swings past. The next free number when not given.
             ball: how much its ends are rounded in the light: 1 for a head, little where two limbs meet in a joint.
         """

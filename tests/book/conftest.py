@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "book" / "tools"), str(ROOT / "tests" / "book")]
@@ -49,25 +47,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code, _, words = log.read_text(encoding="utf-8").partition("\n")
     assert code == "0", f"the book cannot be built at smoke:\n{words}"
     return build / "html"
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The path of a Chromium."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    found = [path for path in (os.environ.get("CHROMIUM"), *map(shutil.which, names)) if path]
-    if not found:
-        pytest.skip("no Chromium on this machine: install one (apt-get install chromium), or set CHROMIUM to its path")
-    return found[0]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    """A running Chromium."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

@@ -1,8 +1,7 @@
-"""What a chapter builds before the reader is what the package holds, and each says where the other is.
+"""What a chapter builds before the reader is what the package holds.
 
 A cell tagged ``builds-cadnet_edu.losses.L_tri`` must define ``L_tri`` exactly as ``cadnet_edu/losses.py`` does.
-Comments, docstrings and annotations are set aside; everything else counts. The docstring of ``L_tri`` must say
-"Built in chapter 03.", and no docstring may say so of what that chapter does not build.
+Comments, docstrings and annotations are set aside; everything else counts.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "builds-"
-SAYS = re.compile(r"\bBuilt in\s+chapter\s+(\d\d)\.")
 Definition = ast.FunctionDef | ast.ClassDef
 
 
@@ -100,65 +97,10 @@ def test_chapter_builds_what_the_package_holds(chapter: str, dotted: str, code: 
     compare(code, dotted)
 
 
-def missing_sentence(chapter: str, dotted: str) -> str | None:
-    """Return what to add to the package where a docstring does not say which chapter builds the thing."""
-    source, names = source_of(dotted)
-    thing = definition(source, names)
-    assert thing is not None, f"the package has no function or class {dotted}"
-    number = chapter[:2]
-    if number in SAYS.findall(ast.get_docstring(thing) or ""):
-        return None
-    return f'the docstring of {dotted} must say "Built in chapter {number}.": add that sentence as a line of its own'
-
-
-def things(source: str) -> dict[str, str]:
-    """Return dotted name -> docstring of every function, class and method of a module."""
-    found = {}
-    queue: list[tuple[str, Any]] = [("", ast.parse(source))]
-    while queue:
-        inside, node = queue.pop()
-        for child in ast.iter_child_nodes(node):
-            name = inside
-            if isinstance(child, Definition):
-                name = f"{inside}.{child.name}" if inside else child.name
-                found[name] = ast.get_docstring(child) or ""
-            queue.append((name, child))
-    return found
-
-
-@pytest.mark.parametrize(("chapter", "dotted"), [pytest.param(*t[:2], id=f"{t[0]}-{t[1]}") for t in tagged_cells()])
-def test_docstring_says_which_chapter_builds_it(chapter: str, dotted: str) -> None:
-    assert (words := missing_sentence(chapter, dotted)) is None, words
-
-
-def test_what_a_docstring_says_is_built_there() -> None:
-    built = {(dotted, chapter[:2]) for chapter, dotted, _ in tagged_cells()}
-    said = {
-        (".".join([*path.relative_to(ROOT).with_suffix("").parts, name]).replace(".__init__.", "."), number)
-        for path in sorted((ROOT / "cadnet_edu").rglob("*.py"))
-        for name, text in things(path.read_text(encoding="utf-8")).items()
-        for number in SAYS.findall(text)
-    }
-    wrong = [
-        f'the docstring of {name} says "Built in chapter {number}.", but no cell there is tagged {PREFIX}{name}'
-        for name, number in sorted(said - built)
-    ]
-    assert wrong == []
-    assert len(said) > 30
-
-
 def test_nothing_is_built_twice() -> None:
     names = [dotted for _, dotted, _ in tagged_cells()]
+    assert len(names) > 30
     assert sorted({name for name in names if names.count(name) > 1}) == []
-
-
-def test_a_docstring_that_says_nothing_is_found() -> None:
-    words = missing_sentence("09_of_another_book", "cadnet_edu.losses.L_tri")
-    assert words is not None
-    assert 'L_tri must say "Built in chapter 09."' in words
-    assert missing_sentence("03_strong_baseline", "cadnet_edu.losses.L_tri") is None
-    code = "class A:\n    def f(self):\n        '''Words. Built in\n        chapter 07.'''\n"
-    assert {name: SAYS.findall(text) for name, text in things(code).items()} == {"A": [], "A.f": ["07"]}
 
 
 SEED = "def seed_everything(seed):\n    random.seed(seed)\n    np.random.seed(seed)\n    torch.manual_seed(seed)\n"
@@ -181,23 +123,19 @@ def test_what_does_not_count(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "name", "words"),
     [
-        (SEED.replace("torch.manual_seed(seed)", "torch.manual_seed(seed + 1)"), "is not the package's"),
-        (SEED.replace("    random.seed(seed)\n", ""), "is not the package's"),
-        (SEED.replace("(seed):", "(seed=0):"), "is not the package's"),
-        (SEED.replace("seed_everything", "seed_all"), "defines no seed_everything"),
+        (SEED.replace("torch.manual_seed(seed)", "torch.manual_seed(seed + 1)"), NAME, "is not the package's"),
+        (SEED.replace("    random.seed(seed)\n", ""), NAME, "is not the package's"),
+        (SEED.replace("(seed):", "(seed=0):"), NAME, "is not the package's"),
+        (SEED.replace("seed_everything", "seed_all"), NAME, "defines no seed_everything"),
+        (SEED, f"{NAME}_of_another_kind", "has no function or class"),
     ],
-    ids=["a constant", "a line gone", "a default", "another name"],
+    ids=["a constant", "a line gone", "a default", "another name", "nothing there"],
 )
-def test_a_difference_is_found(code: str, words: str) -> None:
+def test_a_difference_is_found(code: str, name: str, words: str) -> None:
     with pytest.raises(AssertionError, match=words):
-        compare(code, NAME)
-
-
-def test_a_name_that_the_package_lacks_is_found() -> None:
-    with pytest.raises(AssertionError, match="has no function or class"):
-        compare(SEED, "cadnet_edu.teach.notebook.nothing_of_the_kind")
+        compare(code, name)
 
 
 def test_classes_and_methods_count_too() -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 import nbformat
 import notebooks
 import pytest
-from build import _ThisPython
+from build import ThisPython
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -153,7 +153,7 @@ def done(colab: Colab, plan: dict[str, str]) -> dict[str, nbformat.NotebookNode]
 def run_chapter(colab: Colab, name: str) -> nbformat.NotebookNode:
     """Run a chapter in that environment, its first cell pointed at the wheel."""
 
-    class ItsPython(_ThisPython):
+    class ItsPython(ThisPython):
         def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
             argv = [colab.python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
             return KernelSpec(argv=argv, display_name="Python 3", language="python")
@@ -216,7 +216,7 @@ def test_live_widgets_work_with_ipywidgets_7(colab: Colab, done: dict[str, nbfor
     """The tests of what a reader plays with, once more, there."""
     where = colab.folder / "tests"
     where.mkdir()
-    shutil.copy(ROOT / "tests/test_live_widgets.py", where)
+    shutil.copy(ROOT / "tests/teach/test_live_widgets.py", where)
     options = ["-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(where), "--import-mode=importlib"]
     run = colab.run("-m", "pytest", *options, str(where))
     assert re.search(r"\d{2} passed", run.stdout), run.stdout

@@ -44,7 +44,7 @@ def test_a_planted_fault_is_found(tmp_path: Path, old: str, new: str, words: str
     assert pages.problems(tmp_path, ["a", "b"]) == []
     (tmp_path / "a.html").write_text(GOOD.replace(old, new, 1))
     pages.parsed.cache_clear()
-    pages._anchors.cache_clear()
+    pages.anchors.cache_clear()
     found = pages.problems(tmp_path, ["a", "b"])
     assert len(found) == 1
     assert words in found[0]

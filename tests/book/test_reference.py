@@ -118,6 +118,7 @@ def test_each_chapters_pieces_are_listed() -> None:
     assert re.search(r"03_strong_baseline`\n: .*losses\.L_tri>", lines)
     assert re.search(r"08_whole_cadnet`\n: .*training\.trainer\.Trainer\.step>", lines)
     assert "_Slowed" not in lines
+    assert "Built in {doc}`chapter 03 </book/chapters/03_strong_baseline>`." in page("losses")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_each_chapters_pieces_are_listed() -> None:
     [
         ("Words with x_H, a|b, 2 * 3 and <b>.", r"Words with x\_H, a\|b, 2 \* 3 and \<b\>."),
         ("See :func:`cmc` and ``a[0]``.", "See LINK and `a[0]`."),
-        ("Built in chapter 03.", "Built in {doc}`chapter 03 </book/chapters/03_x>`."),
+        ("Words of chapter 03.", "Words of {doc}`chapter 03 </book/chapters/03_x>`."),
         ("Words.\n\nL_x = E[||a||_1]", "Words.\n\n```text\nL_x = E[||a||_1]\n```"),
         ("Words.\n>>> 1 + 1\n2", "Words.\n\n```pycon\n>>> 1 + 1\n2\n```"),
         ("Args:\n    a, b: two,\n        really: two.", "```{rubric} Args\n```\n\n`a`, `b`\n: two, really: two."),

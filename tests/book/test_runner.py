@@ -214,7 +214,7 @@ def test_an_interruption_keeps_what_is_done(fake: Path, tmp_path: Path, way: str
     assert time.monotonic() - begun < build.GRACE + 10  # 2 to 3 seconds on an idle machine
     assert (process.returncode, err) == (130, SENTENCE)
     assert re.findall(r"^  (\S+): (.*)$", out, re.MULTILINE)[-2:] == [
-        ("b.ipynb", "expected 20 to 80 seconds"),
+        ("b.ipynb", "expected 20 to 80 s"),
         ("b.ipynb", "stopped"),
     ]
     assert (run / "checkpoint.pt").read_text() == "step 4"
@@ -341,11 +341,7 @@ def test_on_a_terminal_one_line_changes(
     line.show(2, 5)
     line.end("stopped")
     out = capsys.readouterr().out
-    texts = [
-        "  a.ipynb: took 70 s last time",
-        "  a: 00:00, took 70 s last time, cell 2 of 5",
-        "  a.ipynb: stopped",
-    ]
+    texts = ["  a.ipynb: took 70 s last time", "  a: 00:00, took 70 s last time, cell 2 of 5", "  a.ipynb: stopped"]
     assert out == "".join("\r" + text.ljust(59) for text in texts) + "\n"
 
 
@@ -353,14 +349,14 @@ def test_the_time_of_the_last_run_is_what_is_expected(tmp_path: Path, monkeypatc
     from cadnet_edu.teach import notebook as ours
 
     monkeypatch.setattr(ours, "expected_seconds", lambda config, on: (100.0, 300.0))
-    assert progress.expected("02_measuring_retrieval", "quick", tmp_path) == "expected 20 to 80 seconds"
-    assert progress.expected("06_realism", "quick", tmp_path) == "expected 2 to 8 minutes"
+    assert progress.expected("02_measuring_retrieval", "quick", tmp_path) == "expected 20 to 80 s"
+    assert progress.expected("06_realism", "quick", tmp_path) == "expected 2 to 8 min"
     progress.keep_seconds(tmp_path, "06_realism", 71.26)
     progress.keep_seconds(tmp_path, "07_x", 5)
     assert progress.expected("06_realism", "quick", tmp_path) == "took 71 s last time"
     assert json.loads((tmp_path / "seconds.json").read_text()) == {"06_realism": 71.3, "07_x": 5}
     (tmp_path / "seconds.json").write_text("{")
-    assert progress.expected("06_realism", "quick", tmp_path) == "expected 2 to 8 minutes"
+    assert progress.expected("06_realism", "quick", tmp_path) == "expected 2 to 8 min"
 
 
 def test_the_estimates_name_chapters_that_exist() -> None:

@@ -210,7 +210,14 @@ def answer(page: Page, widget: Locator) -> None:
     assert outcomes == {"✓", "✗"}, "one answer is right, the others are not"
 
 
-PLAYED = {"player": slide, "compare": slide, "explorer": choose, "chooser": choose, "shelf": choose, "quiz": answer}
+PLAYED = {
+    "player": slide,
+    "compare": slide,
+    "explorer": choose,
+    "chooser": choose,
+    "filtered_list": choose,
+    "quiz": answer,
+}
 
 
 def test_everything_to_play_with_works_by_keyboard(browser: Browser, site: Path) -> None:

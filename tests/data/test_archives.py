@@ -7,7 +7,6 @@ import io
 import os
 import resource
 import shutil
-import stat
 import tarfile
 import warnings
 import zipfile
@@ -24,11 +23,24 @@ from cadnet_edu.data import archives
 from cadnet_edu.data.archives import checksum_of, extract
 from cadnet_edu.data.readers import viper
 
+NOISE = np.random.default_rng(0).bytes(200_000)
 
-def zipped(path: Path, members: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in members.items():
-            file.writestr(name, data)
+
+def packed(path: Path, members: dict[str, bytes]) -> Path:
+    """A zip or tar archive, by its ending, of members of any name, also those that zipfile's own writer would mend."""
+    with warnings.catch_warnings(action="ignore"):  # of a name that comes twice
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+                for name, data in members.items():
+                    info = zipfile.ZipInfo("x")
+                    info.filename, info.compress_type = name, zipfile.ZIP_DEFLATED
+                    file.writestr(info, data)
+        else:
+            with tarfile.open(path, f"w:{path.suffix[1:].removeprefix('tar')}") as tar:
+                for name, data in members.items():
+                    member = tarfile.TarInfo(name)
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data))
     return path
 
 
@@ -39,19 +51,13 @@ def only(folder: Path, *names: str) -> None:
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.xz"])
 def test_a_set_comes_out_as_it_went_in(tmp_path, kind):
-    write_viper(tmp_path / "in", size=(16, 8))
-    archive = tmp_path / f"viper.{kind}"
-    if kind == "zip":
-        shutil.make_archive(str(tmp_path / "viper"), "zip", tmp_path / "in")
-    else:
-        with tarfile.open(archive, f"w:{kind[4:]}") as file:
-            file.add(tmp_path / "in" / "VIPeR", "VIPeR")
+    root = write_viper(tmp_path / "in", size=(16, 8))
+    files = {path.relative_to(root.parent).as_posix(): path.read_bytes() for path in root.rglob("*.bmp")}
+    archive = packed(tmp_path / f"viper.{kind}", files)
     before = archive.read_bytes()
     out = extract(archive, tmp_path / "deep" / "out")
-    assert [s.name for s in viper(out).train] == [s.name for s in viper(tmp_path / "in").train]
-    for a in (tmp_path / "in").rglob("*.bmp"):
-        assert (out / a.relative_to(tmp_path / "in")).read_bytes() == a.read_bytes()
-    assert not list(out.rglob("Thumbs.db"))
+    assert [s.name for s in viper(out).train] == [s.name for s in viper(root).train]
+    assert {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*.bmp")} == files
     assert archive.read_bytes() == before
     only(tmp_path / "deep", "out")
 
@@ -62,29 +68,10 @@ EVIL = ["../x.jpg", "a/../../x.jpg", "/x.jpg", "..\\x.jpg", "C:\\x.jpg", "C:x.jp
 @pytest.mark.parametrize("name", EVIL)
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_no_member_leaves_the_folder(tmp_path, name, kind):
-    archive = tmp_path / "evil"
-    if kind == "zip":
-        zipped(archive, {"good.jpg": b"1", name: b"2"})
-    else:
-        with tarfile.open(archive, "w") as file:
-            for n in ("good.jpg", name):
-                info = tarfile.TarInfo(n)
-                info.size = 1
-                file.addfile(info, io.BytesIO(b"1"))
-    with pytest.raises(ValueError, match=r"would land outside the folder"):
-        extract(archive, tmp_path / "in" / "out")
-    only(tmp_path, "evil")
-
-
-def zipped_as(path: Path, name: str) -> Path:
-    """An archive of good.jpg and of a member of any name, also one that zipfile would cut at a zero byte."""
-    info = zipfile.ZipInfo("x")
-    info.filename = name
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("good.jpg", b"1")
-        with warnings.catch_warnings(action="ignore"):  # of a name that comes twice
-            file.writestr(info, b"2")
-    return path
+    archive = packed(tmp_path / f"evil.{kind}", {"good.jpg": b"1", name: b"2"})
+    with pytest.raises(ValueError, match=r"in it leaves the folder"):
+        extract(archive, tmp_path / "out")
+    only(tmp_path, archive.name)
 
 
 NAMES = st.one_of(
@@ -93,123 +80,103 @@ NAMES = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(name=NAMES)
 @example(name="\0")
 @example(name="\0a.jpg")
 @example(name="good.jpg/a")
+@example(name="./good.jpg")
 def test_whatever_a_member_is_called_it_stays_inside(name, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
-    archive = zipped_as(folder / "x.zip", name)
+    archive = packed(folder / "x.zip", {"good.jpg": b"1", name: b"2"})
     before = sorted(os.listdir(folder.parent))
     refused = ""
     try:
         extract(archive, folder / "out")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         refused = str(error)
     only(folder, "x.zip", *([] if refused else ["out"]))
-    assert not refused or refused.startswith(f"{archive}: ")
+    assert not refused or f"{archive}" in refused
     assert sorted(os.listdir(folder.parent)) == before
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("name", ["\0", "\0a.jpg"])
-def test_a_member_without_a_name(tmp_path, name):
-    with pytest.raises(ValueError, match=r"x.zip: a file in it has no name"):
-        extract(zipped_as(tmp_path / "x.zip", name), tmp_path / "out")
-    only(tmp_path, "x.zip")
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_links_and_devices_are_refused(tmp_path, kind):
+    info = tarfile.TarInfo("link")
+    info.type, info.linkname = kind, "/etc/passwd"
+    with tarfile.open(tmp_path / "link.tar", "w") as tar:
+        tar.addfile(info)
+    with pytest.raises(ValueError, match=r"cannot be unpacked \('link' is"):
+        extract(tmp_path / "link.tar", tmp_path / "out")
+    only(tmp_path, "link.tar")
 
 
-def test_links_and_devices_are_refused(tmp_path):
-    link = zipfile.ZipInfo("link")
-    link.external_attr = (stat.S_IFLNK | 0o777) << 16
-    with zipfile.ZipFile(tmp_path / "link.zip", "w") as file:
-        file.writestr(link, "/etc")
-        file.writestr("link/passwd", "x")
-    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
-        info = tarfile.TarInfo("link")
-        info.type, info.linkname = kind, "/etc/passwd"
-        with tarfile.open(tmp_path / f"link{kind.decode()}.tar", "w") as tar:
-            tar.addfile(info)
-    for archive in sorted(tmp_path.iterdir()):
-        with pytest.raises(ValueError, match=r"'link' in it is a link or a device"):
-            extract(archive, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_bomb_is_refused_before_it_goes_off(tmp_path):
-    bomb = zipped(tmp_path / "bomb.zip", {f"{i}.bmp": bytes(4_000_000) for i in range(3)})
-    assert bomb.stat().st_size < 20_000
-    with pytest.raises(ValueError, match=r"0.0 MB would become 3 files of 12.0 MB.*100 times"):
+def test_too_much_data_is_refused_before_it_is_written(tmp_path, monkeypatch):
+    bomb = packed(tmp_path / "bomb.zip", {f"{i}.bmp": bytes(4_000_000) for i in range(3)})
+    monkeypatch.setattr(archives, "MAX_BYTES", 10_000_000)
+    with pytest.raises(ValueError, match=r"it would become 0\.0 GB; at most"):
         extract(bomb, tmp_path / "out")
-    with pytest.raises(ValueError, match="is this the right archive"):
-        extract(bomb, tmp_path / "out", max_ratio=1e9, max_bytes=1_000_000)
-    with pytest.raises(ValueError, match="is this the right archive"):
-        extract(bomb, tmp_path / "out", max_ratio=1e9, max_files=2)
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.undo()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 8, 2))
+    with pytest.raises(OSError, match=r"12 MB are needed.*Nothing was left behind. Free some space") as caught:
+        extract(bomb, tmp_path / "out")
+    assert caught.value.errno == errno.ENOSPC
     only(tmp_path, "bomb.zip")
-    assert extract(bomb, tmp_path / "out", max_ratio=1e9).is_dir()
 
 
-def test_a_member_that_lies_about_its_size(tmp_path):
-    """The list says 10 bytes, the data are 5 MB: a bomb that a look at the list would let pass."""
-    archive = zipped(tmp_path / "liar.zip", {"a.bmp": bytes(5_000_000)})
-    data = archive.read_bytes().replace((5_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
-    archive.write_bytes(data)
-    with pytest.raises(ValueError, match=r"liar.zip"):
+def cut(data: bytes) -> bytes:
+    return data[:100_000]
+
+
+def flipped(data: bytes) -> bytes:
+    return data[:100_000] + bytes([data[100_000] ^ 255]) + data[100_001:]
+
+
+def shorter_than_listed(data: bytes) -> bytes:
+    """The list says 10 bytes, the data are more: a bomb that a look at the list would let pass."""
+    return data.replace((200_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("x.zip", cut, "neither a zip nor a tar archive, or it was cut short"),
+        ("x.zip", flipped, r"cannot be unpacked \(.*\). Is the download complete"),
+        ("x.zip", shorter_than_listed, "cannot be unpacked"),
+        ("x.tar.gz", cut, "cannot be unpacked"),
+        ("x.tar.xz", flipped, "cannot be unpacked"),
+        ("x.rar", lambda _: b"Rar!\x1a\x07", "neither a zip nor a tar archive.*unpack it yourself"),
+        ("x.zip", lambda _: b"<html>", "neither a zip nor a tar archive"),
+        ("x.zip", lambda _: b"", "neither a zip nor a tar archive"),
+    ],
+)
+def test_a_damaged_archive_or_another_file(tmp_path, name, change, words):
+    archive = tmp_path / name
+    if archive.suffix != ".rar":
+        packed(archive, {"a.bmp": NOISE})
+        archive.write_bytes(change(archive.read_bytes()))
+    else:
+        archive.write_bytes(change(b""))
+    with pytest.raises(ValueError, match=words):
         extract(archive, tmp_path / "out")
-    only(tmp_path, "liar.zip")
+    only(tmp_path, name)
 
 
-def test_twice_the_same_name(tmp_path):
-    archive = zipped(tmp_path / "x.zip", {"A.jpg": b"1", "a.JPG": b"2"})
-    with pytest.raises(ValueError, match=r"'a.jpg' is in it twice"):
+def test_no_archive_an_empty_one_and_an_old_python(tmp_path, monkeypatch):
+    archive = packed(tmp_path / "a.tar", {"a.txt": b"1"})
+    monkeypatch.delattr(tarfile, "data_filter")
+    with pytest.raises(ValueError, match=r"need Python 3\.11\.4 or newer"):
         extract(archive, tmp_path / "out")
-    for name in ("./good.jpg", "good.jpg/.", "GOOD.jpg"):
-        with pytest.raises(ValueError, match=r"'good.jpg' is in it twice"):
-            extract(zipped_as(tmp_path / "y.zip", name), tmp_path / "out")
-    for kind, name in (("a file in a file", "good.jpg/a"), ("deeper", "Good.jpg/a/b")):
-        with pytest.raises(ValueError, match=r"'good.jpg' in it is both a file and a folder"):
-            extract(zipped_as(tmp_path / f"{kind}.zip", name), tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_damaged_archive(tmp_path):
-    pixels = np.random.default_rng(0).bytes(200_000)
-    whole = zipped(tmp_path / "x.zip", {"a.bmp": pixels}).read_bytes()
-    (tmp_path / "x.zip").write_bytes(whole[:100_000])
-    with pytest.raises(ValueError, match="neither a zip nor a tar archive, or it was cut short"):
-        extract(tmp_path / "x.zip", tmp_path / "out")
-    flipped = bytearray(whole)
-    flipped[100_000] ^= 255
-    (tmp_path / "x.zip").write_bytes(flipped)
-    with pytest.raises(ValueError, match=r"cannot be unpacked \(.*\). Was the download cut short"):
-        extract(tmp_path / "x.zip", tmp_path / "out")
-    with tarfile.open(tmp_path / "y.tar.gz", "w:gz") as file:
-        info = tarfile.TarInfo("a.bmp")
-        info.size = len(pixels)
-        file.addfile(info, io.BytesIO(pixels))
-    (tmp_path / "y.tar.gz").write_bytes((tmp_path / "y.tar.gz").read_bytes()[:150_000])
-    with pytest.raises(ValueError, match="cannot be unpacked"):
-        extract(tmp_path / "y.tar.gz", tmp_path / "out")
-    only(tmp_path, "x.zip", "y.tar.gz")
-
-
-@pytest.mark.parametrize(("name", "data"), [("a.rar", b"Rar!\x1a\x07"), ("a.zip", b"<html>"), ("a.zip", b"")])
-def test_no_archive(tmp_path, name, data):
-    (tmp_path / name).write_bytes(data)
-    with pytest.raises(ValueError, match=r"neither a zip nor a tar archive.*unpack it yourself"):
-        extract(tmp_path / name, tmp_path / "out")
     with pytest.raises(ValueError, match="there is no such file"):
         extract(tmp_path / "gone.zip", tmp_path / "out")
-
-
-def test_an_empty_archive(tmp_path):
     with pytest.raises(ValueError, match="the archive is empty"):
-        extract(zipped(tmp_path / "a.zip", {"__MACOSX/x": b"1"}), tmp_path / "out")
+        extract(packed(tmp_path / "a.zip", {}), tmp_path / "out")
 
 
 def test_what_is_there_already_is_never_touched(tmp_path):
-    archive = zipped(tmp_path / "a.zip", {"a.txt": b"new"})
+    archive = packed(tmp_path / "a.zip", {"a.txt": b"new"})
     (tmp_path / "out").mkdir()
     extract(archive, tmp_path / "out")  # an empty folder will do
     (tmp_path / "out" / "a.txt").write_bytes(b"mine")
@@ -219,7 +186,7 @@ def test_what_is_there_already_is_never_touched(tmp_path):
 
 
 def test_a_stopped_attempt_is_started_again(tmp_path, monkeypatch):
-    archive = zipped(tmp_path / "a.zip", {"a.txt": b"1", "b.txt": b"2"})
+    archive = packed(tmp_path / "a.zip", {"a.txt": b"1", "b.txt": b"2"})
     left = tmp_path / ".out.unpacking"
     left.mkdir()
     (left / "half").write_bytes(b"half")  # what a power cut leaves
@@ -230,24 +197,14 @@ def test_a_stopped_attempt_is_started_again(tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archives, "unpack", stop)
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", stop)
     with pytest.raises(KeyboardInterrupt):
         extract(archive, tmp_path / "two")
     only(tmp_path, "a.zip", "out")
 
 
-def test_too_little_space_is_known_before(tmp_path, monkeypatch):
-    archive = zipped(tmp_path / "a.zip", {"a.txt": b"12345"})
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10, 8, 2))
-    with pytest.raises(OSError, match=r"MB are needed.*Nothing was left behind. Free some space") as caught:
-        extract(archive, tmp_path / "out")
-    assert caught.value.errno == errno.ENOSPC
-    only(tmp_path, "a.zip")
-
-
 def test_a_disk_that_fills_up_on_the_way(tmp_path):
-    archive = zipped(tmp_path / "a.zip", {"a.txt": b"1", "b.bin": np.random.default_rng(0).bytes(100_000)})
+    archive = packed(tmp_path / "a.zip", {"a.txt": b"1", "b.bin": NOISE})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
     try:
@@ -258,15 +215,8 @@ def test_a_disk_that_fills_up_on_the_way(tmp_path):
     only(tmp_path, "a.zip")
 
 
-def test_checksums(tmp_path):
+def test_checksum_and_backslashes_in_a_zip(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert checksum_of(tmp_path / "a") == "900150983cd24fb0d6963f7d28e17f72"
-    assert checksum_of(tmp_path / "a", "sha256").startswith("ba7816bf")
-
-
-def test_backslashes_in_a_zip_are_folders(tmp_path):
-    zipped(tmp_path / "a.zip", {"set/query/a.jpg": b"1"})
-    content = (tmp_path / "a.zip").read_bytes()  # Python's own writer would turn them round
-    (tmp_path / "a.zip").write_bytes(content.replace(b"set/query/a.jpg", b"set\\query\\a.jpg"))
-    extract(tmp_path / "a.zip", tmp_path / "out")
+    extract(packed(tmp_path / "a.zip", {"set\\query\\a.jpg": b"1"}), tmp_path / "out")
     assert (tmp_path / "out" / "set" / "query" / "a.jpg").read_bytes() == b"1"

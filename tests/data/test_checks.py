@@ -1,16 +1,9 @@
-"""Is a set whole: counts as published, what is missing by number, what is damaged by name; and the scripts."""
+"""Is a set whole: counts as published, what is missing by number, what is damaged by name."""
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import importlib.util
-import io
 import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,12 +11,8 @@ import pytest
 from fixtures import WRITERS, Cells, picture, save, write_own, write_viper
 from PIL import Image
 
-from cadnet_edu.data import checks, prepare
-from cadnet_edu.data.checks import PUBLISHED, check_set
+from cadnet_edu.data.checks import PUBLISHED, check_set, differences
 from cadnet_edu.data.readers import cuhk03
-
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = sorted((ROOT / "data_scripts").glob("*.py"))
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -107,135 +96,8 @@ def test_one_picture_under_two_names(tmp_path):
     assert {"anna_hall_0.png", "eve_yard_7.png"} <= set(problem.replace("(", " ").split())
 
 
-# ------------------------------------------------------------------------------------------------------ the scripts
-
-
-def run(script: Path, *arguments: object) -> tuple[int, str, str]:
-    """A script's exit code and what it printed, in this process."""
-    spec = importlib.util.spec_from_file_location(script.stem, script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = prepare.prepare(script.stem, str(module.__doc__), [str(a) for a in arguments])
-    return code, out.getvalue(), err.getvalue()
-
-
-def script(name: str) -> Path:
-    return ROOT / "data_scripts" / f"{name}.py"
-
-
-def test_a_script_for_each_set():
-    assert {p.stem for p in SCRIPTS} == set(PUBLISHED) == set(WRITERS) - {"own"}
-    readme = (ROOT / "data_scripts" / "README.md").read_text()
-    for path in SCRIPTS:
-        assert f"({path.name})" in readme
-
-
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.stem)
-def test_scripts_are_thin_and_fetch_nothing(path):
-    tree = ast.parse(path.read_text())
-    imported = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
-    assert imported == {"cadnet_edu.data.prepare"}
-    assert len(path.read_text().splitlines()) < 40
-    for module in ("archives", "checks", "prepare", "find_files", "hdf5"):
-        source = (ROOT / "cadnet_edu" / "data" / f"{module}.py").read_text()
-        for word in ("urllib", "requests", "socket", "subprocess", "http"):
-            assert word not in source
-
-
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: p.stem)
-def test_scripts_say_where_from_on_what_terms_and_who_consented(path):
-    code, out, _ = run(path)
-    assert code == 2
-    for words in ("Where it comes from:", "Terms:", "Consent:", f"python data_scripts/{path.stem}.py FILE"):
-        assert words in out
-
-
-def test_a_script_in_a_process_of_its_own(tmp_path):
-    root = write_viper(tmp_path)
-    command = [sys.executable, str(script("viper")), str(root), "--part"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"whole. next: cadnet-edu train --dataset viper --root {root}" in done.stdout
-
-
-def test_duke_is_not_linked():
-    text = script("dukemtmc_reid").read_text()
-    assert "WITHDRAWN" in text
-    assert "http" not in text
-    assert "www" not in text
-
-
-def test_duke_needs_the_flag(tmp_path):
-    root = WRITERS["dukemtmc_reid"](tmp_path)
-    code, _, err = run(script("dukemtmc_reid"), root, "--part")
-    assert code == 2
-    assert "25 April 2019" in err
-    code, out, _ = run(script("dukemtmc_reid"), root, "--part", "--allow-withdrawn")
-    assert code == 0
-    assert "--allow-withdrawn" in out.splitlines()[-1]
-
-
-def test_from_archive_to_folder_and_again(tmp_path):
-    write_viper(tmp_path / "in", size=(16, 8))
-    archive = Path(shutil.make_archive(str(tmp_path / "VIPeR.v1.0"), "zip", tmp_path / "in"))
-    out = tmp_path / "data" / "viper"
-    code, _, err = run(script("viper"), archive, "--out", out)
-    assert code == 2
-    assert "that of the archive as published is 1c2d9fc1cc800332567a0da25a1ce68c" in err
-    assert not out.exists()
-    code, said, err = run(script("viper"), archive, "--out", out, "--other-archive")
-    assert code == 2
-    assert "train images: 8 found, 632 published, so 624 are missing." in said
-    code, said, _ = run(script("viper"), archive, "--out", out, "--part")
-    assert code == 0
-    assert "unpacked already" in said
-    assert f"cadnet-edu train --dataset viper --root {out}" in said
-    assert run(script("viper"), out, "--part")[0] == 0
-
-
-def test_the_published_archive_is_recognised(tmp_path, monkeypatch):
-    write_viper(tmp_path / "in", size=(16, 8))
-    archive = Path(shutil.make_archive(str(tmp_path / "v"), "zip", tmp_path / "in"))
-    monkeypatch.setitem(prepare.MD5, "viper", prepare.checksum_of(archive))
-    code, said, _ = run(script("viper"), archive, "--out", tmp_path / "out", "--part", "--quick")
-    assert code == 0
-    assert "MD5 as published" in said
-
-
-def test_mistakes_are_sentences(tmp_path):
-    for arguments, words in (
-        ((tmp_path / "gone.zip", "--out", tmp_path / "x"), "Nothing is fetched: give what you have"),
-        ((tmp_path,), "no folder bounding_box_train/"),
-    ):
-        code, _, err = run(script("market1501"), *arguments)
-        assert code == 2
-        assert words in err
-    (tmp_path / "a.zip").write_bytes(b"no")
-    assert "say where to unpack it" in run(script("market1501"), tmp_path / "a.zip")[2]
-    assert "neither a zip nor a tar" in run(script("market1501"), tmp_path / "a.zip", "--out", tmp_path / "x")[2]
-
-
-def test_a_disk_that_is_full_is_told(tmp_path, monkeypatch):
-    write_viper(tmp_path / "in", size=(16, 8))
-    archive = shutil.make_archive(str(tmp_path / "v"), "zip", tmp_path / "in")
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("cadnet_edu.data.archives.require_space", full)
-    code, _, err = run(script("viper"), archive, "--out", tmp_path / "out", "--other-archive")
-    assert code == 1
-    assert "No space left" in err
-    assert "Nothing was left behind" in err
-
-
 def test_differences_name_both_directions():
-    assert checks.differences({"a": 7}, {"a": 5, "b": 1}) == [
+    assert differences({"a": 7}, {"a": 5, "b": 1}) == [
         "a: 7 found, 5 published, so 2 are too many.", "b: 0 found, 1 published, so 1 are missing.",
     ]  # fmt: skip
 

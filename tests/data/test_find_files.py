@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fixtures import WRITERS, litter, save, write_market1501, write_own
+from fixtures import WRITERS, save, write_market1501, write_own
 
 from cadnet_edu.data import load_split
 from cadnet_edu.data.checks import check_set
 from cadnet_edu.data.find_files import entries_below, files_below, images_below, unused_images
 from cadnet_edu.data.manifest import read_manifest, write_manifest
-from cadnet_edu.data.readers import market1501, own_images
+from cadnet_edu.data.readers import custom, market1501
 
 
 def touch(root: Path, *names: str) -> None:
@@ -31,6 +31,10 @@ def test_files_come_in_the_order_of_their_names(tmp_path):
     assert below(tmp_path) == ["a.txt", "b/1.jpg", "b/2.jpg", "b.jpg", "c.jpg"]
     assert list(files_below(tmp_path / "a.txt")) == [tmp_path / "a.txt"]
     assert list(files_below(tmp_path / "none")) == []
+    touch(tmp_path, ".data/a.jpg")
+    assert below(tmp_path / ".data") == ["a.jpg"]  # hidden, but given itself
+    (tmp_path / "b" / os.fsdecode(b"J\xf6rg.jpg")).write_bytes(b"x")
+    assert [os.fsencode(p.name) for p in files_below(tmp_path / "b")] == [b"1.jpg", b"2.jpg", b"J\xf6rg.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -41,11 +45,6 @@ def test_files_come_in_the_order_of_their_names(tmp_path):
 def test_what_is_hidden_or_added_by_a_system_is_left_out(tmp_path, name):
     touch(tmp_path, name, "kept.jpg")
     assert below(tmp_path) == below(tmp_path, images_below) == ["kept.jpg"]
-
-
-def test_a_hidden_folder_that_is_given_itself_is_read(tmp_path):
-    touch(tmp_path, ".data/a.jpg")
-    assert below(tmp_path / ".data") == ["a.jpg"]
 
 
 def test_links_are_followed_and_end(tmp_path):
@@ -67,11 +66,6 @@ def test_endings_of_any_case_and_depth(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
     assert below(tmp_path, images_below) == ["a.JPG", "b.Jpeg", "c.webp", "d.TIFF", "f/g.png"]
     assert [p.name for p in images_below(tmp_path, depth=0)] == ["a.JPG", "b.Jpeg", "c.webp", "d.TIFF"]
-
-
-def test_names_that_are_not_utf8(tmp_path):
-    (tmp_path / os.fsdecode(b"J\xf6rg.jpg")).write_bytes(b"x")
-    assert [os.fsencode(p.name) for p in files_below(tmp_path)] == [b"J\xf6rg.jpg"]
 
 
 def test_images_that_are_not_used_are_counted_by_folder(tmp_path):
@@ -124,20 +118,15 @@ def test_hidden_copies_beside_a_set_are_not_looked_into(name, other, tmp_path):
     split = load_split(name, root.parent, allow_withdrawn=True)
     assert split.query[0].load().size
     assert not any(other in str(s.image) for s in (*split.train, *split.query, *split.gallery))
-
-
-def test_a_hidden_copy_beside_a_manifests_folder(tmp_path):
-    root = write_market1501(tmp_path / "up")
-    path = write_manifest(market1501(root), tmp_path / "m.csv", root)
-    shutil.copytree(root, root.parent / "__MACOSX")
-    assert all("__MACOSX" not in str(s.image) for s in read_manifest(path, root.parent).query)
+    path = write_manifest(split, tmp_path / "m.csv", root)
+    assert not any(other in str(s.image) for s in read_manifest(path, root.parent, allow_withdrawn=True).query)
 
 
 def test_images_at_another_level_are_reported(tmp_path):
     write_own(tmp_path)
     save(tmp_path / "more" / "anna_hall_9.jpg", 1)
     with pytest.warns(UserWarning, match=r"1 images are not used \(for example more/anna_hall_9.jpg\).*images.csv"):
-        split = own_images(tmp_path)
+        split = custom(tmp_path)
     with pytest.warns(UserWarning, match="not used"):
         assert check_set("own", tmp_path).found["images not used in more/"] == 1
     assert not any(s.name == "anna_hall_9.jpg" for s in (*split.train, *split.query, *split.gallery))
@@ -177,11 +166,3 @@ def test_a_table_without_the_role_train_can_be_scored(tmp_path):
     assert (len(split.train), len(split.query), len(split.gallery)) == (0, 1, 1)
     with pytest.raises(ValueError, match="the train part holds no image"):
         load_split("own", tmp_path)
-
-
-def test_litter_changes_no_set(tmp_path):
-    root = write_own(tmp_path)
-    before = own_images(root)
-    litter(root)
-    touch(root, "__MACOSX/._anna_hall_0.png", "Desktop.ini", ".hidden/eve_hall_9.jpg")
-    assert own_images(root) == before

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from cadnet_edu.data import fingerprint as room
-from cadnet_edu.data.fingerprint import file_contents, file_digest, fingerprint
+from cadnet_edu.data.fingerprint import file_contents, fingerprint
 from cadnet_edu.data.samples import Sample
 
 
@@ -75,8 +75,10 @@ def test_each_file_is_read_once_and_again_when_it_changes(
 ) -> None:
     monkeypatch.setattr(room, "SETTLED", -1.0)  # as if the files were old
     samples = pictures(tmp_path / "a")
+    name = Path(os.fsdecode(os.fsencode(samples[0].image) + b"J\xf6rg.png"))  # not in UTF-8
+    samples[0] = Sample(samples[0].image.rename(name), 0, 0)
     first = fingerprint(samples)
-    assert sorted(reads) == [s.name for s in samples]
+    assert sorted(reads) == sorted(s.name for s in samples)
     reads.clear()
     assert fingerprint(samples) == first
     assert reads == []
@@ -88,13 +90,6 @@ def test_each_file_is_read_once_and_again_when_it_changes(
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as long and as old as it was
     assert fingerprint(samples) != first
     assert reads == ["0002.png"]
-
-
-def test_a_file_that_was_changed_just_now_is_not_relied_upon(tmp_path: Path, reads: list[str]) -> None:
-    samples = pictures(tmp_path / "a", 2)
-    fingerprint(samples)
-    fingerprint(samples)
-    assert len(reads) == 4
 
 
 def test_a_cache_that_cannot_be_written_or_read_costs_time_only(
@@ -109,14 +104,6 @@ def test_a_cache_that_cannot_be_written_or_read_costs_time_only(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "file"))
     assert fingerprint(samples) == first
-
-
-def test_names_that_are_not_utf8_are_kept(tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "SETTLED", -1.0)
-    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/J\xf6rg.bin"))
-    path.write_bytes(b"1")
-    assert file_digest(path) == file_digest(path)
-    assert reads == [path.name]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

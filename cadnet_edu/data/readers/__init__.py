@@ -2,8 +2,8 @@
 
 from cadnet_edu.data.readers.caviar import caviar
 from cadnet_edu.data.readers.cuhk03 import cuhk03
-from cadnet_edu.data.readers.custom import own_images
+from cadnet_edu.data.readers.custom import custom
 from cadnet_edu.data.readers.market1501 import dukemtmc_reid, market1501
 from cadnet_edu.data.readers.viper import viper
 
-__all__ = ["caviar", "cuhk03", "dukemtmc_reid", "market1501", "own_images", "viper"]
+__all__ = ["caviar", "cuhk03", "custom", "dukemtmc_reid", "market1501", "viper"]

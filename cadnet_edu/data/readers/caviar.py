@@ -80,7 +80,7 @@ def by_camera(folder: Path) -> dict[int, dict[int, list[Path]]]:
 
 
 def near_and_far(pid: int, two: dict[int, list[Path]]) -> tuple[list[Sample], list[Sample]]:
-    """The samples of a person's HR and LR camera, told apart by how large the images are.
+    """The samples of a person's HR and LR camera, distinguished by the image sizes.
 
     Raises:
         ValueError: when they are equally large.
@@ -90,7 +90,7 @@ def near_and_far(pid: int, two: dict[int, list[Path]]) -> tuple[list[Sample], li
     if areas[far] == areas[near]:
         raise ValueError(
             f"{two[near][0].parent}: the images of person {pid:04d} from both cameras are equally large, so the LR "
-            "camera cannot be told. Were they resized? Take the files as published."
+            "camera cannot be determined. Were they resized? Take the files as published."
         )
     return [Sample(p, pid, HR) for p in two[near]], [Sample(p, pid, LR) for p in two[far]]
 

@@ -17,7 +17,7 @@ Boxes = Literal["detected", "labeled"]
 
 
 class Cell(NamedTuple):
-    """Where an image is: camera pair, row (the person within the pair), column (0-9), all from 0."""
+    """Position of an image: camera pair, row (the person within the pair), column (0-9), all from 0."""
 
     pair: int
     row: int
@@ -27,7 +27,7 @@ class Cell(NamedTuple):
 def cuhk03(root: str | Path, boxes: Boxes = "detected", testset: int = 0) -> Split:
     """CUHK03 (Li et al., 2014) in its first protocol: 1,367 people to train on and 100 to test on, 20 times.
 
-    ``cuhk-03.mat`` holds the images twice: cropped by a detector, and by hand. They are kept apart, for together every
+    ``cuhk-03.mat`` holds the images twice: cropped by a detector, and by hand. They are not mixed, for together every
     person would be in the set twice. An identity's number counts through all pairs: those of the pairs before, plus
     its row. Camera ``2 p`` is the first of pair p, ``2 p + 1`` the second. Of the test people the first camera's
     images are the queries, the second's the gallery. The images stay in the file; see ``H5Image``.
@@ -116,8 +116,6 @@ def held_out_identities(file: Any, testset: int, sizes: list[int]) -> set[int]:
 def offsets(sizes: list[int]) -> list[int]:
     """The number that the first person of each pair gets.
 
-    Built in chapter 14.
-
     >>> offsets([843, 440, 77, 58, 49])
     [0, 843, 1283, 1360, 1418]
     """
@@ -132,7 +130,7 @@ def cut(path: Path, boxes: str, testset: int, sizes: list[int], cells: list[Cell
         pid, view = first[pair] + row, column // VIEW
         role = "train" if pid not in held_out else ("query", "gallery")[view]
         image = H5Image(path, boxes, pair, row, column)
-        name = f"{pair + 1}_{row + 1:03d}_{view + 1}_{column + 1:02d}.png"  # as everybody calls them who unpacks them
+        name = f"{pair + 1}_{row + 1:03d}_{view + 1}_{column + 1:02d}.png"  # the usual names of the unpacked images
         parts[role].append(Sample(image, pid, 2 * pair + view, name=name))
     train, query, gallery = (tuple(parts[role]) for role in ("train", "query", "gallery"))
     return Split(train, query, gallery, name=f"CUHK03-{boxes}-testset{testset}")

@@ -1,4 +1,4 @@
-"""A folder of one's own images, such as a class's photos of people who agreed to be in it."""
+"""Reader of a folder of custom images, such as a class's photos of people who agreed to be in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cadnet_edu.data.csv_table import LONGEST, ROLES, listed_file, read_table, role_of, whole
 from cadnet_edu.data.find_files import IMAGES, images_below
-from cadnet_edu.data.readers.market1501 import refuse_withdrawn
+from cadnet_edu.data.readers.market1501 import check_not_withdrawn
 from cadnet_edu.data.samples import Sample, Split
 
 PATTERN = "{pid}_{camera}_*"
@@ -23,7 +23,7 @@ MISSING = ("nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT", "N/A", "n
 
 @dataclass(frozen=True)
 class Entry:
-    """One image as its owner describes it: identity and camera are text still."""
+    """One image with the texts of its identity and camera, before they are numbered."""
 
     file: Path
     pid: str
@@ -31,19 +31,19 @@ class Entry:
     role: str = ""
 
 
-def own_images(root: str | Path, pattern: str = PATTERN, seed: int = 0, test_share: float = 0.5) -> Split:
-    """Images of your own: who is on them and which camera took them is told by file names or by a table.
+def custom(root: str | Path, pattern: str = PATTERN, seed: int = 0, test_share: float = 0.5) -> Split:
+    """Your own images, with identity and camera given by file names or by a CSV table.
 
-    With a **pattern**, ``{pid}`` and ``{camera}`` stand where a name says so, ``*`` for anything, ``/`` for a folder:
+    With a **pattern**, ``{pid}`` and ``{camera}`` stand for identity and camera, ``*`` for anything, ``/`` for folders:
     ``{pid}_{camera}_*`` reads ``anna_2_0007.jpg``, and ``{pid}/{camera}_*`` reads ``anna/2_0007.jpg``. Without
     ``{camera}`` each image counts as a camera of its own. With a **table**, a CSV file has the columns
-    ``file,pid,camera`` and, if you want to choose yourself, ``role`` (train, query or gallery) for every image.
+    ``file,pid,camera`` and, to fix the split, ``role`` (train, query or gallery) for every image.
 
     Args:
         root: the folder of the images, or a CSV file in it. A file ``images.csv`` in the folder is used when there.
         pattern: as above; an ending such as ``.jpg`` is allowed and restricts to it.
-        seed: which people are for testing, and which camera's images of each are the queries.
-        test_share: how many of the people are for testing, as a fraction.
+        seed: draws the test identities, and the camera of each whose images are the queries.
+        test_share: the fraction of the identities that are for testing.
 
     Returns:
         a ``Split``. Identities that are whole numbers stay; other text is numbered in alphabetical order.
@@ -62,20 +62,23 @@ def own_images(root: str | Path, pattern: str = PATTERN, seed: int = 0, test_sha
     if not root.exists():
         raise ValueError(f"{root}: there is no such folder or table. Give the folder of your images.")
     entries = from_table(table) if table.is_file() else from_names(root, pattern)
-    refuse_repeats(entries)
-    refuse_withdrawn(e.file.name for e in entries)
-    pids, cameras = numbered({e.pid for e in entries}, "identity"), numbered({e.camera for e in entries}, "camera")
+    check_unique_files(entries)
+    check_not_withdrawn(e.file.name for e in entries)
+    pids, cameras = (
+        label_numbers({e.pid for e in entries}, "identity"),
+        label_numbers({e.camera for e in entries}, "camera"),
+    )
     samples = [Sample(e.file, pids[e.pid], cameras[e.camera]) for e in entries]
     name = (root.parent if root.is_file() else root).resolve().name
     if any(e.role for e in entries):
         parts = {role: tuple(s for s, e in zip(samples, entries) if e.role == role) for role in ROLES}
         return Split(parts["train"], parts["query"], parts["gallery"], name)
-    refuse_lonely(samples, {number: text for text, number in pids.items()})
-    return cut(samples, seed, test_share, name)
+    check_two_images_each(samples, {number: text for text, number in pids.items()})
+    return draw_split(samples, seed, test_share, name)
 
 
 def from_table(table: Path) -> list[Entry]:
-    """What a CSV file says.
+    """The entries of a CSV file.
 
     Raises:
         ValueError: for a line that cannot be used.
@@ -87,7 +90,7 @@ def from_table(table: Path) -> list[Entry]:
         if not file.is_file():
             raise ValueError(f"{where}: there is no file {file}. Paths are relative to the folder of the table.")
         role = role_of(row["role"], where) if row["role"] else ""
-        entries.append(Entry(file, same(row["pid"]), same(row["camera"]), role))
+        entries.append(Entry(file, normalized(row["pid"]), normalized(row["camera"]), role))
     without = [e for e in entries if not e.role]
     if without and len(without) < len(entries):
         raise ValueError(
@@ -98,27 +101,27 @@ def from_table(table: Path) -> list[Entry]:
 
 
 def from_names(root: Path, pattern: str) -> list[Entry]:
-    """What file names say.
+    """The entries given by file names.
 
     Raises:
         ValueError: when there is no image, or a name does not fit the pattern.
     """
-    expression, depth = as_expression(pattern), pattern.count("/")
+    expression, depth = pattern_to_regex(pattern), pattern.count("/")
     if not root.is_dir():
         raise ValueError(f"{root}: this is neither a folder nor a CSV file. Give the folder of your images.")
     images = images_below(root)
     files = [p for p in images if len(p.relative_to(root).parts) == depth + 1]
-    tell_other_levels(root, images, files, pattern)
-    wanted = Path(pattern).suffix.lower()
-    files = [p for p in files if wanted not in IMAGES or p.suffix.lower() == wanted]
+    warn_of_other_levels(root, images, files, pattern)
+    suffix = Path(pattern).suffix.lower()
+    files = [p for p in files if suffix not in IMAGES or p.suffix.lower() == suffix]
     if not files:
         raise ValueError(f"{root}: no image here fits {pattern!r} ({', '.join(IMAGES)}). Is it the right folder?")
     entries: list[Entry] = []
     for file in files:
-        match = expression.fullmatch(same(file.relative_to(root).with_suffix("").as_posix()))
+        match = expression.fullmatch(normalized(file.relative_to(root).with_suffix("").as_posix()))
         if match is None:
             raise ValueError(
-                f"{file}: the name does not fit the pattern {pattern!r}, so it does not say who is on it. Rename it, "
+                f"{file}: the name does not fit the pattern {pattern!r}, which gives the identity. Rename it, "
                 f"give the pattern that your names follow, or write a table {TABLE} with the columns file,pid,camera."
             )
         camera = match.groupdict().get("camera", f"image {len(entries):09d}")
@@ -126,17 +129,17 @@ def from_names(root: Path, pattern: str) -> list[Entry]:
     return entries
 
 
-def as_expression(pattern: str) -> re.Pattern[str]:
+def pattern_to_regex(pattern: str) -> re.Pattern[str]:
     """A pattern as a regular expression.
 
     Raises:
-        ValueError: when it does not say where the identity is, or says so twice.
+        ValueError: when it holds ``{pid}`` not once, or ``{camera}`` more than once.
 
-    >>> as_expression("{pid}_{camera}_*").fullmatch("anna_2_0007").groupdict()
+    >>> pattern_to_regex("{pid}_{camera}_*").fullmatch("anna_2_0007").groupdict()
     {'pid': 'anna', 'camera': '2'}
     """
-    for field, least in (("{pid}", 1), ("{camera}", 0)):
-        if not least <= pattern.count(field) <= 1:
+    for field, at_least in (("{pid}", 1), ("{camera}", 0)):
+        if not at_least <= pattern.count(field) <= 1:
             raise ValueError(
                 f"pattern {pattern!r}: it holds {field} {pattern.count(field)} times. Write one like {PATTERN!r}, "
                 "in which {pid} is who and {camera} which camera."
@@ -148,17 +151,17 @@ def as_expression(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(known.get(piece) or re.escape(piece) for piece in pieces))
 
 
-def tell_other_levels(root: Path, images: list[Path], files: list[Path], pattern: str) -> None:
-    """Warn of images that lie deeper or less deep than a pattern says; no one else would notice that they are missing.
+def warn_of_other_levels(root: Path, images: list[Path], files: list[Path], pattern: str) -> None:
+    """Warn of images at another folder depth than the pattern has, which are not read.
 
     Args:
         root: the folder of the images.
         images: all images below it.
         files: those at the level of the pattern.
-        pattern: how names say who and where.
+        pattern: with ``{pid}`` and ``{camera}``.
 
     Raises:
-        ValueError: when all images lie at another level.
+        ValueError: when all images are at another level.
     """
     known = set(files)
     others = [p.relative_to(root).as_posix() for p in images if p not in known]
@@ -169,56 +172,56 @@ def tell_other_levels(root: Path, images: list[Path], files: list[Path], pattern
         )
     if others:
         warnings.warn(
-            f"{root}: {len(others)} images are not used (for example {others[0]}), since they lie at another folder "
-            f"level than the pattern {pattern!r} says. Move them, or list all images in a table {TABLE}.",
+            f"{root}: {len(others)} images are not used (for example {others[0]}), since they are at another "
+            f"folder level than the pattern {pattern!r} has. Move them, or list all images in a table {TABLE}.",
             stacklevel=2,
         )
 
 
-def same(text: str) -> str:
-    """Text in one spelling: ``1.0``, as spreadsheets write whole numbers, is ``1``, and an umlaut is one character.
+def normalized(text: str) -> str:
+    """Text in a normal form: ``1.0``, as spreadsheets write whole numbers, becomes ``1``, and an umlaut one character.
 
-    >>> same(" 7.0"), same("v1.0")
+    >>> normalized(" 7.0"), normalized("v1.0")
     ('7', 'v1.0')
     """
     return whole(unicodedata.normalize("NFC", text).strip())  # macOS writes an umlaut in a file name as two
 
 
-def numbered(texts: Iterable[str], what: str) -> dict[str, int]:
-    """A number for each text: its own when all are whole numbers of at most 64 bits, else its place in order.
+def label_numbers(texts: Iterable[str], what: str) -> dict[str, int]:
+    """A number for each text: its value when all are whole numbers of at most 64 bits, else its position in order.
 
     Raises:
         ValueError: for two texts that look like one, for -1, which marks junk elsewhere, and for words by which
             programs mark a missing entry, such as ``nan``.
 
-    >>> numbered({"7", "12"}, "identity") == {"7": 7, "12": 12}
+    >>> label_numbers({"7", "12"}, "identity") == {"7": 7, "12": 12}
     True
-    >>> numbered({"bo", "anna"}, "identity")
+    >>> label_numbers({"bo", "anna"}, "identity")
     {'anna': 0, 'bo': 1}
     """
     texts = sorted(texts)
     if "-1" in texts:
-        raise ValueError(f"{what} '-1': that marks junk in Market-1501 and is nobody. Leave those images out.")
+        raise ValueError(f"{what} '-1': that marks junk in Market-1501. Leave those images out.")
     missing = [text for text in texts if text in MISSING]
     if missing:
         raise ValueError(
-            f"{what} {missing[0]!r}: programs write this where an entry is missing. Write who or which it is, or leave "
-            "those images out."
+            f"{what} {missing[0]!r}: programs write this where an entry is missing. Fill it in, or leave those "
+            "images out."
         )
     seen: dict[str, str] = {}
     for text in texts:
         key = unicodedata.normalize("NFKC", text).casefold()  # also digits of full width
         key = key.lstrip("0") or "0" if key.isdecimal() else key
         if key in seen:
-            raise ValueError(f"{what} {seen[key]!r} and {text!r}: one or two? Write the same one the same way.")
+            raise ValueError(f"{what} {seen[key]!r} and {text!r}: is this one or two? Use one spelling for each.")
         seen[key] = text
     if all(text.isascii() and text.isdecimal() and len(text) <= LONGEST for text in texts):
         return {text: int(text) for text in texts}
     return {text: place for place, text in enumerate(texts)}
 
 
-def refuse_repeats(entries: list[Entry]) -> None:
-    """Stop when one file is listed twice.
+def check_unique_files(entries: list[Entry]) -> None:
+    """Check that no file is listed twice.
 
     Raises:
         ValueError: with the file's name.
@@ -228,26 +231,26 @@ def refuse_repeats(entries: list[Entry]) -> None:
         raise ValueError(f"{twice[0]}: listed twice. An image has one identity and one role: keep one line.")
 
 
-def refuse_lonely(samples: list[Sample], names: dict[int, str]) -> None:
-    """Stop when somebody has a single image.
+def check_two_images_each(samples: list[Sample], names: dict[int, str]) -> None:
+    """Check that every identity has two images or more.
 
     Raises:
-        ValueError: with that person and image.
+        ValueError: with that identity and image.
     """
     counts = Counter(s.pid for s in samples)
-    lonely = [s for s in samples if counts[s.pid] == 1]
-    if lonely:
+    single = [s for s in samples if counts[s.pid] == 1]
+    if single:
         raise ValueError(
-            f"{len(lonely)} people have a single image (for example {names[lonely[0].pid]!r}: {lonely[0].name}). "
+            f"{len(single)} people have a single image (for example {names[single[0].pid]!r}: {single[0].name}). "
             "Training compares two images of a person, and a search needs one to find: add images, or take these out."
         )
 
 
-def cut(samples: list[Sample], seed: int, test_share: float, name: str) -> Split:
-    """Draw the people for testing, and the camera of each whose images are the queries.
+def draw_split(samples: list[Sample], seed: int, test_share: float, name: str) -> Split:
+    """Draw the test identities, and the camera of each whose images are the queries.
 
     Raises:
-        ValueError: when too few people are there, or too few were seen by two cameras.
+        ValueError: for too few identities, or too few seen by two cameras.
     """
     if not 0 < test_share < 1:
         raise ValueError(f"test_share = {test_share}: give a fraction between 0 and 1.")
@@ -259,14 +262,14 @@ def cut(samples: list[Sample], seed: int, test_share: float, name: str) -> Split
     if len(cameras) < 4 or len(findable) < 2:
         raise ValueError(
             f"{name}: {len(cameras)} people, {len(findable)} of them seen by two cameras or more. Needed are at least "
-            "4 and 2: two to train on, and two seen twice to test on. Somebody seen by one camera cannot be looked for "
+            "4 and 2: two to train on, and two seen twice to test on. A person seen by one camera cannot be found "
             "in another one; with a pattern without {camera}, every image counts as a camera of its own."
         )
-    wanted = min(max(2, round(test_share * len(cameras))), len(findable), len(cameras) - 2)
-    asked = {pid: rng.choice(sorted(cameras[pid])) for pid in sorted(rng.sample(findable, wanted))}
+    n_test = min(max(2, round(test_share * len(cameras))), len(findable), len(cameras) - 2)
+    query_camera = {pid: rng.choice(sorted(cameras[pid])) for pid in sorted(rng.sample(findable, n_test))}
     return Split(
-        tuple(s for s in samples if s.pid not in asked),
-        tuple(s for s in samples if asked.get(s.pid) == s.camera),
-        tuple(s for s in samples if s.pid in asked and asked[s.pid] != s.camera),
+        tuple(s for s in samples if s.pid not in query_camera),
+        tuple(s for s in samples if query_camera.get(s.pid) == s.camera),
+        tuple(s for s in samples if s.pid in query_camera and query_camera[s.pid] != s.camera),
         name,
     )

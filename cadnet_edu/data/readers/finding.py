@@ -1,4 +1,4 @@
-"""What every reader of a folder needs: the right level, the image files, identities drawn for training."""
+"""Shared by the readers: find the data set's folder, list its images, draw the training identities."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from cadnet_edu.data.find_files import images_below, is_hidden
 def find_root(root: str | Path, inner: str, usual: str) -> Path:
     """The folder that holds ``inner``: the one given, or the usual one inside it, or its only subfolder that does.
 
-    Hidden folders and those that operating systems add, such as ``__MACOSX``, are not looked into.
+    Hidden folders and those that operating systems add, such as ``__MACOSX``, are skipped.
 
     Args:
-        root: what the user gave.
+        root: the folder given by the user.
         inner: name of a folder or file of the data set.
         usual: name that the data set's own folder usually has.
 
@@ -46,7 +46,7 @@ def image_files(folder: Path, layout: str) -> list[Path]:
     """The image files of a folder, in order of their names; hidden files and other things are passed over.
 
     Args:
-        folder: where to look, not below.
+        folder: not searched recursively.
         layout: the data set's name, for the message.
 
     Raises:

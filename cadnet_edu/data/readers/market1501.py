@@ -12,7 +12,7 @@ from cadnet_edu.data.samples import Sample, Split
 
 MARKET_NAME = re.compile(r"^(?P<pid>-1|\d+)_c(?P<camera>\d+)", re.ASCII)
 DUKE_NAME = re.compile(r"^(?P<pid>\d{4})_c(?P<camera>\d)_f\d+", re.ASCII)
-DUKE_FILE = re.compile(r"^\d{4}_c\d_f\d{7}\b", re.ASCII)  # nobody else's names are so
+DUKE_FILE = re.compile(r"^\d{4}_c\d_f\d{7}\b", re.ASCII)  # no other set has such names
 PARTS = ("bounding_box_train", "query", "bounding_box_test")
 USUAL = {"market1501": "Market-1501-v15.09.15", "dukemtmc_reid": "DukeMTMC-reID"}  # what the sets' folders are called
 
@@ -41,13 +41,13 @@ def market1501(root: str | Path, train: bool = True) -> Split:
     """
     root = market_root(root, "market1501", train)
     like = "It must begin like 0001_c1, identity 1 from camera 1."
-    split = three_parts(root, MARKET_NAME, "Market-1501", like, train)
-    refuse_withdrawn(s.name for s in (*split.train, *split.query, *split.gallery))
+    split = read_parts(root, MARKET_NAME, "Market-1501", like, train)
+    check_not_withdrawn(s.name for s in (*split.train, *split.query, *split.gallery))
     return split
 
 
 def dukemtmc_reid(root: str | Path, allow_withdrawn: bool = False, train: bool = True) -> Split:
-    """DukeMTMC-reID (Zheng et al., 2017), withdrawn in 2019: read only when told to.
+    """DukeMTMC-reID (Zheng et al., 2017), withdrawn in 2019: read only with ``allow_withdrawn``.
 
     The three folders of Market-1501 hold files like ``0005_c2_f0046985.jpg``: identity, camera, frame. 702 identities
     are for training and 702 for testing; 408 more, each seen by one camera, are distractors in the gallery.
@@ -65,7 +65,7 @@ def dukemtmc_reid(root: str | Path, allow_withdrawn: bool = False, train: bool =
         raise ValueError(WITHDRAWN)
     root = market_root(root, "dukemtmc_reid", train)
     like = "It must begin like 0005_c2_f0046985, identity 5 from camera 2. Is this another data set?"
-    return three_parts(root, DUKE_NAME, "DukeMTMC-reID", like, train)
+    return read_parts(root, DUKE_NAME, "DukeMTMC-reID", like, train)
 
 
 def market_root(root: str | Path, dataset: str, train: bool = True) -> Path:
@@ -82,8 +82,8 @@ def market_root(root: str | Path, dataset: str, train: bool = True) -> Path:
     return find_root(root, PARTS[0] if train else PARTS[1], USUAL[dataset])
 
 
-def three_parts(root: Path, pattern: re.Pattern[str], layout: str, like: str, train: bool) -> Split:
-    """The split in a folder; without ``train``, its training part is empty where the folder of that is missing.
+def read_parts(root: Path, pattern: re.Pattern[str], layout: str, like: str, train: bool) -> Split:
+    """The split in a folder; without ``train``, a missing training folder gives an empty training part.
 
     Raises:
         ValueError: see ``named_images``.
@@ -94,8 +94,8 @@ def three_parts(root: Path, pattern: re.Pattern[str], layout: str, like: str, tr
     return Split(samples.get(PARTS[0], ()), samples[PARTS[1]], samples[PARTS[2]], name)
 
 
-def refuse_withdrawn(names: Iterable[str]) -> None:
-    """Check that no file is one of DukeMTMC-reID, whatever data set somebody calls it.
+def check_not_withdrawn(names: Iterable[str]) -> None:
+    """Check that no file is one of DukeMTMC-reID, whatever name is given for the data set.
 
     Args:
         names: of the files, with or without folders.
@@ -103,26 +103,24 @@ def refuse_withdrawn(names: Iterable[str]) -> None:
     Raises:
         ValueError: with the first one, and why.
 
-    >>> refuse_withdrawn(["0005_c2s1_000151_01.jpg", "query/0005_c2_0001.jpg", "0005_c2_f12.jpg"])
+    >>> check_not_withdrawn(["0005_c2s1_000151_01.jpg", "query/0005_c2_0001.jpg", "0005_c2_f12.jpg"])
     """
     found = next((name for name in names if DUKE_FILE.match(PurePosixPath(name).name)), None)
     if found is not None:
-        raise ValueError(f"{found} is a file name of DukeMTMC-reID, so ask for dukemtmc_reid. {WITHDRAWN}")
+        raise ValueError(f"{found} is a file name of DukeMTMC-reID, so give the name dukemtmc_reid. {WITHDRAWN}")
 
 
 def named_images(folder: Path, pattern: re.Pattern[str], layout: str, like: str) -> list[Sample]:
-    """The samples of one folder whose file names say who and where, in order of their names; junk is left out.
-
-    Built in chapter 14.
+    """The samples of one folder whose file names give identity and camera, in order of their names, without junk.
 
     Args:
-        folder: where the images lie.
+        folder: the folder of the images.
         pattern: finds ``pid`` and ``camera`` at the beginning of a name.
         layout: the data set's name, for messages.
         like: what a name must look like, for messages.
 
     Raises:
-        ValueError: when the folder is missing or empty, or a name in it says nothing.
+        ValueError: when the folder is missing or empty, or a name does not match.
     """
     samples = []
     for path in image_files(folder, layout):

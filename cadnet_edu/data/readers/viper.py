@@ -26,7 +26,7 @@ def viper(root: str | Path, seed: int = 0) -> Split:
             camera, or none from the other.
     """
     root = find_root(root, "cam_a", "VIPeR")
-    a, b = (one_each(root / name, camera) for camera, name in enumerate(("cam_a", "cam_b")))
+    a, b = (images_by_person(root / name, camera) for camera, name in enumerate(("cam_a", "cam_b")))
     alone = sorted(set(a) ^ set(b))
     if alone:
         some = ", ".join(f"{pid:03d}" for pid in alone[:5])
@@ -43,7 +43,7 @@ def viper(root: str | Path, seed: int = 0) -> Split:
     )
 
 
-def one_each(folder: Path, camera: int) -> dict[int, Sample]:
+def images_by_person(folder: Path, camera: int) -> dict[int, Sample]:
     """The image of each person from one camera.
 
     Raises:

@@ -56,7 +56,7 @@ class Comparison:
         return f"above {self.above:g}" if self.below is None else f"below {self.below:g}"
 
     def says(self, found: Interval | None) -> str:
-        """What an interval says about the claim: ``yes``, ``no``, ``open`` or ``missing``. Built in chapter 13.
+        """What an interval says about the claim: ``yes``, ``no``, ``open`` or ``missing``.
 
         Args:
             found: the mean over seeds with its interval; None when there is no number.
@@ -123,7 +123,6 @@ def verdict_of(results: Sequence[Mapping[str, Any]]) -> tuple[Verdict, str]:
     """The verdict on some comparisons, and why.
 
     Only a comparison that says the opposite speaks against a claim; one that is open says that the seeds cannot tell.
-    Built in chapter 13.
 
     Args:
         results: of ``Comparison.run``; only what each ``says`` is used.

@@ -41,7 +41,7 @@ class Report:
         return f"{'✓' if self.passed else '✗'} {self.message}"
 
 
-class Wrong(Exception):
+class CheckFailed(Exception):
     """Raised inside a check when the answer is not right; its text becomes the report's message."""
 
 
@@ -59,11 +59,11 @@ def reports(praise: str) -> Callable[[Callable[[Callable], None]], Callable[[Cal
                 return Report(False, f"give the function itself, without calling it: {body.__name__}(my_function).")
             try:
                 body(student)
-            except Wrong as found:
+            except CheckFailed as found:
                 return Report(False, str(found))
             except Exception as error:
                 stopped = f"the check stopped with {type(error).__name__}: {error}"
-                return Report(False, f"the answer could not be judged: {stopped}.")
+                return Report(False, f"the answer could not be checked: {stopped}.")
             return Report(True, praise)
 
         check.__annotations__["return"] = Report
@@ -76,14 +76,14 @@ def answer(student: Callable, *given: Any, **named: Any) -> np.ndarray:
     """Call the reader's function on copies of the inputs; whatever it gives comes back as an array.
 
     Raises:
-        Wrong: when it is unwritten, raises, returns nothing, returns no numbers, or changes its input.
+        CheckFailed: when it is unwritten, raises, returns nothing, returns no numbers, or changes its input.
     """
     mine, name = copy.deepcopy(given), getattr(student, "__name__", "your function")
     result = _call(student, name, *mine, **named)
     if result is None:
-        raise Wrong(f"{name} returned nothing. Does it end with a return line?")
+        raise CheckFailed(f"{name} returned nothing. Does it end with a return line?")
     if any(not _equal(a, b) for a, b in zip(mine, given)):
-        raise Wrong(f"{name} changed its input in place: the caller's data is spoilt. Work on a copy.")
+        raise CheckFailed(f"{name} changed its input in place: the caller's data is spoilt. Work on a copy.")
     return as_array(result, name)
 
 
@@ -91,18 +91,18 @@ def _call(student: Callable, name: str, *given: Any, **named: Any) -> Any:
     try:
         return student(*given, **named)
     except NotImplementedError:
-        raise Wrong(
+        raise CheckFailed(
             f"{name} is not written yet. Replace the line that raises NotImplementedError, then check again."
         ) from None
     except (Exception, SystemExit) as error:
-        raise Wrong(f"{name} stopped with {type(error).__name__}: {error}") from error
+        raise CheckFailed(f"{name} stopped with {type(error).__name__}: {error}") from error
 
 
 def as_array(result: Any, name: str = "your function") -> np.ndarray:
     """A tensor, number or list as a float array.
 
     Raises:
-        Wrong: when it is made of anything but numbers.
+        CheckFailed: when it is made of anything but numbers.
     """
     try:
         if isinstance(result, torch.Tensor):
@@ -111,28 +111,24 @@ def as_array(result: Any, name: str = "your function") -> np.ndarray:
             result = [as_array(one, name) if isinstance(one, (torch.Tensor, list, tuple)) else one for one in result]
         return np.asarray(result, dtype=float)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise Wrong(f"{name} returned {type(result).__name__}; an array of numbers is needed.") from None
+        raise CheckFailed(f"{name} returned {type(result).__name__}; an array of numbers is needed.") from None
 
 
 def gradient(student: Callable, x: torch.Tensor, *given: Any) -> np.ndarray:
     """The gradient of the sum of the reader's answer with respect to ``x``, same shape as ``x``.
 
     Raises:
-        Wrong: when no gradient arrives: the graph was cut, by ``.item()``, ``.detach()``, ``.data`` or NumPy.
+        CheckFailed: when no gradient arrives: the graph was cut, by ``.item()``, ``.detach()``, ``.data`` or NumPy.
     """
     x = x.clone().requires_grad_()
     result = _call(student, getattr(student, "__name__", "your function"), x, *given)
     if not isinstance(result, torch.Tensor) or not result.requires_grad:
-        raise Wrong("no gradient comes back: stay with torch, without .item(), .detach() or NumPy on the way.")
+        raise CheckFailed("no gradient comes back: stay with torch, without .item(), .detach() or NumPy on the way.")
     return torch.autograd.grad(result.sum(), x)[0].numpy()
 
 
 def expect(
-    got: np.ndarray,
-    want: Any,
-    where: str,
-    mistakes: Mapping[str, Any] | None = None,
-    atol: float = 1e-4,
+    got: np.ndarray, want: Any, where: str, mistakes: Mapping[str, Any] | None = None, atol: float = 1e-4
 ) -> None:
     """Go on if the answer is the wanted one; else say which known mistake gives this answer, or show both.
 
@@ -144,28 +140,30 @@ def expect(
         atol: allowed difference, absolute, and relative to the wanted value.
 
     Raises:
-        Wrong: when the answer differs.
+        CheckFailed: when the answer differs.
     """
     if _close(got, want, atol):
         return
     for message, value in (mistakes or {}).items():
         if _close(got, value, atol):
-            raise Wrong(f"{message} (Found with {where}: wanted {show(want)}, got {show(got)}.)")
+            raise CheckFailed(f"{message} (Found with {where}: wanted {show(want)}, got {show(got)}.)")
     if np.size(got) == np.size(want) and np.isnan(got).any() and not np.isnan(np.asarray(want, dtype=float)).any():
-        raise Wrong(f"the answer holds NaN for {where}: look for 0/0, the log of 0 or the root of a negative number.")
+        raise CheckFailed(
+            f"the answer holds NaN for {where}: look for 0/0, the log of 0 or the root of a negative number."
+        )
     if np.squeeze(got).shape != np.squeeze(want).shape:
-        raise Wrong(f"wrong shape for {where}: wanted {np.shape(want)}, got {np.shape(got)}.")
-    raise Wrong(f"wrong for {where}: wanted {show(want)}, got {show(got)}.")
+        raise CheckFailed(f"wrong shape for {where}: wanted {np.shape(want)}, got {np.shape(got)}.")
+    raise CheckFailed(f"wrong for {where}: wanted {show(want)}, got {show(got)}.")
 
 
 def require(holds: bool | np.bool_, message: str) -> None:
     """Go on if a property of the answer holds.
 
     Raises:
-        Wrong: with the message, when it does not.
+        CheckFailed: with the message, when it does not.
     """
     if not holds:
-        raise Wrong(message)
+        raise CheckFailed(message)
 
 
 def show(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""A list to leaf through: entries that open, filtered by what kind they are of."""
+"""A list of entries that open and close, filtered by kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cadnet_edu.teach.widgets.page import widget
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a shelf; all texts are plain.
+    """One entry of the list; all texts are plain.
 
     Args:
         kind: what it is filtered by.
@@ -42,21 +42,21 @@ class Entry:
         )
 
 
-def shelf(entries: Sequence[Entry], title: str, kinds: Sequence[str] = ()) -> HTML:
-    """Leaf through entries; choose a kind to see only those of it.
+def filtered_list(entries: Sequence[Entry], title: str, kinds: Sequence[str] = ()) -> HTML:
+    """Show entries that open and close, with buttons that filter them by kind.
 
     Without a script all entries are there and open one by one; on paper all are closed.
 
     Args:
         entries: in the order in which they are shown.
         title: shown above, and read aloud.
-        kinds: order of the choices; without it that of the entries. A kind without entries has no choice.
+        kinds: order of the buttons; without it that of the entries. A kind without entries has no button.
 
     Raises:
         ValueError: without entries, or for an entry whose kind is not among those given.
     """
     if not entries:
-        raise ValueError("a shelf needs at least one entry.")
+        raise ValueError("a list needs at least one entry.")
     count = Counter(entry.kind for entry in entries)
     unknown = sorted(set(count) - set(kinds)) if kinds else []
     if unknown:
@@ -71,4 +71,4 @@ def shelf(entries: Sequence[Entry], title: str, kinds: Sequence[str] = ()) -> HT
         f'<fieldset class="cw-controls" hidden><legend>show</legend>{radios}</fieldset>'
         f'<p class="cw-feedback" aria-live="polite"></p>{"".join(entry.html() for entry in entries)}'
     )
-    return widget("shelf", title, body, 600)
+    return widget("filtered_list", title, body, 600)

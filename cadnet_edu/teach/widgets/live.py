@@ -1,4 +1,4 @@
-"""Widgets that compute while you watch, where a live notebook is there; elsewhere something still, or a line."""
+"""Widgets that compute on demand in a live notebook; elsewhere a static page, or a line of text."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from cadnet_edu.teach.widgets.static import View, chooser
 
 
 def is_live() -> bool:
-    """Whether somebody can move a slider: a notebook in JupyterLab, Colab, Kaggle or VS Code, no batch execution.
+    """Whether widgets are interactive here: a notebook in JupyterLab, Colab, Kaggle or VS Code, no batch execution.
 
-    A book that is being built and a notebook under test have a kernel too, but nobody in front of it. Setting the
+    A book that is being built and a notebook under test have a kernel too, but no user. Setting the
     environment variable ``CADNET_EDU_STATIC`` makes the answer no.
     """
     shell = get_ipython()
@@ -36,7 +36,7 @@ def live_chooser(
     title: str = "Choose a query and a rate",
     live: bool | None = None,
 ) -> Any:
-    """Like ``chooser``, but each view is computed when it is asked for, by your own network.
+    """Like ``chooser``, but each view is computed on demand, by your own network.
 
     Args:
         callback: (query, rate) -> the view.
@@ -75,11 +75,11 @@ def _row(view: View, query: str, rate: float) -> str:
         f"{escape(label)}</div>"
         for image, alt, label, mark in view.cells(query, rate)
     )
-    return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{cells}</div><p>{escape(view.says())}</p>'
+    return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{cells}</div><p>{escape(view.summary())}</p>'
 
 
 class LiveCurves:
-    """Watch the losses while the network trains: give it to the trainer as callback.
+    """Plot the losses while a network trains: a callback for the trainer.
 
     In a live notebook one figure is redrawn in its place; elsewhere a line is printed.
 

@@ -132,7 +132,7 @@ class View:
             found.append((image, f"match {k}, {word} person", f"{k} {sign}", mark))
         return found
 
-    def says(self) -> str:
+    def summary(self) -> str:
         """The outcome in a sentence."""
         right = sum(map(bool, self.correct))
         first = "right" if len(self.correct) and self.correct[0] else "wrong"
@@ -192,7 +192,7 @@ def _packed(view: View, query: str, rate: float, images: dict[str, int]) -> dict
         {"image": images.setdefault(data_uri(image), len(images)), "alt": alt, "label": label, "mark": mark}
         for image, alt, label, mark in view.cells(query, rate)
     ]
-    return {"cells": cells, "note": view.says()}
+    return {"cells": cells, "note": view.summary()}
 
 
 def quiz(
@@ -232,14 +232,14 @@ def quiz(
         for shown, name in zip(pictures, answers)
     )
     kind = "cw-pictures" if len(images) else "cw-list"
-    asked = ""
+    illustration = ""
     if picture is not None:
         text = picture_alt or "picture that belongs to the question"
         pixels = not isinstance(picture, Figure)
-        asked = f'<div class="cw-frames" style="--cw-width:{min(160, _width(picture)) if pixels else 600}px">'
-        asked += f"{img(data_uri(picture), text, pixels)}</div>"
+        illustration = f'<div class="cw-frames" style="--cw-width:{min(160, _width(picture)) if pixels else 600}px">'
+        illustration += f"{img(data_uri(picture), text, pixels)}</div>"
     body = (
-        f'{asked}<div class="cw-answers {kind}" style="--cw-cell:6.5em">{buttons}</div>'
+        f'{illustration}<div class="cw-answers {kind}" style="--cw-cell:6.5em">{buttons}</div>'
         '<p class="cw-feedback" role="status" aria-live="polite"></p><noscript>The answers need JavaScript.</noscript>'
     )
     return widget("quiz", question, body, 600, f'data-sealed="{sealed}"')

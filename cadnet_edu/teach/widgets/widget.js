@@ -78,7 +78,7 @@
     show();
   }
 
-  function shelf() {
+  function filtered_list() {
     const radios = all("input[type=radio]"), entries = all(".cw-entry");
     function show() {
       const kind = radios.find((radio) => radio.checked).value;
@@ -103,7 +103,7 @@
     });
   }
 
-  ({ player, compare, chooser, explorer, quiz, shelf })[root.dataset.kind]();
+  ({ player, compare, chooser, explorer, quiz, filtered_list })[root.dataset.kind]();
   root.classList.add("cw-on");
   all(".cw-controls[hidden]").forEach((controls) => { controls.hidden = false; });
 })(document.getElementById("__ID__"));

@@ -1,0 +1,152 @@
+"""Every set from its folder to a score: train, evaluate and recover as a reader types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import cli
+from fixtures import WRITERS, write_viper
+from PIL import Image
+
+from cadnet_edu.config import Config, profile
+from cadnet_edu.data import load_split
+from cadnet_edu.data.fingerprint import data_fingerprint
+from cadnet_edu.runs import open_split, run_key
+
+SMALL = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2",
+         "--discriminator-width", "8", "--identities", "3", "--images-per-identity", "2", "--steps", "4",
+         "--checkpoint-every", "4", "--log-every", "2", "--device", "cpu", "--precision", "fp32")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_train_evaluate_recover(name: str, tmp_path: Path) -> None:
+    root = WRITERS[name](tmp_path / "data")
+    flag = ("--allow-withdrawn",) if name == "dukemtmc_reid" else ()
+    said = cli("train", *SMALL, "--dataset", name, "--root", root, *flag, "--out", tmp_path / "run")
+    assert said.code == 0, said.err
+    assert "trained 4 steps" in said.err
+    said = cli("evaluate", tmp_path / "run", "--rates", 1, 4, "--json")
+    assert said.code == 0, said.err
+    scores = json.loads(said.out)
+    assert list(scores["rates"]) == ["1", "4"]
+    assert scores["rates"]["4"]["queries"] > 0
+    assert scores["provenance"]["dataset"] == name
+    query = load_split(name, root, allow_withdrawn=True).query[0]
+    picture = tmp_path / "query.png"
+    Image.fromarray(query.load()).save(picture)
+    files = [picture, query.image] if isinstance(query.image, Path) else [picture]
+    said = cli("recover", tmp_path / "run", *files, "--out", tmp_path / "recovered")
+    assert said.code == 0, said.err
+    assert Image.open(tmp_path / "recovered" / "query.recovered.png").size == (16, 32)
+
+
+@pytest.fixture(scope="module")
+def viper_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A VIPeR of 16 people and a run on it."""
+    folder = tmp_path_factory.mktemp("viper")
+    root = write_viper(folder / "data", people=16)
+    said = cli("train", *SMALL, "--dataset", "viper", "--root", root, "--data-seed", 3, "--out", folder / "run")
+    assert said.code == 0, said.err
+    return root, folder / "run"
+
+
+def test_queries_at_their_own_rates(viper_run: tuple[Path, Path], tmp_path: Path) -> None:
+    """The MLR version, its manifest, and the manifest in another group's hands give one score."""
+    root, run = viper_run
+    said = cli("evaluate", run, "--mlr", "paper", "--mlr-seed", 5, "--json")
+    assert said.code == 0, said.err
+    result = json.loads(said.out)
+    assert list(result["rates"]) == ["mlr"]
+    assert result["rates"]["mlr"]["queries"] == 8
+    assert result["rates"]["mlr"]["psnr"] is not None
+    assert result["provenance"]["split"] == "MLR-VIPeR-seed3-paper-seed5"
+    table = tmp_path / "mlr.csv"
+    options = ("--root", root, "--data-seed", 3, "--mlr", "paper", "--mlr-seed", 5, "--out", table)
+    assert cli("data", "manifest", "viper", *options).code == 0
+    again = json.loads(cli("evaluate", run, "--manifest", table, "--root", root, "--json").out)
+    assert again["rates"] == result["rates"]
+    assert cli("evaluate", run, "--manifest", table, "--json").code == 0  # the run knows its folder
+    lines = cli("evaluate", run, "--mlr", "paper").out.splitlines()
+    assert lines[1].split()[0] == "mlr"
+
+
+def test_wrong_choices_are_sentences(viper_run: tuple[Path, Path], tmp_path: Path) -> None:
+    root, run = viper_run
+    table = tmp_path / "m.csv"
+    assert cli("data", "manifest", "viper", "--root", root, "--out", table).code == 0
+    for words, arguments in (
+        ("not both", ("evaluate", run, "--mlr", "paper", "--manifest", table)),
+        ("no construction 'sing'", ("evaluate", run, "--mlr", "sing")),
+        ("there is no such file", ("evaluate", run, "--manifest", tmp_path / "gone.csv")),
+        ("25 April 2019", ("evaluate", run, "--dataset", "dukemtmc_reid", "--root", root)),
+        ("no construction 'x'", ("data", "manifest", "viper", "--root", root, "--mlr", "x")),
+        ("choose one of walkers, prepare, check", ("data", "market")),
+        ("say which", ("data",)),
+        ("no folder bounding_box_train/", ("data", "check", "market1501", "--root", root)),
+    ):
+        said = cli(*arguments)
+        assert said.code == 2, said
+        assert words in " ".join(said.err.split())
+        assert said.out == ""
+
+
+def test_the_withdrawn_set_needs_its_flag_everywhere(viper_run: tuple[Path, Path], tmp_path: Path) -> None:
+    root = WRITERS["dukemtmc_reid"](tmp_path / "data")
+    table, run = tmp_path / "duke.csv", viper_run[1]
+    there = ("--root", root)
+    assert cli("data", "manifest", "dukemtmc_reid", *there, "--allow-withdrawn", "--out", table).code == 0
+    for command in (
+        ("train", *SMALL, "--dataset", "dukemtmc_reid", *there, "--out", tmp_path / "run"),
+        ("train", *SMALL, "--dataset", "market1501", *there, "--out", tmp_path / "run"),
+        ("train", *SMALL, "--dataset", "own", "--pattern", "*/{pid}_{camera}_*", *there, "--out", tmp_path / "run"),
+        ("evaluate", run, "--dataset", "dukemtmc_reid", *there),
+        ("evaluate", run, "--manifest", table, *there),
+        ("data", "check", "dukemtmc_reid", *there),
+        ("data", "manifest", "dukemtmc_reid", *there, "--out", tmp_path / "m.csv"),
+    ):
+        said = cli(*command)
+        assert said.code == 2, said
+        assert "25 April 2019" in said.err
+        assert said.out == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "duke.csv"]
+    said = cli("evaluate", run, "--manifest", table, *there, "--allow-withdrawn", "--json")
+    assert said.code == 0, said.err
+
+
+@pytest.mark.parametrize("name", ["own", "viper"])
+def test_check_by_itself(name: str, tmp_path: Path) -> None:
+    root = WRITERS[name](tmp_path)
+    said = cli("data", "check", name, "--root", root)
+    assert said.code == (0 if name == "own" else 2)
+    assert "train images" in said.out
+    assert "Traceback" not in said.err
+    if name != "own":
+        assert "are missing." in said.out
+        assert "The set is not complete" in said.err
+    assert cli("data", "check", name, "--root", root, "--part", "--quick").code == 0
+
+
+def test_the_data_are_part_of_a_runs_key(tmp_path: Path) -> None:
+    root = write_viper(tmp_path)
+    config = profile("smoke", dataset="viper", root=root)
+    key = run_key(config)
+    assert run_key(profile("smoke", dataset="viper", root=root, data_seed=1)) != key
+    (root / "cam_a" / "more.txt").write_text("no image")
+    assert run_key(config) == key
+    mat = WRITERS["cuhk03"](tmp_path) / "cuhk-03.mat"
+    before = data_fingerprint(Config(dataset="cuhk03", root=mat))
+    with mat.open("ab") as file:
+        file.write(b"0")
+    assert before != data_fingerprint(Config(dataset="cuhk03", root=mat))
+    assert before is not None
+
+
+def test_settings_reach_the_reader(tmp_path: Path) -> None:
+    root = WRITERS["cuhk03"](tmp_path)
+    split = open_split(Config(dataset="cuhk03", root=root, boxes="labeled", data_seed=7))
+    assert split.name == "CUHK03-labeled-testset7"
+    root = WRITERS["own"](tmp_path / "own")
+    with pytest.raises(ValueError, match="does not fit the pattern"):
+        open_split(Config(dataset="own", root=root, pattern="{pid}-{camera}"))
