@@ -5,6 +5,7 @@ from cadnet_edu.data import load_split
 from cadnet_edu.data.resolution import degrade, mlr
 from cadnet_edu.data.samples import Sample, Split, load_images
 from cadnet_edu.evaluation.evaluate import embed, evaluate
+from cadnet_edu.evaluation.model import Model
 from cadnet_edu.methods import METHODS, method
 from cadnet_edu.models.cadnet import CADNet, Output
 from cadnet_edu.runs import Run, load_run, train_or_load
@@ -17,6 +18,7 @@ __all__ = [
     "CADNet",
     "Config",
     "LossWeights",
+    "Model",
     "Output",
     "Run",
     "Sample",

@@ -1,4 +1,4 @@
-"""Finished runs: trained once, kept under a key made of settings, data and code, found again by everyone who asks."""
+"""Finished runs: each is fitted once, kept under a key made of settings, data and code, and found again."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ from cadnet_edu.data import open_split
 from cadnet_edu.data.fingerprint import data_fingerprint, describe, split_fingerprint
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluation.evaluate import evaluate
+from cadnet_edu.evaluation.model import Model
 from cadnet_edu.io import READ_ONLY, read_json, write_json
 from cadnet_edu.locks import locked
+from cadnet_edu.methods import Progress, method_of
+from cadnet_edu.methods.method import cpu_seconds
 from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.training.checkpoints import (
+    HEAD,
     Record,
     identity,
     load_checkpoint,
@@ -35,45 +39,46 @@ from cadnet_edu.training.checkpoints import (
 from cadnet_edu.training.code_version import code_version
 from cadnet_edu.training.devices import choose_device, choose_precision
 from cadnet_edu.training.distributed import join
-from cadnet_edu.training.trainer import Trainer, load_network
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: what was trained, with what, and how it went."""
+    """A finished run: what was fitted, with what, and how it went."""
 
     folder: Path
     config: Config
-    net: CADNet
+    model: Model
     history: list[Record]
     provenance: dict[str, Any]
 
+    @property
+    def net(self) -> CADNet:
+        """The network of CAD-Net, a baseline, a control or an ablation.
+
+        Raises:
+            ValueError: when the method has no such network.
+        """
+        if "net" not in self.model.parts:
+            raise ValueError(f"a {self.config.method} run has no CADNet: use its `model`, which has `embed`.")
+        return self.model.parts["net"]
+
     def split(self) -> Split:
-        """The data that it was trained on."""
+        """The data that it was fitted to."""
         return open_split(self.config)
 
     def evaluate(self, rates: tuple[float, ...] = (1, 2, 3, 4, 8), **more: Any) -> dict[str, dict[str, Any]]:
         """Scores by rate, see ``cadnet_edu.evaluation.evaluate``; kept in the run's folder, so computed once only."""
-        device = next(self.net.parameters()).device
-        precision = choose_precision(self.config.precision, device, instead=True)
-        asked = [list(rates), sorted((k, _named(v)) for k, v in more.items())]
+        precision = choose_precision(self.config.precision, self.model.device, instead=True)
+        question = [list(rates), sorted((k, _named(v)) for k, v in more.items())]
         split = self.split()
         data = None if self.config.dataset == "walkers" else split_fingerprint(split)
-        state = [weights_version(self.net), data, precision, code_version(None)]
-        path = self.folder / f"evaluation-{hashlib.sha256(json.dumps([asked, state]).encode()).hexdigest()[:8]}.json"
-        keep = "<own>" not in str(asked)
+        state = [weights_version(self.model), data, precision, code_version(None)]
+        path = self.folder / f"evaluation-{hashlib.sha256(json.dumps([question, state]).encode()).hexdigest()[:8]}.json"
+        keep = "<own>" not in str(question)
         if keep and path.exists():
             return read_json(path)
-        results = evaluate(
-            self.net.embed,
-            split,
-            rates,
-            self.net.recover if self.net.G is not None else None,
-            (self.config.height, self.config.width),
-            device=device,
-            precision=precision,
-            **more,
-        )
+        size = (self.config.height, self.config.width)
+        results = evaluate(self.model, split, rates, size, device=self.model.device, precision=precision, **more)
         if keep:
             try:
                 write_json(path, results)
@@ -96,11 +101,12 @@ def _named(value: Any) -> str:
     return name if name.startswith("cadnet_edu.") and "<" not in name else "<own>"
 
 
-def weights_version(net: torch.nn.Module) -> str:
-    """A short hash of a network's weights."""
+def weights_version(model: Model) -> str:
+    """A short hash of a model's weights."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(net.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    for part in model.networks:
+        for name, tensor in sorted(part.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:12]
 
 
@@ -156,7 +162,7 @@ def git_commit() -> str | None:
 
 
 def processor() -> str:
-    """The processor's name and number of cores, as far as they can be told."""
+    """The processor's name and number of cores, as far as they are known."""
     info = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     name = info.get("cpu_name") or platform.processor() or platform.machine()
     return f"{name}, {info.get('num_physical_cores') or '?'} cores"
@@ -170,7 +176,7 @@ def run_key(config: Config, data: str | None = None) -> str:
         data: the fingerprint of its data; without it, it is found out.
     """
     settings = identity(config)
-    if config.precision != "auto":  # asked for by name, it is part of the question
+    if config.precision != "auto":  # given by name, it is part of the settings
         settings["precision"] = config.precision
     text = json.dumps([settings, code_version(), data or data_fingerprint(config)], sort_keys=True)
     return f"{config.method}-{config.profile}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
@@ -182,12 +188,12 @@ def train_or_load(
     bar: bool = False,
     folder: Path | str | None = None,
 ) -> Run:
-    """Train a configuration, or load it when it has been trained before with the same settings, data and code.
+    """Fit a method, or load it when it has been fitted before with the same settings, data and code.
 
     A run that was killed is continued from its last checkpoint. Two processes that want the same run train it once.
 
     Args:
-        config: all settings.
+        config: all settings; its ``method`` says which is fitted.
         callback: called with each logged record while training.
         bar: show a progress bar.
         folder: where to keep it; without it, under ``cache_dir()/runs``.
@@ -205,13 +211,13 @@ def train_or_load(
     with contextlib.ExitStack() as held:  # one process locks for all that train together
         ranks.on_first(lambda: held.enter_context(locked(folder / ".lock", "trains this run")))
         if not ranks.from_first(is_finished(folder, config)):
-            trainer = Trainer(config, open_split(config), folder, ranks)
-            trainer.resume()
-            trainer.fit(callback=callback, bar=bar)
-            about = provenance(config, trainer.seconds, ranks.world, trainer.codes, data_fingerprint(config))
-            ranks.on_first(lambda: write_json(folder / "run.json", about))
+            model = method_of(config).fit(open_split(config), config, Progress(folder, callback, bar, ranks))
+            codes = load_checkpoint(folder / "checkpoint.pt", parts=HEAD).get("codes", ())
+            metadata = provenance(config, model.cost.wall_seconds, ranks.world, codes, data_fingerprint(config))
+            ranks.on_first(lambda: write_json(folder / "run.json", metadata))
         elif own and config.dataset != "walkers":
-            refuse_other_data(load_checkpoint(folder / "checkpoint.pt"), describe(open_split(config).train))
+            checkpoint = load_checkpoint(folder / "checkpoint.pt", parts=HEAD)
+            refuse_other_data(checkpoint, describe(open_split(config).train))
     return load_run(folder, config.root)
 
 
@@ -223,7 +229,7 @@ def is_finished(folder: Path, config: Config) -> bool:
     """
     if not (folder / "run.json").exists() or not (folder / "checkpoint.pt").exists():
         return False
-    state = load_checkpoint(folder / "checkpoint.pt")
+    state = load_checkpoint(folder / "checkpoint.pt", parts=HEAD)
     refuse_other(state, config)
     return state["step"] >= config.steps
 
@@ -242,11 +248,15 @@ def load_run(folder: Path | str, root: Path | None = None) -> Run:
     if not folder.is_dir():
         raise ValueError(f"{folder}: there is no such folder. Give the --out folder of a training run.")
     device = choose_device("auto")  # and not the device it was trained on, which this machine may lack
-    net, config = load_network(folder, device)
+    checkpoint = load_checkpoint(folder / "checkpoint.pt", device, HEAD)
+    config = Config.from_dict(json.loads(checkpoint["config"]))
+    model = method_of(config).load(checkpoint, config, device)
     done = folder / "run.json"
     if done.exists():
-        about = read_json(done)
+        metadata = read_json(done)
     else:  # still going on, or stopped: where and when it was trained is not known here
         unknown = ("code", "commit", "torch", "python", "device", "devices", "threads", "precision", "date")
-        about = provenance(replace(config, device=str(device))) | dict.fromkeys(unknown)
-    return Run(folder, replace(config, root=root or config.root), net, read_history(folder), about)
+        metadata = provenance(replace(config, device=str(device))) | dict.fromkeys(unknown)
+    seconds = metadata["training_seconds"]
+    model = replace(model, cost=replace(model.cost, wall_seconds=seconds, cpu_seconds=cpu_seconds(folder)))
+    return Run(folder, replace(config, root=root or config.root), model, read_history(folder), metadata)

@@ -24,6 +24,7 @@ from cadnet_edu.data.samples import Split, load_images
 from cadnet_edu.data.sampling import Batch, Batches, micro_batches
 from cadnet_edu.data.walkers import write_market1501
 from cadnet_edu.evaluation.evaluate import evaluate
+from cadnet_edu.evaluation.model import Model
 from cadnet_edu.training import distributed
 from cadnet_edu.training import trainer as train
 from cadnet_edu.training.checkpoints import read_history
@@ -81,6 +82,7 @@ from torch import nn
 from cadnet_edu.config import Config
 from cadnet_edu.training.distributed import join
 from cadnet_edu.evaluation.evaluate import evaluate
+from cadnet_edu.evaluation.model import Model
 
 torch.set_num_threads(1)
 out, split = Path(out), noise_split()
@@ -107,7 +109,8 @@ found["fp32"] = (single.net.state_dict(), single.history)
 
 # scores: 5 queries and 15 gallery images, so that neither can be shared out evenly
 found["scores"] = evaluate(stripes, split, (1, 3), size=(32, 16), batch_size=3, ranks=ranks)
-found["own"] = evaluate(stripes, split, "own", recover=lambda x: x * 0.9, size=(32, 16), ranks=ranks)
+darker = Model(lambda x, r: stripes(x), recover=lambda x, r: x * 0.9)
+found["own"] = evaluate(darker, split, "own", size=(32, 16), ranks=ranks)
 found["few"] = ranks.together(torch.tensor([[1.0, 2.0]])[ranks.share(1)], 1)  # fewer rows than ranks
 
 # BatchNorm of the whole batch, forwards and backwards
@@ -235,9 +238,12 @@ def stripes(x: Tensor) -> Tensor:
     return nn.functional.adaptive_avg_pool2d(x, (8, 1)).flatten(1)
 
 
+DARKER = Model(lambda x, r: stripes(x), recover=lambda x, r: x * 0.9)
+
+
 def test_two_processes_score_what_one_scores(two: Two) -> None:
     scores = evaluate(stripes, noise_split(), (1, 3), size=(32, 16), batch_size=3)
-    own = evaluate(stripes, noise_split(), "own", recover=lambda x: x * 0.9, size=(32, 16))
+    own = evaluate(DARKER, noise_split(), "own", size=(32, 16))
     for found in two[1]:
         for mine, theirs in ((found["scores"], scores), (found["own"], own)):
             assert mine.keys() == theirs.keys()

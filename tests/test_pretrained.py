@@ -19,9 +19,10 @@ from cadnet_edu.cli.main import main
 from cadnet_edu.config import Config, LossWeights, profile
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluation.evaluate import evaluate
-from cadnet_edu.lab import export as ship
+from cadnet_edu.lab import export as lab_export
 from cadnet_edu.lab.records import Records, committed_folders
 from cadnet_edu.methods import method
+from cadnet_edu.methods.cadnet import model_of
 from cadnet_edu.pretrained import LARGEST, WEIGHTS, export, model_card, names, pretrained
 from cadnet_edu.runs import Run, open_split, train_or_load
 from cadnet_edu.training.trainer import build_network
@@ -46,7 +47,7 @@ TINY = dict(
 @pytest.fixture(autouse=True)
 def _own_world(tiny_split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "open_split", lambda config, train=True: tiny_split)
-    monkeypatch.setattr(ship, "open_split", lambda config, train=True: tiny_split)
+    monkeypatch.setattr(lab_export, "open_split", lambda config, train=True: tiny_split)
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +60,12 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_split: Split) -> Run:
 
 def test_a_run_made_on_the_spot_gives_the_scores_it_tells(run: Run, tmp_path: Path, tiny_split: Split) -> None:
     """What a committed file says of itself is what comes out when it is asked again."""
-    path = ship.ship(run, "tiny", tmp_path)
+    path = lab_export.export_run(run, "tiny", tmp_path)
     one = pretrained("tiny", tmp_path)
     assert one.config == run.config
     assert one.history == run.history
     told = one.record["scores"]
-    again = evaluate(one.net.embed, tiny_split, (1, 4, 8), one.net.recover, (32, 16))
+    again = evaluate(model_of(one.net), tiny_split, (1, 4, 8), (32, 16))
     for r, scores in again.items():
         for name in ("rank1", "rank5", "mAP", "psnr", "ssim"):
             assert told[r][name] == pytest.approx(scores[name], rel=1e-5), (r, name)
@@ -178,7 +179,7 @@ def test_a_run_on_data_on_disk_is_exported(
         opened.append((config.dataset, config.root, train))
         return tiny_split
 
-    monkeypatch.setattr(ship, "open_split", spy)
+    monkeypatch.setattr(lab_export, "open_split", spy)
     on_disk = replace(run, config=replace(run.config, dataset="market1501", root=Path("/data/market")))
     monkeypatch.setattr(export_command, "load_run", lambda folder: on_disk)
     assert main(["export", "run", "--name", "mine", "--out", str(tmp_path)]) == 0
@@ -230,7 +231,7 @@ def test_what_comes_with_the_package_gives_the_scores_that_it_tells(monkeypatch:
     assert sum(path.stat().st_size for path in WEIGHTS.glob("*.safetensors")) <= LARGEST
     for one in found:
         c: Config = one.config
-        scores = evaluate(one.net.embed, open_split(c), (4,), one.net.recover, (c.height, c.width))["4"]
+        scores = evaluate(model_of(one.net), open_split(c), (4,), (c.height, c.width))["4"]
         for name in ("rank1", "mAP", "ssim"):
             assert one.record["scores"]["4"][name] == pytest.approx(scores[name], abs=0.003), (one.name, name)
         assert one.record["scores"]["4"]["psnr"] == pytest.approx(scores["psnr"], abs=0.01)

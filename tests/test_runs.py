@@ -136,7 +136,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("data/sampling.py", True),
         ("walkers/render.py", True),
         ("training/objective.py", True),
-        ("methods/baseline.py", True),
+        ("methods/cadnet.py", True),
         ("training/devices.py", False),
         ("evaluation/retrieval.py", False),
         ("evaluation/evaluate.py", False),
@@ -412,7 +412,7 @@ def test_load_run_of_nothing_is_a_sentence(tmp_path: Path) -> None:
 def test_evaluate_equals_evaluate_and_is_asked_once(tiny_split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
     run = train_or_load(tiny())
     results = run.evaluate(rates=(1, 2, 4))
-    assert results == evaluate(run.net.embed, tiny_split, (1, 2, 4), run.net.recover, (32, 16))
+    assert results == evaluate(run.model, tiny_split, (1, 2, 4), (32, 16))
     assert list(results) == ["1", "2", "4"]
 
     def never(*_: Any, **__: Any) -> Any:
@@ -446,7 +446,7 @@ def test_extra_scores_are_kept_by_their_name(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_baseline_is_scored_against_bilinear_up_sampling(tiny_split: Split) -> None:
     run = train_or_load(method("baseline_mlr", tiny()))
     results = run.evaluate(rates=(1, 4))
-    assert results == evaluate(run.net.embed, tiny_split, (1, 4), None, (32, 16))
+    assert results == evaluate(run.net.embed, tiny_split, (1, 4), (32, 16))
     assert results["1"]["psnr"] is None  # nothing is lost at r = 1
     assert results["4"]["psnr"] > 10
 

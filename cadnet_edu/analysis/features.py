@@ -10,8 +10,7 @@ import numpy as np
 
 from cadnet_edu.analysis.projection import silhouette
 from cadnet_edu.evaluation.distances import Array, Distances
-from cadnet_edu.evaluation.protocol import Ids, blocks, check, parts
-from cadnet_edu.evaluation.retrieval import retrieval
+from cadnet_edu.evaluation.retrieval import Ids, blocks, check, query_chunks, retrieval
 
 
 def rank1_against_rate(
@@ -142,7 +141,7 @@ def nearest(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids,
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams)
     columns: list[list[np.ndarray]] = [[], [], [], []]
-    for part in parts(task):
+    for part in query_chunks(task):
         for block in blocks(part, whole_camera=True, cells=len(part.g_pids)):
             for k, mask in enumerate((block.right, block.wrong)):
                 seen = np.where(mask, block.distances, np.inf)

@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from cadnet_edu.cli.console import read
-from cadnet_edu.lab.export import ship
+from cadnet_edu.lab.export import export_run
 from cadnet_edu.pretrained import WEIGHTS
 from cadnet_edu.runs import load_run
 
@@ -38,5 +38,5 @@ def export_command(arguments: Sequence[str]) -> None:
         raise ValueError(f"--root {asked.root}: this run was trained on walkers, which lie in no folder. Leave it out.")
     if asked.root is not None:
         run = replace(run, config=replace(run.config, root=asked.root))
-    path = ship(run, asked.name, asked.out)
+    path = export_run(run, asked.name, asked.out)
     print(f"{path}, {path.stat().st_size / 2**20:.2f} MB; model card: {path.parent / 'README.md'}", file=sys.stderr)

@@ -123,7 +123,8 @@ class _Chosen:
 
 def train(arguments: Sequence[str]) -> None:
     """``cadnet-edu train``"""
-    from cadnet_edu.methods import method
+    from cadnet_edu.methods import method, method_of
+    from cadnet_edu.methods.cadnet import fit as fit_network
     from cadnet_edu.runs import is_finished, open_split
     from cadnet_edu.training.checkpoints import load_checkpoint
     from cadnet_edu.training.trainer import Trainer
@@ -132,13 +133,17 @@ def train(arguments: Sequence[str]) -> None:
     default = method(chosen.method, profile(chosen.profile))
     asked = read(Train, arguments, "cadnet-edu train", Train(default))
     config, out = asked.config, asked.out
+    by_trainer = method_of(config).fit is fit_network
     if asked.dry_run:
-        show_dry_run(config)
+        show_dry_run(config) if by_trainer else show(f"{config.method}: a dry run shows the steps of networks only")
         return
     if out is None:
         raise ValueError("give the folder of the run with --out FOLDER, or --dry-run to measure two steps only.")
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out {out}: there is a file of that name. Choose another folder.")
+    if not by_trainer:
+        fit_other(config, out)
+        return
     refuse_more_steps(config, out)
     split = open_split(config)
     trainer = Trainer(config, split, out)
@@ -148,6 +153,15 @@ def train(arguments: Sequence[str]) -> None:
         return
     with alone_in(out, trainer.ranks):
         go(trainer, split)
+
+
+def fit_other(config: Config, out: Path) -> None:
+    """Fit a method that does not run the ``Trainer``, and say what comes next."""
+    from cadnet_edu.runs import train_or_load
+
+    run = train_or_load(config, bar=True, folder=out)
+    say(f"{config.method} at profile {config.profile}: fitted, {run.model.cost.parameters} parameters")
+    say(f"next: {command('evaluate', out)}")
 
 
 def show_dry_run(config: Config) -> None:
@@ -282,26 +296,25 @@ def evaluate(arguments: Sequence[str]) -> None:
     from cadnet_edu.training.devices import choose_precision
     from cadnet_edu.training.distributed import join
 
-    asked = read(Evaluate, arguments, "cadnet-edu evaluate")
-    run = load_run(asked.folder)
-    config = data_settings(asked, run.config)
+    options = read(Evaluate, arguments, "cadnet-edu evaluate")
+    run = load_run(options.folder)
+    config = data_settings(options, run.config)
     extra: dict[str, Any] = {}
-    if asked.lpips:
+    if options.lpips:
         from cadnet_edu.evaluation.image_quality import lpips
 
         extra["lpips"] = lpips
-    rates_asked, ranks = rates_to_score(asked), join(asked.device, asked.devices)
-    if not (asked.folder / "run.json").exists():
+    wanted, ranks = rates_to_score(options), join(options.device, options.devices)
+    if not (options.folder / "run.json").exists():
         done = run.history[-1]["step"] if run.history else 0
-        say(f"{asked.folder}: not trained to its end ({done} of {config.steps} steps seen), scored as it is now")
-    split = split_to_score(asked, config)
+        say(f"{options.folder}: not trained to its end ({done} of {config.steps} steps seen), scored as it is now")
+    split = split_to_score(options, config)
     rates = score(
-        run.net.to(ranks.device).embed,
+        run.model.to(ranks.device),
         split,
-        rates_asked,
-        run.net.recover if run.net.G is not None else None,
+        wanted,
         (config.height, config.width),
-        asked.protocol,
+        options.protocol,
         device=ranks.device,
         precision=choose_precision(config.precision, ranks.device, instead=True),
         extra=extra,
@@ -310,12 +323,12 @@ def evaluate(arguments: Sequence[str]) -> None:
     )
     if not ranks.first:
         return
-    recovered = "G" if run.net.G is not None else "bilinear up-sampling"
-    about = {**run.provenance, "protocol": asked.protocol, "dataset": config.dataset, "split": split.name}
-    about["recovered_by"] = recovered
-    result: dict[str, Any] = {"rates": rates, "provenance": about}
-    text = json.dumps(result, indent=2, allow_nan=False) if asked.json else table(rates, recovered)
-    keep_and_show(asked.folder / "evaluation.json", result, text)
+    recovered = "bilinear up-sampling" if run.model.recover is None else "G"
+    metadata = {**run.provenance, "protocol": options.protocol, "dataset": config.dataset, "split": split.name}
+    metadata["recovered_by"] = recovered
+    result: dict[str, Any] = {"rates": rates, "provenance": metadata}
+    text = json.dumps(result, indent=2, allow_nan=False) if options.json else table(rates, recovered)
+    keep_and_show(options.folder / "evaluation.json", result, text)
 
 
 def keep_and_show(path: Path, result: dict[str, Any], text: str) -> None:
@@ -343,52 +356,52 @@ def keep_and_show(path: Path, result: dict[str, Any], text: str) -> None:
         say(f"note: {path.parent} is read-only, so these scores are not kept there.")
 
 
-def data_settings(asked: Evaluate, config: Config) -> Config:
+def data_settings(options: Evaluate, config: Config) -> Config:
     """A run's settings, with those of the data that the command line gives instead."""
     from dataclasses import replace
 
     from cadnet_edu.config import data_named
 
-    if asked.dataset not in (None, config.dataset):
-        named = data_named({}, {"dataset": asked.dataset})  # CADNET_EDU_ROOT says where, but for --root
-        config = replace(config, dataset=asked.dataset, root=named.get("root"))
-    given = {name: getattr(asked, name) for name in ("root", "data_seed", "boxes", "pattern")}
-    allowed = config.allow_withdrawn or asked.allow_withdrawn
+    if options.dataset not in (None, config.dataset):
+        named = data_named({}, {"dataset": options.dataset})  # CADNET_EDU_ROOT says where, but for --root
+        config = replace(config, dataset=options.dataset, root=named.get("root"))
+    given = {name: getattr(options, name) for name in ("root", "data_seed", "boxes", "pattern")}
+    allowed = config.allow_withdrawn or options.allow_withdrawn
     return replace(config, allow_withdrawn=allowed, **{k: v for k, v in given.items() if v is not None})
 
 
-def rates_to_score(asked: Evaluate) -> tuple[float, ...] | Literal["own"]:
-    """The rates asked for, or that each image has its own.
+def rates_to_score(options: Evaluate) -> tuple[float, ...] | Literal["own"]:
+    """The rates of the command line, or that each image has its own.
 
     Raises:
-        ValueError: when both are asked for.
+        ValueError: when both are given.
     """
-    if asked.mlr is None and asked.manifest is None:
-        return (1, 2, 3, 4, 8) if asked.rates is None else asked.rates
-    if asked.rates is not None:
-        given = "--mlr" if asked.mlr is not None else "--manifest"
+    if options.mlr is None and options.manifest is None:
+        return (1, 2, 3, 4, 8) if options.rates is None else options.rates
+    if options.rates is not None:
+        given = "--mlr" if options.mlr is not None else "--manifest"
         raise ValueError(f"{given} gives each image a rate of its own: leave --rates out, or leave {given} out.")
     return "own"
 
 
-def split_to_score(asked: Evaluate, config: Config) -> Split:
+def split_to_score(options: Evaluate, config: Config) -> Split:
     """The data that a run is scored on: a data set, its MLR version, or what a manifest lists.
 
     Raises:
-        ValueError: when both of the last two are asked for, or as the readers do.
+        ValueError: when both of the last two are given, or as the readers do.
     """
     from cadnet_edu.data.manifest import read_manifest
     from cadnet_edu.data.mlr_variants import construct
     from cadnet_edu.runs import open_split
 
-    if asked.manifest is None:
+    if options.manifest is None:
         split = open_split(config, train=False)
-        return split if asked.mlr is None else construct(split, asked.mlr, asked.mlr_seed)
-    if asked.mlr is not None:
+        return split if options.mlr is None else construct(split, options.mlr, options.mlr_seed)
+    if options.mlr is not None:
         raise ValueError("a manifest says all rates itself: give --manifest or --mlr, not both.")
     if config.root is None:
-        raise ValueError(f"{asked.manifest}: say where its images are with --root FOLDER.")
-    split = read_manifest(asked.manifest, config.root, verify=True, allow_withdrawn=config.allow_withdrawn)
+        raise ValueError(f"{options.manifest}: say where its images are with --root FOLDER.")
+    split = read_manifest(options.manifest, config.root, verify=True, allow_withdrawn=config.allow_withdrawn)
     return split.check(train=False)
 
 
@@ -398,18 +411,18 @@ def recover(arguments: Sequence[str]) -> None:
     from cadnet_edu.runs import load_run
     from cadnet_edu.training.devices import choose_device
 
-    asked = read(Recover, arguments, "cadnet-edu recover")
-    images, failed = image_files(asked.images)
-    refuse_same_names(images, asked.out)
-    run = load_run(asked.folder)
-    if run.net.G is None:
+    options = read(Recover, arguments, "cadnet-edu recover")
+    images, failed = image_files(options.images)
+    refuse_same_names(images, options.out)
+    run = load_run(options.folder)
+    if run.model.recover is None:
         method = run.config.method
-        raise ValueError(f"{asked.folder}: a {method} run has no decoder G and recovers nothing. Take a cadnet run.")
-    device = choose_device(asked.device)
-    net = run.net.to(device)
+        raise ValueError(f"{options.folder}: a {method} run has no decoder G and recovers nothing. Take a cadnet run.")
+    device = choose_device(options.device)
+    model, size = run.model.to(device), (run.config.height, run.config.width)
     for path in images:
         try:
-            say(f"{path} -> {recover_file(net.recover, path, asked.out, net.size, device)}")
+            say(f"{path} -> {recover_file(model, path, options.out, size, device)}")
         except ValueError as error:
             failed.append(str(error))
     if failed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ class Distances:
     Args:
         q, g: vectors of the queries ``(q, d)`` and of the gallery ``(g, d)``; NumPy or torch, also memory-mapped.
         chunk: queries at a time; when not given, as many as make 2^24 distances.
+        rule: a model's own distances, ``(n, d)`` and ``(g, d)`` -> ``(n, g)``; Euclidean when not given.
 
     Raises:
         ValueError: when the lengths of the vectors differ, or for a chunk below 1.
@@ -34,8 +35,14 @@ class Distances:
     array([[5., 1.]], dtype=float32)
     """
 
-    def __init__(self, q: Array, g: Array, chunk: int | None = None) -> None:
-        self.q, self.g = _tensor(q), _tensor(g)
+    def __init__(
+        self,
+        q: Array,
+        g: Array,
+        chunk: int | None = None,
+        rule: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+    ) -> None:
+        self.q, self.g, self.rule = _tensor(q), _tensor(g), rule
         if self.q.ndim != 2 or self.g.ndim != 2 or self.q.shape[1] != self.g.shape[1]:
             raise ValueError(
                 f"Two sets of vectors of one length are needed, (q, d) and (g, d); given {tuple(self.q.shape)} and "
@@ -46,11 +53,13 @@ class Distances:
         self.shape = (len(self.q), len(self.g))
         self.dtype = np.dtype(np.float32)
         self.chunk = chunk or max(1, CHUNK // max(1, len(self.g)))
-        norms = [self.g[tile].double().square().sum(1) for tile in self._tiles(1)]
+        norms = [] if rule is not None else [self.g[tile].double().square().sum(1) for tile in self._tiles(1)]
         self.g_norm = torch.cat(norms) if norms else self.g.new_zeros(0, dtype=torch.float64)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         """The distances of some queries to the whole gallery, ``(n, g)`` float32."""
+        if self.rule is not None:
+            return self._by_rule(self.q[rows], self.rule)
         x = self.q[rows].double()
         x_norm = x.square().sum(1, keepdim=True)
         out = np.empty((len(x), self.shape[1]), dtype=np.float32)
@@ -59,13 +68,22 @@ class Distances:
             out[:, tile] = squared.clamp_(min=0).sqrt_().cpu().numpy()
         return out
 
+    def _by_rule(self, q: torch.Tensor, rule: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> np.ndarray:
+        found = rule(q, self.g)
+        if found.shape != (len(q), len(self.g)):
+            raise ValueError(
+                f"a model's distances of {len(q)} queries to {len(self.g)} gallery images have shape "
+                f"{tuple(found.shape)}; needed {(len(q), len(self.g))}: one row a query, one column a gallery image."
+            )
+        return found.detach().float().cpu().numpy()
+
     def chunks(self) -> Iterator[slice]:
-        """Which queries to ask for together."""
+        """Slices of queries that are computed together."""
         for start in range(0, self.shape[0], self.chunk):
             yield slice(start, min(start + self.chunk, self.shape[0]))
 
     def _tiles(self, rows: int) -> Iterator[slice]:
-        """The gallery by the handful, so that neither it nor its product with some rows is ever float64 as a whole."""
+        """Slices of the gallery, so that neither it nor its product with some rows is ever float64 as a whole."""
         size = max(1, TILE // max(1, rows, self.g.shape[1]))
         for start in range(0, len(self.g), size):
             yield slice(start, min(start + size, len(self.g)))

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from cadnet_edu.data.samples import read_image
-from cadnet_edu.evaluation.evaluate import asked
+from cadnet_edu.evaluation.model import Model, eval_mode
 from cadnet_edu.io import write_atomically
 
 
 @torch.inference_mode()
 def recover_image(
-    recover: Callable[[Tensor], Tensor],
+    model: Model,
     picture: Image.Image,
     size: tuple[int, int],
     device: torch.device | str = "cpu",
 ) -> tuple[Image.Image, Image.Image]:
-    """What the network sees, and what it makes of it.
+    """Recover one image.
 
     Args:
-        recover: ``(b, 3, H, W)`` in [0, 1] -> the same.
+        model: one that recovers. It gets the rate ``max(1, H / height of the picture)``.
         picture: any RGB image; it is resized to ``size`` first, as every image in Sec. 4.1 is.
         size: ``(H, W)`` that the network was trained at.
         device: where the network is.
@@ -34,13 +32,16 @@ def recover_image(
         the input as resized, and the recovered image, both ``H`` x ``W``.
 
     Raises:
-        ValueError: when the network's output is not finite.
+        ValueError: when the model recovers nothing, or its output is not finite.
     """
+    if model.recover is None:
+        raise ValueError("this model recovers no images. Take one that does, such as a cadnet run.")
     height, width = size
     seen = picture.resize((width, height), Image.Resampling.BILINEAR)
     x = torch.from_numpy(np.array(seen)).permute(2, 0, 1)[None].to(device).float() / 255  # (1, 3, H, W)
-    with asked(recover):
-        output = recover(x)[0].float()
+    r = torch.full((1,), max(1.0, height / picture.height), device=device)
+    with eval_mode(model):
+        output = model.recover(x, r)[0].float()
     if not output.isfinite().all():
         raise ValueError(
             "the network's output is not finite, so there is no image to show. Its weights are damaged, or its "
@@ -51,7 +52,7 @@ def recover_image(
 
 
 def recover_file(
-    recover: Callable[[Tensor], Tensor],
+    model: Model,
     path: Path,
     out: Path,
     size: tuple[int, int],
@@ -67,7 +68,7 @@ def recover_file(
     """
     picture = read_image(path)
     try:
-        seen, recovered = recover_image(recover, picture, size, device)
+        seen, recovered = recover_image(model, picture, size, device)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     gap = max(2, size[1] // 16)

@@ -6,43 +6,31 @@ person from another camera), how many wrong images are at most as far away as it
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 
 from cadnet_edu.evaluation.distances import Array, Distances, euclidean
-from cadnet_edu.evaluation.protocol import (
-    Block,
-    Ids,
-    Meaning,
-    Protocol,
-    Task,
-    blocks,
-    check,
-    parts,
-    removes_camera,
-    require_matches,
-)
+from cadnet_edu.evaluation.expected_cmc import enough_ahead, expected_curves, shares_ahead
 
-TOGETHER = 256  # right images whose chances are worked out side by side: small enough for a processor's cache
+Ids = Array | list[int] | tuple[int, ...]
+CameraRule = Literal["cuhk03", "open-reid", "torchreid", "dil"]
+Protocol = Literal["market1501", "single_shot"]
+
+JUNK = -1  # the identity Market-1501 gives to boxes that hold no whole person
+BLOCK = 1 << 21  # numbers looked at together: bounds the memory, whatever the size of the gallery
+NUMBERING = (
+    "Number the identities (or cameras) first, from 0 or 1, query and gallery alike: more than 2^63 - 1 has no room "
+    "in 64 bits, and as text '7' and '007' are two people, 7 is one."
+)
+WHOLE_CAMERA = {"cuhk03": True, "open-reid": True, "torchreid": False, "dil": False}
 
 __all__ = [
-    "Distances",
-    "RankList",
-    "cmc",
-    "enough_ahead",
-    "euclidean",
-    "mean_average_precision",
-    "poisson_binomial",
-    "rank_list",
-    "retrieval",
-    "single_shot_cmc",
+    "Distances", "RankList", "cmc", "euclidean", "mean_average_precision", "rank_list", "retrieval", "single_shot_cmc",
     "unmatched_note",
-]
+]  # fmt: skip
 
 
 class RankList(NamedTuple):
@@ -50,11 +38,30 @@ class RankList(NamedTuple):
 
     Args:
         gallery: int array ``(q, k)``, positions in the gallery, nearest first; -1 where the gallery has run out.
-        right: bool array ``(q, k)``, True where the image shows the person asked for.
+        right: bool array ``(q, k)``, True where the image shows the query's person.
     """
 
     gallery: np.ndarray
     right: np.ndarray
+
+
+class Task(NamedTuple):
+    """Checked input: distances ``(q, g)``, ids and cameras as ``int64`` vectors."""
+
+    distances: np.ndarray | Distances
+    q_pids: np.ndarray
+    g_pids: np.ndarray
+    q_cams: np.ndarray
+    g_cams: np.ndarray
+
+
+class Block(NamedTuple):
+    """Some queries against the whole gallery, all ``(c, g)``: distances, the right images, the wrong images."""
+
+    rows: slice
+    distances: np.ndarray
+    right: np.ndarray
+    wrong: np.ndarray
 
 
 class _People(NamedTuple):
@@ -66,7 +73,7 @@ class _People(NamedTuple):
 
 
 def cmc(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 10) -> np.ndarray:
-    """How often the right person is among the first k images, for k = 1 ... ``topk`` (Market-1501's meaning).
+    """How often the right person is among the first k images, for k = 1 ... ``topk`` (Market-1501's protocol).
 
     All gallery images stay in, so a person with many images is easier to find. Per query, images of the same
     identity from the query's own camera are removed, and so is junk (identity -1). Distractors (identity 0) are
@@ -99,7 +106,7 @@ def cmc(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_c
         array([0., 1., 1.])
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams, topk)
-    return _mean(task, (_market1501(part, topk) for part in parts(task)))[:topk]
+    return _mean(task, (_market1501(part, topk) for part in query_chunks(task)))[:topk]
 
 
 def mean_average_precision(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids) -> float:
@@ -128,7 +135,7 @@ def mean_average_precision(distances: Array | Distances, q_pids: Ids, g_pids: Id
         0.8333
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams)
-    return float(_mean(task, (_market1501(part, 1) for part in parts(task)))[1])
+    return float(_mean(task, (_market1501(part, 1) for part in query_chunks(task)))[1])
 
 
 def single_shot_cmc(
@@ -138,7 +145,7 @@ def single_shot_cmc(
     q_cams: Ids,
     g_cams: Ids,
     topk: int = 10,
-    meaning: Meaning = "open-reid",
+    camera_rule: CameraRule = "open-reid",
 ) -> np.ndarray:
     """The CMC curve when the gallery holds *one* image of each person (Sec. 4.4), as an exact expectation.
 
@@ -151,13 +158,13 @@ def single_shot_cmc(
     positives, each equally likely to be drawn, and over the queries.
 
     A step for each positive and each person is too many for a large gallery, but few of them matter. A positive with
-    far more than ``topk`` people ahead on average has no chance left (:func:`enough_ahead`), and a person with
+    far more than ``topk`` people ahead on average has no chance left (``expected_cmc.enough_ahead``), and a person with
     ``a_j = 0`` changes nothing.
 
     Args:
         distances, q_pids, g_pids, q_cams, g_cams, topk: as in :func:`cmc`. All distractors (identity 0) together
             are one person, of whom one image is drawn, as in the public code.
-        meaning: which gallery images are removed before the draw. ``"open-reid"`` (also called ``"cuhk03"``): all
+        camera_rule: which gallery images are removed before the draw. ``"open-reid"`` (also called ``"cuhk03"``): all
             images from the query's own camera. ``"torchreid"`` (also ``"dil"``): only those of the same identity
             from the query's own camera.
 
@@ -165,7 +172,7 @@ def single_shot_cmc(
         float64 array ``(topk,)``, fractions from 0 to 1. With fewer people than ``topk`` the curve stays at 1.
 
     Raises:
-        ValueError: as in :func:`cmc`, or for an unknown ``meaning``.
+        ValueError: as in :func:`cmc`, or for an unknown ``camera_rule``.
 
     Choice:
         The paper says "single-shot" and no more; ``"open-reid"`` is the reading with two disjoint sets of cameras,
@@ -178,60 +185,8 @@ def single_shot_cmc(
         array([0.5, 1. ])
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams, topk)
-    whole_camera, people = removes_camera("single_shot", meaning), _people(task)
-    return _mean(task, (_single_shot(part, people, topk, whole_camera) for part in parts(task)))
-
-
-def poisson_binomial(a: np.ndarray, topk: int) -> np.ndarray:
-    """How many of several unlike coins show heads: ``P(S = 0) ... P(S = topk - 1)``.
-
-    One coin is added at a time: either it shows tails and S stays, or heads and S grows by one.
-
-    Args:
-        a: chances of heads, ``(m, p)``: m coins, for p separate questions.
-        topk: how many probabilities; what lies beyond is not computed.
-
-    Returns:
-        float64 array ``(topk, p)``.
-
-    Example:
-        Two coins, one fair, one that shows heads three times in four:
-
-        >>> poisson_binomial(np.array([[0.5], [0.75]]), topk=3).T
-        array([[0.125, 0.5  , 0.375]])
-    """
-    probability = np.zeros((topk, a.shape[1]))
-    probability[0] = 1
-    for a_j in a[(a > 0).any(1)]:
-        moved = probability * a_j
-        probability -= moved
-        probability[1:] += moved[:-1]
-    return probability
-
-
-def enough_ahead(topk: int) -> float:
-    """How many people ahead, on average, leave no chance of a place among the first ``topk``.
-
-    When ``mu`` people are ahead on average, the chance that s = ``topk`` - 1 or fewer are is at most
-    ``e^(s - mu) (mu / s)^s`` (Chernoff's bound, for mu > s). Where that is below 1e-17 it is lost beside the rounding
-    of a number near 1, and need not be computed. Most positives of a poor model are of this kind: without the bound a
-    score would take the longer the worse the model is, and products of hundreds of small numbers would leave the
-    range in which a processor computes at full speed.
-
-    Args:
-        topk: length of the CMC curve.
-
-    Returns:
-        The smallest such mean in steps of 1.
-
-    Example:
-        >>> enough_ahead(1), enough_ahead(10)
-        (40.0, 67.0)
-    """
-    s, mu = topk - 1, float(topk)
-    while s - mu + s * math.log(mu / max(s, 1)) > math.log(1e-17):
-        mu += 1
-    return mu
+    whole_camera, people = removes_camera("single_shot", camera_rule), _people(task)
+    return _mean(task, (_single_shot(part, people, topk, whole_camera) for part in query_chunks(task)))
 
 
 def retrieval(
@@ -241,14 +196,14 @@ def retrieval(
     q_cams: Ids,
     g_cams: Ids,
     protocol: Protocol = "single_shot",
-    meaning: Meaning = "open-reid",
+    camera_rule: CameraRule = "open-reid",
 ) -> dict[str, float]:
     """The numbers of a results table, all at once.
 
     Args:
         distances, q_pids, g_pids, q_cams, g_cams: as in :func:`cmc`.
         protocol: ``"single_shot"`` (the paper's, :func:`single_shot_cmc`) or ``"market1501"`` (:func:`cmc`).
-        meaning: of single-shot; see :func:`single_shot_cmc`. Not used by ``"market1501"``.
+        camera_rule: of single-shot; see :func:`single_shot_cmc`. Not used by ``"market1501"``.
 
     Returns:
         ``rank1, rank5, rank10, mAP`` as fractions from 0 to 1, ``queries`` (how many were scored) and
@@ -268,10 +223,10 @@ def retrieval(
         [0.0, 1.0, 0.5, 1, 0]
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams)
-    whole_camera = removes_camera(protocol, meaning)
+    whole_camera = removes_camera(protocol, camera_rule)
     people = _people(task) if protocol == "single_shot" else None
     whole, drawn = [], []
-    for part in parts(task):  # distances are worked out once, for both
+    for part in query_chunks(task):  # distances are worked out once, for both
         whole.append(_market1501(part, 10))
         if people is not None:
             drawn.append(_single_shot(part, people, 10, whole_camera))
@@ -313,14 +268,14 @@ def rank_list(
     g_cams: Ids,
     k: int = 10,
     protocol: Protocol = "market1501",
-    meaning: Meaning = "open-reid",
+    camera_rule: CameraRule = "open-reid",
 ) -> RankList:
     """The k nearest gallery images of each query, after removal, with right and wrong marked: for figures.
 
     Args:
         distances, q_pids, g_pids, q_cams, g_cams: as in :func:`cmc`.
         k: images a query.
-        protocol, meaning: which images are removed; as in :func:`retrieval`.
+        protocol, camera_rule: which images are removed; as in :func:`retrieval`.
 
     Returns:
         A :class:`RankList`. At equal distance wrong images come first, then the gallery's order decides.
@@ -333,8 +288,8 @@ def rank_list(
         RankList(gallery=array([[1, 0]]), right=array([[False,  True]]))
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams, k)
-    whole_camera, cells = removes_camera(protocol, meaning), len(task.g_pids)
-    found = [_nearest(block, k) for part in parts(task) for block in blocks(part, whole_camera, cells)]
+    whole_camera, cells = removes_camera(protocol, camera_rule), len(task.g_pids)
+    found = [_nearest(block, k) for part in query_chunks(task) for block in blocks(part, whole_camera, cells)]
     return RankList(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
@@ -376,11 +331,11 @@ def _single_shot(part: Task, people: _People, topk: int, whole_camera: bool) -> 
         for d, right, wrong in zip(block.distances, block.right, block.wrong, strict=True):
             if right.any():
                 others = np.flatnonzero(wrong)
-                shares.append(_shares_ahead(np.sort(d[right]), d[others], people.person[others], m, limit))
+                shares.append(shares_ahead(np.sort(d[right]), d[others], people.person[others], m, limit))
                 positives.append(int(right.sum()))
         if shares:
             ends = np.cumsum([len(a) for a in shares])
-            curves = np.split(_curves(np.concatenate(shares), topk), ends[:-1])
+            curves = np.split(expected_curves(np.concatenate(shares), topk), ends[:-1])
             rows.append(np.array([c.sum(0) / n for c, n in zip(curves, positives, strict=True)]))
     return np.concatenate(rows)
 
@@ -392,43 +347,6 @@ def _mean(task: Task, parts_of_table: Iterable[np.ndarray]) -> np.ndarray:
     return rows.mean(0)
 
 
-def _shares_ahead(t: np.ndarray, d: np.ndarray, person: np.ndarray, m: int, limit: float) -> np.ndarray:
-    """Which share of each person's images is at most ``t`` away, for one query: ``(n, m)``.
-
-    The shares of a row add up to the mean number of people ahead, which grows with ``t``. Only the n positives for
-    which it is below the limit are wanted, and only the images at most as far away as the last of these are counted.
-
-    Args:
-        t: distances of the query's right images, ascending.
-        d, person: of its wrong images: the distance, and who it is, from 0 to m - 1.
-        m: people.
-        limit: see :func:`enough_ahead`.
-    """
-    images = np.maximum(np.bincount(person, minlength=m), 1)
-    weight = (1 / images)[person]  # what an image adds to the mean number of people ahead
-    n = bisect_left(t, limit, key=lambda distance: weight @ (d <= distance))
-    near = np.flatnonzero(d <= t[n - 1]) if n else np.empty(0, dtype=np.int64)
-    first = np.searchsorted(t[:n], d[near])  # the first positive that the image is ahead of
-    counts = np.bincount(first * m + person[near], minlength=n * m).reshape(n, m).cumsum(0)
-    return counts / images
-
-
-def _curves(shares: np.ndarray, topk: int) -> np.ndarray:
-    """``P(S <= k - 1)`` for k = 1 ... ``topk`` and each row of shares, ``(p, topk)``; sorts the rows in place.
-
-    A person with share 0 changes nothing. So the zeros are sorted to the front, and rows that have about as many
-    others are worked out together, without them.
-    """
-    shares.sort(axis=1)
-    others = np.count_nonzero(shares, axis=1)
-    order, curves = np.argsort(others), np.empty((len(shares), topk))
-    for start in range(0, len(shares), TOGETHER):
-        rows = order[start : start + TOGETHER]
-        a = shares[rows, shares.shape[1] - others[rows[-1]] :]
-        curves[rows] = poisson_binomial(np.ascontiguousarray(a.T), topk).cumsum(0).T
-    return curves
-
-
 def _thresholds(block: Block) -> np.ndarray:
     """The distances of each query's right images, ascending, ``(c, n)``, filled up with infinity."""
     row, column = np.nonzero(block.right)
@@ -437,3 +355,116 @@ def _thresholds(block: Block) -> np.ndarray:
     t[row, np.arange(len(row)) - (count.cumsum() - count)[row]] = block.distances[row, column]
     t.sort(axis=1)
     return t
+
+
+# ------------------------------------------------------------------------------------ camera rules and checks
+
+
+def query_chunks(task: Task) -> Iterator[Task]:
+    """Iterate over the task, some queries at a time, with their distances as an array; all at once for an array."""
+    if isinstance(task.distances, np.ndarray):
+        yield task
+        return
+    for rows in task.distances.chunks():
+        d = _finite(task.distances[rows])
+        yield task._replace(distances=d, q_pids=task.q_pids[rows], q_cams=task.q_cams[rows])
+
+
+def blocks(task: Task, whole_camera: bool, cells: int) -> Iterator[Block]:
+    """Iterate over the queries of a chunk, ``cells`` numbers each; an image neither right nor wrong is removed."""
+    assert isinstance(task.distances, np.ndarray)
+    size = max(1, BLOCK // cells)
+    known = task.g_pids != JUNK
+    narrow = task.distances.dtype.kind == "f" and task.distances.dtype.itemsize <= 4
+    for start in range(0, len(task.q_pids), size):
+        rows = slice(start, start + size)
+        same_person = task.q_pids[rows, None] == task.g_pids
+        other_camera = task.q_cams[rows, None] != task.g_cams
+        wrong = ~same_person & known & (other_camera | (not whole_camera))
+        d = np.array(task.distances[rows], dtype=np.float32 if narrow else np.float64, order="C")
+        yield Block(rows, d, same_person & other_camera & known, wrong)
+
+
+def removes_camera(protocol: str, camera_rule: str) -> bool:
+    """Whether all gallery images of the query's camera leave, not only those of the same person."""
+    if protocol not in ("single_shot", "market1501"):
+        raise ValueError(f"There is no protocol {protocol!r}. Give 'single_shot' or 'market1501'.")
+    if camera_rule not in WHOLE_CAMERA:
+        raise ValueError(f"There is no camera_rule {camera_rule!r}. Give one of: {', '.join(WHOLE_CAMERA)}.")
+    return protocol == "single_shot" and WHOLE_CAMERA[camera_rule]
+
+
+def check(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 1) -> Task:
+    """The input as NumPy arrays that fit together."""
+    if not isinstance(topk, int | np.integer) or topk < 1:
+        raise ValueError(f"The number of ranks must be a whole number >= 1; given {topk!r}.")
+    d = distances if isinstance(distances, Distances) else _numpy(distances)
+    if len(d.shape) != 2 or 0 in d.shape or d.dtype.kind not in "fiu":
+        raise ValueError(
+            f"The distances must be a matrix of numbers, one row a query and one column a gallery image, neither "
+            f"empty; given {d.dtype} of shape {d.shape}."
+        )
+    given = {"q_pids": q_pids, "g_pids": g_pids, "q_cams": q_cams, "g_cams": g_cams}
+    ids = {name: _integers(values, name) for name, values in given.items()}
+    for name, values in ids.items():
+        side, n = ("queries", d.shape[0]) if name.startswith("q") else ("gallery images", d.shape[1])
+        if len(values) != n:
+            raise ValueError(
+                f"The distances are {d.shape[0]} x {d.shape[1]}, that is {n} {side}, but {name} has {len(values)} "
+                "entries. Rows are queries and columns are gallery images; is the matrix transposed?"
+            )
+    return Task(_finite(d) if isinstance(d, np.ndarray) else d, **ids)
+
+
+def _finite(distances: np.ndarray) -> np.ndarray:
+    """The distances themselves, when they can be ranked."""
+    if not (np.isfinite(distances.min()) and np.isfinite(distances.max())):
+        raise ValueError(
+            "The distances hold NaN or infinity, so nothing can be ranked. Usual causes: training that diverged, or "
+            "a feature vector of length zero that was normalised."
+        )
+    return distances
+
+
+def _integers(values: Ids, name: str) -> np.ndarray:
+    """Identities or cameras as an int64 vector."""
+    array = _numpy(values)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        example = f", for example {array.ravel()[:1].tolist()[0]!r}" if array.size else ""
+        raise ValueError(
+            f"{name} must be a list of whole numbers; given {array.dtype} of shape {array.shape}{example}. "
+            f"{_cure(array)}"
+        )
+    if array.size and array.max() > np.iinfo(np.int64).max:  # would become negative, 2^64 - 1 even junk
+        raise ValueError(f"{name} holds {array.max()}, more than 2^63 - 1. {NUMBERING}")
+    return array.astype(np.int64)
+
+
+def _cure(array: np.ndarray) -> str:
+    """What to do about ids that are no integers."""
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        return f"{np.isnan(array).sum()} of them NaN: leave images without identity out, or give them {JUNK}, junk."
+    if array.dtype.kind == "f" and (np.abs(array) < 2**53).all():  # beyond, whole numbers share a float
+        return "Give integers: .astype('int64') in NumPy, .long() in torch."
+    return NUMBERING
+
+
+def require_matches(task: Task, scored: int) -> None:
+    """Stop when there is nothing to average."""
+    if scored == 0:
+        raise ValueError(
+            f"None of the {len(task.q_pids)} queries has a right answer in the gallery: an image of the same identity "
+            f"from another camera. Cameras seen: query {np.unique(task.q_cams)[:6].tolist()}, gallery "
+            f"{np.unique(task.g_cams)[:6].tolist()}; identities in both: "
+            f"{len(np.intersect1d(task.q_pids, task.g_pids))}. Usual causes: every image carries the same camera "
+            "number; identities were numbered anew for the gallery, or read from names differently; query and "
+            "gallery come from different splits."
+        )
+
+
+def _numpy(values: Any) -> np.ndarray:
+    """Any array-like as a NumPy array, without a copy where possible."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    return np.asarray(values)

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from cadnet_edu.figures import error_by_band, rank1_sweep, save, stacked_shares
-from cadnet_edu.lab.analyses import LOOKED_AT, SWEEP
+from cadnet_edu.lab.analyses import ANALYSED_AT, SWEEP
 from cadnet_edu.lab.records import Records
 from cadnet_edu.lab.rows import REGIMES, Row
 from cadnet_edu.lab.scoring import rate_name
-from cadnet_edu.lab.tables import Path as Place
+from cadnet_edu.lab.tables import Path as KeyPath
 from cadnet_edu.lab.tables import as_list, cell, grid, mean_of, sources
 
 HALVED = ("two_encoders", "cadnet")
 CURVES = ("baseline_hr", "baseline_long", "two_encoders", "cadnet")
-NUMBERS: dict[str, tuple[Place, float, int]] = {  # heading -> where, scale, digits
+NUMBERS: dict[str, tuple[KeyPath, float, int]] = {  # heading -> where, scale, digits
     "probe, seen r": (("analyses", "probe", "seen", "accuracy"), 100, 1),
     "probe, with r = 8": (("analyses", "probe", "unseen", "accuracy"), 100, 1),
     "silhouette, identity": (("analyses", "silhouette", "identity"), 1, 3),
@@ -67,7 +67,7 @@ def of_row(row: Row, records: Records, seeds: Sequence[int]) -> dict[str, Any]:
 
     any_record: dict[str, Any] = next((r["analyses"] for r in records.by_seed(row.config, seeds).values()), {})
     bands = {r: found["bands"] for r, found in any_record.get("frequency", {}).items()}
-    pulls = any_record.get("gradients", {})
+    gradients = any_record.get("gradients", {})
     return {
         "sweep": {rate_name(r): mean("sweep", rate_name(r)) for r in SWEEP},
         "numbers": {h: as_list(mean_of(row, records, p, seeds), scale) for h, (p, scale, _) in NUMBERS.items()},
@@ -77,10 +77,10 @@ def of_row(row: Row, records: Records, seeds: Sequence[int]) -> dict[str, Any]:
         },
         "frequency": {
             r: {"bands": bands[r], "ratio": [mean("frequency", r, "ratio", k) for k in range(len(bands[r]))]}
-            for r in LOOKED_AT if r in bands
+            for r in ANALYSED_AT if r in bands
         },
         "gradients": {
-            when: {term: mean("gradients", when, term, "share") for term in found} for when, found in pulls.items()
+            when: {term: mean("gradients", when, term, "share") for term in found} for when, found in gradients.items()
         },
         "confusions": {r: found["pairs"][:3] for r, found in any_record.get("confusions", {}).items()},
     }  # fmt: skip
@@ -109,9 +109,11 @@ def draw(block: dict[str, Any], labels: dict[str, str], out: Path) -> list[Path]
     }
     if ratios:
         keep(error_by_band(ratios), "frequency")
-    pulls = {when: {term: v[0] for term, v in found.items() if v} for when, found in ours.get("gradients", {}).items()}
-    if pulls:
-        keep(stacked_shares(pulls, "share of the gradients at E (%)"), "gradients")
+    gradients = {
+        when: {term: v[0] for term, v in found.items() if v} for when, found in ours.get("gradients", {}).items()
+    }
+    if gradients:
+        keep(stacked_shares(gradients, "share of the gradients at E (%)"), "gradients")
     for name in HALVED:
         margins = {
             f"r = {r}": {"f": 1 - found["share_g"][0], "g": found["share_g"][0]}

@@ -8,14 +8,14 @@ from typing import Any
 
 from cadnet_edu.figures import identity_maps, images_grid, recovered_grid, save
 from cadnet_edu.lab.image_strips import ENDING, read_strip
-from cadnet_edu.lab.records import Found, Records
+from cadnet_edu.lab.records import Records, StoredRecord
 from cadnet_edu.lab.rows import Row
 from cadnet_edu.lab.tables import as_list, cell, grid, mean_of, sources
 
 AT = "8"  # the rate at which methods are shown side by side: the unseen one
 
 
-def of_first_seed(row: Row, records: Records) -> Found | None:
+def of_first_seed(row: Row, records: Records) -> StoredRecord | None:
     """The record of seed 0, which has the picture."""
     return records.find(row.runs([0])[0])
 

@@ -1,4 +1,4 @@
-"""Which term of eq. (6) moves E: the gradients of a run, at its start and at its end."""
+"""Contribution of each term of eq. (6) to the gradient at E, at the start and at the end of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cadnet_edu.training.trainer import Trainer, frozen
 BATCHES, FIRST = 4, 20
 
 
-def pulls_at_E(run: Run, split: Split, batches: int = BATCHES) -> dict[str, dict[str, dict[str, float]]]:
+def contributions_at_E(run: Run, split: Split, batches: int = BATCHES) -> dict[str, dict[str, dict[str, float]]]:
     """``start`` and ``end`` of training -> term -> norm, share and cosine, see ``gradient_shares``.
 
     The start is after a few steps: a G that begins as the identity passes nothing on to E before it has moved.

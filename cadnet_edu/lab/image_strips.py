@@ -1,4 +1,4 @@
-"""Fig. 3 and Fig. 4: pictures of a few people beside their record, and the figures made from records."""
+"""The images behind Fig. 3: a few queries at several rates, one image file beside each record."""
 
 from __future__ import annotations
 
@@ -11,52 +11,53 @@ from PIL import Image
 from torch import Tensor
 
 from cadnet_edu.data.resolution import degrade
+from cadnet_edu.evaluation.evaluate import Evaluator
 from cadnet_edu.evaluation.image_quality import psnr, ssim
 from cadnet_edu.io import write_atomically
-from cadnet_edu.lab.scoring import Asked, bicubic, rate_name, with_lpips
+from cadnet_edu.lab.scoring import bicubic, rate_name, recover_batch, with_lpips
 
 STRIP_RATES = (1.0, 2.0, 4.0, 8.0)  # Fig. 3
 STRIP_PEOPLE = 6
 ENDING = ".webp"
 
 
-def chosen(query: Tensor) -> np.ndarray:
-    """Which queries are shown: a few, evenly from first to last, the same for every method.
+def sample_queries(query: Tensor) -> np.ndarray:
+    """Positions of the queries that are shown: a few, evenly from first to last, the same for every method.
 
-    >>> chosen(torch.zeros(11, 3, 4, 4)).tolist()
+    >>> sample_queries(torch.zeros(11, 3, 4, 4)).tolist()
     [0, 2, 4, 6, 8, 10]
     """
     return np.linspace(0, len(query) - 1, min(STRIP_PEOPLE, len(query))).round().astype(int)
 
 
-def recovered_people(query: Tensor, asked: Asked | None, floor: str = "bilinear") -> dict[str, Tensor]:
-    """rate -> what becomes of the chosen people ``(n, 3, H, W)``.
+def recovered_people(query: Tensor, evaluator: Evaluator | None, floor: str = "bilinear") -> dict[str, Tensor]:
+    """Recover the sampled queries: rate -> images ``(n, 3, H, W)``.
 
     Args:
         query: all queries, ``uint8``.
-        asked: the network, or None for a floor.
+        evaluator: of a model that recovers, or None for a floor.
         floor: ``bilinear`` or ``bicubic``.
     """
-    truth = query[torch.from_numpy(chosen(query))].float() / 255
+    truth = query[torch.from_numpy(sample_queries(query))].float() / 255
     found = {}
     for r in STRIP_RATES:
-        if asked is not None:
-            found[rate_name(r)] = asked.recovered(degrade(truth, r))
+        if evaluator is not None:
+            found[rate_name(r)] = recover_batch(evaluator, degrade(truth, r), r)
         else:
             found[rate_name(r)] = bicubic(truth, r) if floor == "bicubic" else degrade(truth, r)
     return found
 
 
 def strip_scores(query: Tensor, images: dict[str, Tensor]) -> dict[str, Any]:
-    """score -> rate -> one number for each of the chosen people."""
-    truth = query[torch.from_numpy(chosen(query))].float() / 255
+    """score -> rate -> one number for each of the sampled queries."""
+    truth = query[torch.from_numpy(sample_queries(query))].float() / 255
     extra, _ = with_lpips((truth.shape[2], truth.shape[3]))
     scores = {"psnr": psnr, "ssim": ssim, **extra}
     return {name: {r: score(x, truth).tolist() for r, x in images.items()} for name, score in scores.items()}
 
 
 def write_strip(images: dict[str, Tensor], path: Path) -> None:
-    """A picture of all of them: a row a person, a column a rate.
+    """Write one picture of all images: a row a person, a column a rate.
 
     Args:
         images: rate -> ``(n, 3, H, W)``.

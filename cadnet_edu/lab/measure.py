@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,14 @@ from cadnet_edu.config import Config
 from cadnet_edu.data.fingerprint import split_fingerprint
 from cadnet_edu.data.image_cache import cached_images
 from cadnet_edu.evaluation.evaluate import image_quality
-from cadnet_edu.lab.analyses import analyses, rates_to_see
-from cadnet_edu.lab.image_strips import ENDING, chosen, recovered_people, strip_scores, write_strip
+from cadnet_edu.evaluation.model import Cost, Model
+from cadnet_edu.lab.analyses import analyses
+from cadnet_edu.lab.image_strips import ENDING, recovered_people, sample_queries, strip_scores, write_strip
 from cadnet_edu.lab.records import RunRecord
 from cadnet_edu.lab.rows import Row
-from cadnet_edu.lab.scoring import (
-    RATES,
-    Asked,
-    bicubic,
-    mean_over_seen,
-    quality,
-    rate_name,
-    retrieval_scores,
-    with_lpips,
-)
-from cadnet_edu.runs import Run, code_version, open_split, provenance
+from cadnet_edu.lab.scoring import RATES, bicubic, evaluator_of, mean_over_seen, rate_name, score, with_lpips
+from cadnet_edu.runs import Run, open_split, provenance
+from cadnet_edu.training.code_version import code_version
 from cadnet_edu.training.devices import choose_device
 
 
@@ -49,50 +42,51 @@ def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
         if row.name == "bilinear":
             found[rate_name(r)] = image_quality(None, query, r, extra=extra)
         else:  # bicubic starts from the small image: it sees the original and makes the rest itself
-            found[rate_name(r)] = image_quality(lambda x, r=r: bicubic(x, r), query, 1, extra=extra)  # type: ignore[misc]
+            model = Model(lambda x, _: x.flatten(1), recover=lambda x, _, r=r: bicubic(x, r))  # type: ignore[misc]
+            found[rate_name(r)] = image_quality(model, query, 1, extra=extra)
     found["mlr"] = mean_over_seen(found)
-    people = recovered_people(query, None, row.name)
-    picture = with_picture(people, query, path)
-    about = provenance(config, data=None if config.dataset == "walkers" else split_fingerprint(split))
-    return record(row, config, found, {}, {}, {}, missing, about, picture=picture)
+    picture = with_picture(recovered_people(query, None, row.name), query, path)
+    metadata = provenance(config, data=None if config.dataset == "walkers" else split_fingerprint(split))
+    return record(row, config, found, {}, {}, {}, missing, metadata, picture=picture)
 
 
 def with_picture(people: dict[str, Tensor], query: Tensor, path: Path | None) -> dict[str, Any]:
-    """Write the picture of Fig. 3 beside a record, and tell what it shows.
+    """Write the picture of Fig. 3 beside a record.
 
     Args:
         people: rate -> images of the people shown.
         query: all queries.
         path: of the record; None writes nothing.
+
+    Returns:
+        which queries it shows, and their scores.
     """
     if path is None:
         return {}
     write_strip(people, path.with_suffix(ENDING))
-    return {"queries": chosen(query).tolist(), "rates": list(people), **strip_scores(query, people)}
+    return {"queries": sample_queries(query).tolist(), "rates": list(people), **strip_scores(query, people)}
 
 
 def measure(row: Row, run: Run, path: Path | None = None) -> RunRecord:
-    """Everything that is told about a finished run.
+    """The record of a finished run.
 
     Args:
         row: the line of the table it belongs to.
-        run: the trained network with its history.
-        path: where the record will be. The picture of the first seed, if the network recovers any, is written
-            beside it.
+        run: the fitted model with its history.
+        path: where the record will be. The picture of the first seed, if the model recovers any, is written beside
+            it.
     """
     config = run.config
-    net = run.net.to(choose_device(config.device)).eval()
-    asked = Asked(net, run.split(), config)
-    gallery = asked.vectors(asked.split.gallery, images=asked.gallery)
-    at = {rate_name(r): asked.vectors(asked.split.query, r, asked.query) for r in rates_to_see(RATES)}
-    parts = retrieval_scores(asked, {rate_name(r): at[rate_name(r)] for r in RATES}, gallery)
-    images, missing = quality(asked)
-    scores: dict[str, dict[str, Any]] = {r: parts["u"][r] | images.get(r, {}) for r in parts["u"]}
-    halves: dict[str, Any] = {name: parts[name] for name in ("f", "g") if name in parts}
-    found = analyses(asked, run, at, gallery)
-    shown = path if net.G is not None and config.seed == 0 else None
-    picture = with_picture(recovered_people(asked.query, asked), asked.query, shown) if shown else {}
-    return record(row, config, scores, halves, found, budget(run), missing, run.provenance, run.folder.name, picture)
+    evaluator = evaluator_of(run.model.to(choose_device(config.device)), run.split(), config)
+    scores, views, missing = score(evaluator)
+    picture = {}
+    if path is not None and run.model.recover is not None and config.seed == 0:
+        query = evaluator.images("query")
+        picture = with_picture(recovered_people(query, evaluator), query, path)
+    found = analyses(evaluator, run)
+    return record(
+        row, config, scores, views, found, budget(run.model.cost), missing, run.provenance, run.folder.name, picture
+    )
 
 
 def record(
@@ -103,7 +97,7 @@ def record(
     analyses: dict[str, Any],
     budget: dict[str, Any],
     missing: dict[str, str],
-    about: dict[str, Any],
+    metadata: dict[str, Any],
     network: str | None = None,
     picture: dict[str, Any] | None = None,
 ) -> RunRecord:
@@ -113,21 +107,21 @@ def record(
         row: the line of the table.
         config: of the run.
         scores: rate -> scores.
-        parts: ``f`` and ``g`` -> rate -> scores by that half of u alone.
+        parts: view, such as ``f`` and ``g`` -> rate -> scores by that part of u alone.
         analyses: name -> numbers.
         budget: steps, images, time, parameters.
         missing: what could not be measured, and why.
-        about: provenance.
+        metadata: provenance.
         network: the name under which the trained network is kept.
         picture: who is on the picture beside the record, and the scores of each.
     """
-    settings = config.to_dict() | {"root": None}  # where somebody's data lie is nobody else's business
-    told = {k: v for k, v in about.items() if k not in ("config", "seed", "training_seconds")}
+    settings = config.to_dict() | {"root": None}  # a private path is not published
+    origin = {k: v for k, v in metadata.items() if k not in ("config", "seed", "training_seconds")}
     return rounded({
         "row": row.name, "label": row.label, "seed": config.seed,
         "scores": scores, "parts": parts, "analyses": rounded(analyses, 4), "picture": rounded(picture or {}, 4),
         "budget": budget, "missing": missing,
-        "provenance": told | {"scored_by": code_version(None)}, "network": network, "config": settings,
+        "provenance": origin | {"scored_by": code_version(None)}, "network": network, "config": settings,
     })  # fmt: skip
 
 
@@ -146,34 +140,6 @@ def rounded(value: Any, digits: int = 7) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def budget(run: Run) -> dict[str, Any]:
-    """What a run cost: steps, images, seconds by the wall clock and of all cores together, parameters."""
-    c = run.config
-    images = 2 * (c.batch_size + getattr(c, "unlabelled_images", 0))  # HR and LR
-    judges = sum(p.numel() for p in run.net.discriminator_parameters())
-    return {
-        "steps": c.steps,
-        "images": c.steps * images,
-        "wall_seconds": run.provenance["training_seconds"],
-        "cpu_seconds": cpu_seconds(run.folder),
-        "parameters": sum(p.numel() for p in run.net.parameters()) - judges,
-        "discriminators": judges,
-    }
-
-
-def cpu_seconds(folder: Path) -> float | None:
-    """CPU time of a training run, from ``cpu.jsonl``; None when nobody kept the time.
-
-    A run that was killed repeats the steps after its last checkpoint; each logged step counts once.
-    """
-    path = folder / "cpu.jsonl"
-    if not path.exists():
-        return None
-    spent: dict[int, float] = {}
-    for line in path.read_text().splitlines():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:  # cut short by a kill
-            continue
-        spent[entry["step"]] = entry["cpu"]
-    return round(math.fsum(spent.values()), 1)
+def budget(cost: Cost) -> dict[str, Any]:
+    """A model's cost as records hold it: the parameters that only training needs are those of discriminators."""
+    return {("discriminators" if k == "training_parameters" else k): v for k, v in asdict(cost).items()}

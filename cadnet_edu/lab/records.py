@@ -68,7 +68,7 @@ def config_of(record: RunRecord) -> Config | None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
+class StoredRecord:
     """A record and the file it was read from."""
 
     record: RunRecord
@@ -90,7 +90,7 @@ class Records:
 
     def __init__(self, here: Path | None = None, committed: Iterable[Path] = (), data: str | None = None) -> None:
         self.data = data
-        self.found: dict[tuple[str, int], Found] = {}
+        self.found: dict[tuple[str, int], StoredRecord] = {}
         for folder, is_committed in [*((c, True) for c in committed), *([(here, False)] if here else [])]:
             for path in record_files(folder):
                 self.add(read_json(path), path, is_committed)
@@ -100,9 +100,9 @@ class Records:
         config = config_of(record)
         if config is not None:
             data = record.get("provenance", {}).get("data")
-            self.found[settings_key(config, data), config.seed] = Found(record, path, committed)
+            self.found[settings_key(config, data), config.seed] = StoredRecord(record, path, committed)
 
-    def find(self, config: Config) -> Found | None:
+    def find(self, config: Config) -> StoredRecord | None:
         """The record of this configuration and seed, on these data."""
         return self.found.get((settings_key(config, self.data), config.seed))
 
@@ -111,7 +111,7 @@ class Records:
         found = {k: self.find(dataclasses.replace(config, seed=k)) for k in seeds}
         return {k: one.record for k, one in found.items() if one is not None}
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[StoredRecord]:
         return iter(self.found.values())
 
     def __len__(self) -> int:

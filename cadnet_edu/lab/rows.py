@@ -46,7 +46,7 @@ class Regime:
     headline: bool = True  # whether it is one of those whose headline rows may have more seeds
 
     def settings(self, base: Config) -> Config:
-        """The profile's settings in this regime."""
+        """Settings of the profile in this regime."""
         return replace(base, **self.changes, steps=round(self.longer * base.steps))
 
 
@@ -64,6 +64,7 @@ LABELS = {
     "without_adv_DF": "CAD-Net w/o L_adv^{D_F}",
     "without_rec": "CAD-Net w/o L_rec",
     "without_cls": "CAD-Net w/o L_cls",
+    "colour_histogram": "colour histogram",
 }
 FEW = {"labelled": 0.2, "unlabelled_images": 16}
 REGIMES = {
@@ -88,7 +89,7 @@ DEFAULT_REGIMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Where labels are few, the question is only whether recovery helps: CAD-Net and what it has to beat.
 HEADLINE = ("baseline_mlr", "baseline_long", "two_encoders", "cadnet")  # what it rests on; may have more seeds
-ASKED_OF_FEW = (*FLOORS, *HEADLINE)
+ROWS_OF_FEW = (*FLOORS, *HEADLINE)
 
 
 def row(name: str, base: Config, regime: str = "all") -> Row:
@@ -111,7 +112,7 @@ def row(name: str, base: Config, regime: str = "all") -> Row:
 
 
 def rows(names: Iterable[str], base: Config, regimes: Iterable[str] = ("all",)) -> list[Row]:
-    """Several rows in several regimes, regime by regime; beside all labels, few labels ask fewer rows.
+    """Several rows in several regimes, regime by regime; beside all labels, with few labels there are fewer rows.
 
     Args:
         names: of rows, see ``LABELS``.
@@ -123,5 +124,5 @@ def rows(names: Iterable[str], base: Config, regimes: Iterable[str] = ("all",)) 
         row(name, base, regime)
         for regime in regimes
         for name in names
-        if regime == "all" or "all" not in regimes or name in ASKED_OF_FEW
+        if regime == "all" or "all" not in regimes or name in ROWS_OF_FEW
     ]

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cadnet_edu.config import Config, cache_dir, make_cache_folder
 from cadnet_edu.data.samples import noise_split
-from cadnet_edu.io import append_line, read_json, write_json
+from cadnet_edu.io import read_json, write_json
 from cadnet_edu.lab.analyses import NAMES
 from cadnet_edu.lab.measure import measure, measure_floor
-from cadnet_edu.lab.records import Found, Records, RunRecord, config_of, record_name, settings_key, write_record
+from cadnet_edu.lab.records import Records, RunRecord, StoredRecord, config_of, record_name, settings_key, write_record
 from cadnet_edu.lab.rows import Row
 from cadnet_edu.lab.scoring import lpips_missing
 from cadnet_edu.locks import Timeout, locked
-from cadnet_edu.runs import Run, code_version, is_finished, load_run, run_key, train_or_load
-from cadnet_edu.training.trainer import Trainer
+from cadnet_edu.methods import method_of
+from cadnet_edu.runs import code_version, is_finished, load_run, run_key, train_or_load
 
 Say = Callable[[str], None]
 
@@ -116,7 +115,8 @@ def plan(todo: Sequence[Task], records: Records, say: Say, estimate: bool = True
 
 def seconds_needed(task: Task, records: Records, estimate: bool = True) -> tuple[float | None, str]:
     """The training time of a run, and how it is known: other seeds of it, trial steps, or not at all."""
-    if not task.row.trained:
+    estimate_fit = method_of(task.config).estimate
+    if not task.row.trained or estimate_fit is None:
         return 0.0, "(nothing to train)"
     key = settings_key(task.config, task.data)
     known = [
@@ -129,8 +129,7 @@ def seconds_needed(task: Task, records: Records, estimate: bool = True) -> tuple
     if not estimate:
         return None, "time unknown"
     try:
-        config = replace(task.config, weights="none")
-        return Trainer(config, noise_split(config)).estimate(), "(from trial steps)"
+        return estimate_fit(noise_split(task.config), task.config), "(from trial steps)"
     except ValueError as error:
         return None, f"time unknown ({error})"
 
@@ -237,7 +236,10 @@ def done(task: Task, path: Path, fresh: bool = False, any_code: bool = False) ->
                 elif left.name != ".lock":
                     left.unlink()
     kept = kept_network(task, any_code and not fresh)
-    return measure(task.row, trained(task.config, folder) if kept is None else load_run(kept, task.config.root), path)
+    if kept is None:
+        make_cache_folder(folder)
+    run = train_or_load(task.config, folder=folder) if kept is None else load_run(kept, task.config.root)
+    return measure(task.row, run, path)
 
 
 def kept_network(task: Task, any_code: bool = False) -> Path | None:
@@ -263,23 +265,7 @@ def run_settings(folder: Path) -> tuple[str, int] | None:
     return None if config is None else (settings_key(config, about.get("data")), config.seed)
 
 
-def trained(config: Config, folder: Path) -> Run:
-    """``train_or_load``, with the CPU time of each logged step kept beside the history."""
-    make_cache_folder(folder)
-    if not is_finished(folder, config) and not (folder / "checkpoint.pt").exists():
-        (folder / "cpu.jsonl").unlink(missing_ok=True)  # of steps that will be done again
-    last = time.process_time()
-
-    def keep(logged: dict[str, float]) -> None:
-        nonlocal last
-        now = time.process_time()
-        append_line(folder / "cpu.jsonl", json.dumps({"step": logged["step"], "cpu": round(now - last, 4)}))
-        last = now
-
-    return train_or_load(config, callback=keep, folder=folder)
-
-
-def remeasured(task: Task, path: Path, found: Found) -> RunRecord:
+def remeasured(task: Task, path: Path, found: StoredRecord) -> RunRecord:
     """The record of a run whose network is still kept, measured again."""
     folder = network_of(found.record)
     return done(task, path) if folder is None else measure(task.row, load_run(folder, task.config.root), path)

@@ -1,32 +1,30 @@
-"""Asking a trained network about a split: retrieval by u and by its halves at every rate, and image quality."""
+"""The protocol of the tables: rates, the mixed split, image scores, floors of image quality."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
 from cadnet_edu.config import Config
-from cadnet_edu.data.image_cache import cached_images
 from cadnet_edu.data.resolution import mlr
-from cadnet_edu.data.samples import Sample, Split
-from cadnet_edu.evaluation.evaluate import embed, ids, image_quality
+from cadnet_edu.data.samples import Split
+from cadnet_edu.evaluation.evaluate import Evaluator
 from cadnet_edu.evaluation.image_quality import lpips
-from cadnet_edu.evaluation.protocol import Meaning
-from cadnet_edu.evaluation.retrieval import Distances, retrieval
-from cadnet_edu.models.cadnet import CADNet
-from cadnet_edu.models.classifier import GAP
+from cadnet_edu.evaluation.model import Model, eval_mode
 from cadnet_edu.training.devices import autocast, choose_precision
 
 RATES = (1.0, 2.0, 3.0, 4.0, 8.0)  # of Sec. 4.4 and 4.5; 8 is never seen in training
 SEEN = (2.0, 3.0, 4.0)  # the mixed protocol of Sec. 4.4 draws from these
+
+RETRIEVAL = ("rank1", "rank5", "rank10", "mAP")
+LEFT_OUT = ("queries", "unmatched", "views")  # of a row of ``evaluate``; no table shows them
 
 
 def rate_name(r: float) -> str:
@@ -34,110 +32,69 @@ def rate_name(r: float) -> str:
     return f"{r:g}"
 
 
-@dataclass(frozen=True)
-class Vectors:
-    """One part of a split, seen by a network: u of each image, w = GAP(f), and who and where."""
-
-    u: np.ndarray  # (n, du)
-    w: np.ndarray  # (n, d)
-    pids: np.ndarray  # (n,)
-    cams: np.ndarray  # (n,)
-
-    def parts(self) -> dict[str, np.ndarray]:
-        """u, and its halves f and g where it is joined of two."""
-        d = self.w.shape[1]
-        return {"u": self.u} if self.u.shape[1] != 2 * d else {"u": self.u, "f": self.u[:, :d], "g": self.u[:, d:]}
-
-
-class Asked:
-    """A trained network with the data that it is asked about.
+def evaluator_of(model: Model, split: Split, config: Config) -> Evaluator:
+    """An evaluator that keeps its embeddings, with the size and precision of a run.
 
     Args:
-        net: the network.
+        model: what is evaluated, where it is.
         split: query and gallery are used.
-        config: for size, device and precision.
+        config: of the run.
     """
-
-    def __init__(self, net: CADNet, split: Split, config: Config) -> None:
-        self.net, self.split, self.config = net.eval(), split, config
-        device = next(net.parameters()).device
-        self.size = (config.height, config.width)
-        precision = choose_precision(config.precision, device, instead=True)
-        self.options: dict[str, Any] = {"device": device, "precision": precision}
-        self.query, self.gallery = (cached_images(part, *self.size) for part in (split.query, split.gallery))
-
-    def vectors(self, samples: Sequence[Sample], r: float | Tensor = 1, images: Tensor | None = None) -> Vectors:
-        """u and w of samples at a rate, or each at its own.
-
-        Args:
-            samples: what to look at.
-            r: one rate, or one a sample.
-            images: their pixels, when loaded already.
-        """
-        images = cached_images(samples, *self.size) if images is None else images
-        both = embed(u_and_w(self.net), images, r, **self.options).numpy()
-        d = self.net.E.d
-        return Vectors(both[:, :-d], both[:, -d:], *ids(samples))
-
-    @torch.inference_mode()
-    def recovered(self, x: Tensor) -> Tensor:
-        """G(E(x)) of a float batch, on the CPU."""
-        device = self.options["device"]
-        found = []
-        for part in x.split(128):
-            with autocast(device, self.options["precision"]):
-                found.append(self.net.recover(part.to(device)).float().cpu())
-        return torch.cat(found)
+    precision = choose_precision(config.precision, model.device, instead=True)
+    size = (config.height, config.width)
+    return Evaluator(model, split, size, device=model.device, precision=precision, keep=True)
 
 
-def u_and_w(net: CADNet) -> Callable[[Tensor], Tensor]:
-    """One pass that gives both vectors of an image, side by side: u ``(b, du)``, then w ``(b, d)``."""
-
-    def both(x: Tensor) -> Tensor:
-        out = net(x)
-        return torch.cat([out.u.float(), GAP(out.f).float()], dim=1)
-
-    return both
-
-
-def score(q: Vectors, g: Vectors, meaning: Meaning) -> dict[str, dict[str, float]]:
-    """Retrieval scores by u, and by f and by g alone where u has these parts.
+def score(evaluator: Evaluator) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]], dict[str, str]]:
+    """Everything that the tables show, at the rates of the tables and for the mixed protocol.
 
     Args:
-        q: queries.
-        g: gallery.
-        meaning: of single-shot, see ``cadnet_edu.evaluation.retrieval.single_shot_cmc``.
+        evaluator: the model and its data.
+
+    Returns:
+        rate -> scores by u, and of what is recovered; view -> rate -> scores by that view; what could not be
+        measured, and why.
     """
-    gallery = g.parts()
-    keep = ("rank1", "rank5", "rank10", "mAP")
-    found = {}
-    for name, part in q.parts().items():
-        scores = retrieval(Distances(part, gallery[name]), q.pids, g.pids, q.cams, g.cams, "single_shot", meaning)
-        found[name] = {k: scores[k] for k in keep}
-    return found
+    recovers = evaluator.model.recover is not None
+    extra, missing = with_lpips(evaluator.size) if recovers else ({}, {})
+    found = evaluator.evaluate(RATES, quality=recovers, extra=extra, views=True)
+    mixed = replace(evaluator, split=mixed_split(evaluator.split), keep=False, embedded={})
+    found |= mixed.evaluate("own", quality=False, views=True)
+    quality = {r: {n: v for n, v in found[r].items() if n not in LEFT_OUT + RETRIEVAL} for r in map(rate_name, RATES)}
+    quality["mlr"] = mean_over_seen(quality)
+    scores = {r: {n: row[n] for n in RETRIEVAL} | quality[r] for r, row in found.items()}
+    views = {
+        name: {r: {n: row["views"][name][n] for n in RETRIEVAL} for r, row in found.items()}
+        for name in evaluator.model.views
+    }
+    return scores, views, missing
+
+
+@torch.inference_mode()
+def recover_batch(evaluator: Evaluator, x: Tensor, r: float) -> Tensor:
+    """Recover images that are down-sampled already.
+
+    Args:
+        evaluator: of a model that recovers.
+        x: ``(n, 3, H, W)`` in [0, 1].
+        r: by which they were down-sampled.
+
+    Returns:
+        ``(n, 3, H, W)`` on the CPU.
+    """
+    model, device = evaluator.model, torch.device(evaluator.device)
+    assert model.recover is not None
+    found = []
+    for batch in x.split(evaluator.batch_size):
+        with eval_mode(model), autocast(device, evaluator.precision):
+            rates = torch.full((len(batch),), r, device=device)
+            found.append(model.recover(batch.to(device), rates).float().cpu())
+    return torch.cat(found)
 
 
 def mixed_split(split: Split) -> Split:
     """The paper's mixed protocol (Sec. 4.4): each test person's LR camera at random rates of {2, 3, 4}, seed 0."""
     return mlr(split, SEEN, seed=0, train=False)
-
-
-def retrieval_scores(asked: Asked, at: dict[str, Vectors], gallery: Vectors) -> dict[str, dict[str, dict[str, float]]]:
-    """part -> rate -> scores, for the rates of ``at`` and for the mixed protocol.
-
-    Args:
-        asked: the network and the data.
-        at: rate -> the queries as seen at it.
-        gallery: the HR gallery.
-    """
-    mixed = mixed_split(asked.split)
-    rates = torch.tensor([s.rate for s in mixed.query], dtype=torch.float64)
-    found = {r: score(q, gallery, "open-reid") for r, q in at.items()}
-    found["mlr"] = score(asked.vectors(mixed.query, rates), asked.vectors(mixed.gallery), "torchreid")
-    return {part: {r: scores[part] for r, scores in found.items()} for part in found["mlr"]}
-
-
-# ---------------------------------------------------------------------------------------------------- image quality
 
 
 def with_lpips(size: tuple[int, int]) -> tuple[dict[str, Callable[[Tensor, Tensor], Tensor]], dict[str, str]]:
@@ -156,17 +113,6 @@ def lpips_missing() -> str | None:
     except OSError as error:
         return str(error)
     return None
-
-
-def quality(asked: Asked) -> tuple[dict[str, dict[str, float | None]], dict[str, str]]:
-    """rate -> PSNR, SSIM, LPIPS of what the network recovers from the queries; and what could not be measured."""
-    if asked.net.G is None:
-        return {}, {}
-    extra, missing = with_lpips(asked.size)
-    found = {
-        rate_name(r): image_quality(asked.net.recover, asked.query, r, extra=extra, **asked.options) for r in RATES
-    }
-    return found | {"mlr": mean_over_seen(found)}, missing
 
 
 def mean_over_seen(by_rate: dict[str, dict[str, float | None]]) -> dict[str, float | None]:

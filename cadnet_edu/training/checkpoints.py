@@ -12,7 +12,9 @@ import torch
 from torch import nn
 
 from cadnet_edu.config import Config
-from cadnet_edu.data.fingerprint import file_digest
+from cadnet_edu.data.fingerprint import describe, file_digest
+from cadnet_edu.data.samples import Split
+from cadnet_edu.io import write_atomically, write_json
 
 Record = dict[str, float]
 # Settings that say how or where a run is computed, not what: they may differ on resuming.
@@ -101,17 +103,19 @@ def load_weights_of(net: nn.Module, state: dict[str, Any]) -> None:
         ) from None
 
 
-# What a checkpoint holds.
-PARTS = {"config", "pids", "step", "seconds", "net", "opt_G", "opt_D", "batches", "rng", "sums", "summed"}
+# What the checkpoint of every method holds, and that of the Trainer.
+HEAD = {"config", "step"}
+PARTS = HEAD | {"pids", "seconds", "net", "opt_G", "opt_D", "batches", "rng", "sums", "summed"}
 
 
-def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+def load_checkpoint(path: Path, device: torch.device | str = "cpu", parts: set[str] = PARTS) -> dict[str, Any]:
     """Read a checkpoint; only tensors and plain values are admitted (``weights_only``), so no code can hide in it.
 
     Args:
         path: the file.
         device: where its tensors are wanted. To continue a run they belong on the CPU, for the states of random
             number generators live there; weights and optimiser states find their own way to the network's device.
+        parts: what it must hold; ``HEAD`` where the method is not known yet.
 
     Raises:
         ValueError: when the file is missing, cut short or damaged, or not a checkpoint of this package.
@@ -126,11 +130,49 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
             f"{path}: the checkpoint is damaged ({type(error).__name__}) and cannot be read. Delete it and train "
             "again, or restore it from a copy."
         ) from None
-    if not isinstance(state, dict) or not set(state) >= PARTS:
-        raise ValueError(
-            f"{path}: this file can be read, but is no checkpoint of a run. Give the --out folder of a training run."
-        )
+    if not isinstance(state, dict):
+        state = {}
+    try:
+        require_parts(state, parts)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     return state
+
+
+def require_parts(state: dict[str, Any], parts: set[str]) -> None:
+    """Stop when a checkpoint lacks something.
+
+    Args:
+        state: the checkpoint.
+        parts: names that it must hold.
+
+    Raises:
+        ValueError: when one is missing.
+    """
+    if not set(state) >= parts:
+        raise ValueError(
+            "this file can be read, but is no checkpoint of a run. Give the --out folder of a training run."
+        )
+
+
+def save_fitted(folder: Path, config: Config, split: Split, **parts: Any) -> None:
+    """Keep a method that needs no ``Trainer`` once it is fitted, as ``checkpoint.pt`` and ``config.json``.
+
+    Args:
+        folder: of the run.
+        config: all settings.
+        split: the data; the fingerprint of its training part is kept.
+        parts: tensors and state dictionaries, by name.
+    """
+    state = {
+        "config": json.dumps(config.to_dict()),
+        "identity": json.dumps(identity(config)),
+        "fingerprint": describe(split.train),
+        "step": config.steps,
+        **parts,
+    }
+    write_json(folder / "config.json", config.to_dict())
+    write_atomically(folder / "checkpoint.pt", lambda file: torch.save(state, file))
 
 
 def read_history(out: Path | str) -> list[Record]:

@@ -522,7 +522,20 @@ def load_network(out: Path | str, device: torch.device | str = "cpu") -> tuple[C
         ValueError: when the folder holds no usable checkpoint.
     """
     state = load_checkpoint(Path(out) / "checkpoint.pt", device)
+    return network_of(state, device), Config.from_dict(json.loads(state["config"]))
+
+
+def network_of(state: dict[str, Any], device: torch.device | str = "cpu") -> CADNet:
+    """The network of a checkpoint, in evaluation mode.
+
+    Args:
+        state: the checkpoint.
+        device: where the network is wanted.
+
+    Raises:
+        ValueError: when the weights do not fit.
+    """
     config = Config.from_dict(json.loads(state["config"]))
     net = build_network(replace(config, weights="none"), len(state["pids"]))
     load_weights_of(net, state)
-    return net.to(device, memory_format=torch.channels_last).eval(), config  # type: ignore[call-overload]
+    return net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cadnet_edu.methods.colours import colour_histogram
+from cadnet_edu.methods.colour_histogram import colour_histogram
 
 
 def by_hand(image: Tensor, bands: int, bins: int) -> Tensor:

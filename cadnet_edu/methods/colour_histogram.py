@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from cadnet_edu.config import Config
+from cadnet_edu.data.samples import Split
+from cadnet_edu.evaluation.model import Model
+from cadnet_edu.methods.method import Method, Progress
+from cadnet_edu.training.checkpoints import save_fitted
 
 
 def colour_histogram(x: Tensor, bands: int = 6, bins: int = 5) -> Tensor:
@@ -42,3 +51,35 @@ def colour_histogram(x: Tensor, bands: int = 6, bins: int = 5) -> Tensor:
     place = ((image[:, None, None] * bands) + band[:, None]) * bins**3 + colour
     counts = torch.bincount(place.flatten(), minlength=b * bands * bins**3).view(b, -1)
     return (counts / counts.sum(1, keepdim=True)).sqrt()
+
+
+def settings(config: Config) -> Config:
+    """The profile's settings; those of networks and training have no effect."""
+    return replace(config, method="colour_histogram")
+
+
+def fit(split: Split, config: Config, progress: Progress | None = None) -> Model:
+    """Nothing to fit: the histogram has no parameters.
+
+    Args:
+        split: the data; its training part is not looked at.
+        config: all settings.
+        progress: where to keep the checkpoint.
+    """
+    if progress is not None and progress.folder is not None:
+        save_fitted(progress.folder, config, split)
+    return load({}, config)
+
+
+def load(checkpoint: dict[str, Any], config: Config, device: torch.device | str = "cpu") -> Model:
+    """The model; a checkpoint of it holds settings only.
+
+    Args:
+        checkpoint: of ``fit``.
+        config: all settings.
+        device: has no effect, since there are no parameters.
+    """
+    return Model(lambda x, r: colour_histogram(x))  # Euclidean on the roots of shares is Hellinger's distance
+
+
+METHOD = Method(fit, load, settings, sees="HR")

@@ -1,4 +1,4 @@
-"""Asking a model: retrieval at each rate, and image quality."""
+"""Evaluating a model: retrieval at each rate, and image quality."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from tqdm.auto import tqdm
 
 from cadnet_edu.data.resolution import degrade, mlr
 from cadnet_edu.data.samples import Sample, Split, load_images
-from cadnet_edu.evaluation.evaluate import asked, chunks, embed, evaluate, image_quality
+from cadnet_edu.evaluation.evaluate import Evaluator, embed, evaluate, image_quality, iter_batches
 from cadnet_edu.evaluation.image_quality import ssim
+from cadnet_edu.evaluation.model import Model
+from cadnet_edu.methods.cadnet import model_of
 from cadnet_edu.models.cadnet import CADNet
 
 SIZE = (32, 16)
@@ -77,11 +79,6 @@ def test_a_model_that_guesses_is_right_by_chance_only() -> None:
         assert abs(got - k / 20) < 5 * sigma, name
 
 
-def test_a_model_that_says_the_same_of_everybody_gets_no_credit_for_ties() -> None:
-    row = evaluate(lambda x: torch.ones(len(x), 3), flat_split(20, 2, 1), (1,), size=SIZE, quality=False)["1"]
-    assert row["rank1"] <= 1 / 20
-
-
 def test_queries_are_low_resolution_and_the_gallery_never_is(tiny_split: Split) -> None:
     seen: list[Tensor] = []
 
@@ -115,14 +112,6 @@ def test_without_recovery_the_floor_of_bilinear_up_sampling_is_scored(tiny_split
     assert results["3"]["ssim"] == pytest.approx(ssim(floor, truth).mean().item(), rel=1e-6)
 
 
-def test_recovery_is_scored_on_what_it_returns(tiny_split: Split) -> None:
-    truth = load_images(tiny_split.query, *SIZE).float() / 255
-    results = evaluate(mean_colours, tiny_split, (4,), recover=lambda x: (x + 0.1).clamp(0, 1), size=SIZE)["4"]
-    x = (degrade(truth, 4) + 0.1).clamp(0, 1)
-    decibels = -10 * (x - truth).square().mean((1, 2, 3)).log10()
-    assert results["psnr"] == pytest.approx(decibels.mean().item(), rel=1e-5)
-
-
 def test_extra_scores_join_the_others(tiny_split: Split) -> None:
     def l1(x: Tensor, y: Tensor) -> Tensor:
         return (x - y).abs().mean((1, 2, 3))
@@ -138,26 +127,14 @@ def test_extra_scores_join_the_others(tiny_split: Split) -> None:
 def test_batch_size_does_not_matter_even_for_a_network_in_training_mode(tiny_split: Split, batch_size: int) -> None:
     net = network()
     before = {k: v.clone() for k, v in net.state_dict().items()}
-    whole = evaluate(net.embed, tiny_split, (1, 4), net.recover, SIZE)
-    parts = evaluate(net.embed, tiny_split, (1, 4), net.recover, SIZE, batch_size=batch_size)
+    whole = evaluate(model_of(net), tiny_split, (1, 4), SIZE)
+    parts = evaluate(model_of(net), tiny_split, (1, 4), SIZE, batch_size=batch_size)
     for r in whole:
         assert parts[r] == pytest.approx(whole[r], rel=1e-4)
     images = load_images(tiny_split.query, *SIZE)
     torch.testing.assert_close(embed(net.embed, images, 2, batch_size=batch_size), embed(net.embed, images, 2))
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())  # nothing was learnt from test images
     assert all(m.training for m in net.modules())  # and the network comes back as it came
-
-
-def test_asked_gives_each_part_its_own_mode_back() -> None:
-    net = network()
-    net.E.eval()
-    modes = [m.training for m in net.modules()]
-    with asked(net.embed):
-        assert not any(m.training for m in net.modules())
-    assert [m.training for m in net.modules()] == modes
-    with pytest.raises(KeyError), asked(net):
-        raise KeyError
-    assert [m.training for m in net.modules()] == modes
 
 
 @pytest.mark.parametrize("kind", ["function", "lambda", "module", "method", "partial"])
@@ -188,7 +165,9 @@ def test_embeddings_are_float32_on_the_cpu_and_carry_no_graph() -> None:
 def test_one_rate_an_image() -> None:
     images = torch.randint(256, (5, 3, *SIZE), dtype=torch.uint8)
     r = torch.tensor([1, 2, 3, 4, 8])
-    got = torch.cat(list(chunks(images, r, batch_size=2)))
+    batches = list(iter_batches(images, r, batch_size=2))
+    got = torch.cat([x for x, _ in batches])
+    assert torch.cat([rate for _, rate in batches]).tolist() == r.tolist()
     for i in range(5):
         torch.testing.assert_close(got[i : i + 1], degrade(images[i : i + 1].float() / 255, float(r[i])))
     torch.testing.assert_close(embed(mean_colours, images, r, batch_size=2), mean_colours(got))
@@ -223,7 +202,7 @@ def test_own_rates_are_those_of_the_samples(tiny_split: Split) -> None:
         assert torch.equal(images, degrade(x, rates))
     assert not torch.equal(seen[1], load_images(low.query, *SIZE).float() / 255)
     same = Split(low.train, tuple(replace(s, rate=4) for s in low.query), low.gallery)
-    four = evaluate(mean_colours, same, (4,), size=SIZE, meaning="torchreid")["4"]
+    four = evaluate(mean_colours, same, (4,), size=SIZE, camera_rule="torchreid")["4"]
     assert evaluate(mean_colours, same, "own", size=SIZE)["mlr"] == four
     with pytest.raises(ValueError, match=r"rates = 'mine': give numbers.*or 'own'"):
         evaluate(mean_colours, low, "mine", size=SIZE)  # type: ignore[arg-type]
@@ -271,3 +250,68 @@ def test_a_bar_shows_how_many_images_are_done(
         last = capsys.readouterr().err.strip().split("\r")[-1]
         assert "Evaluating: 100%" in last
         assert f"{total}/{total}" in last
+
+
+def literal_scores(u_q: np.ndarray, u_g: np.ndarray, split: Split) -> tuple[float, float]:
+    """Rank-1 of one random image an identity, and mAP, a query and an image at a time."""
+    rank1, precisions = [], []
+    for u, q in zip(u_q.astype(float), split.query, strict=True):
+        d = [math.sqrt(((u - v) ** 2).sum()) for v in u_g.astype(float)]
+        kept = [j for j, s in enumerate(split.gallery) if s.camera != q.camera]
+        people = {s.pid: [d[j] for j in kept if split.gallery[j].pid == s.pid] for s in split.gallery}
+        right = people.pop(q.pid)
+        alone = [math.prod(1 - np.mean([e <= t for e in other]) for other in people.values()) for t in right]
+        rank1.append(np.mean(alone))
+        ranks = [1 + sum(d[k] < t for k in kept) for t in sorted(right)]
+        precisions.append(np.mean([i / rank for i, rank in enumerate(ranks, 1)]))
+    return float(np.mean(rank1)), float(np.mean(precisions))
+
+
+@pytest.mark.parametrize("features", ["joint", "g"])
+def test_every_score_is_that_of_a_literal_computation(tiny_split: Split, features: str) -> None:
+    """u, f and g of a network, and what it recovers, an image at a time and in plain loops."""
+    net = network(features).eval()
+    results = evaluate(model_of(net), tiny_split, (1, 4), SIZE, batch_size=4, views=True)
+    query, gallery = (load_images(p, *SIZE).float() / 255 for p in (tiny_split.query, tiny_split.gallery))
+    d = net.E.d
+    views = {"u": slice(None)} | ({"f": slice(0, d), "g": slice(d, 2 * d)} if features == "joint" else {})
+    for r in (1, 4):
+        row = results[str(r)]
+        assert set(row.get("views", {})) == set(views) - {"u"}
+        with torch.inference_mode():
+            u_q, u_g = (torch.cat([net(x[None]).u for x in degrade(images, rate)]).numpy()
+                        for images, rate in ((query, r), (gallery, 1)))  # fmt: skip
+            x_hat = torch.cat([net.recover(x[None]) for x in degrade(query, r)])
+        for name, part in views.items():
+            scores = row if name == "u" else row["views"][name]
+            rank1, mAP = literal_scores(u_q[:, part], u_g[:, part], tiny_split)
+            assert (scores["rank1"], scores["mAP"]) == pytest.approx((rank1, mAP), abs=1e-6)
+        truth = query.numpy()
+        decibels = [peak_signal_noise_ratio(t, x, data_range=1) for t, x in zip(truth, x_hat.numpy(), strict=True)]
+        assert row["psnr"] == pytest.approx(np.mean(decibels), rel=1e-4)
+
+
+def test_a_model_may_need_the_rate_and_have_distances_of_its_own(tiny_split: Split) -> None:
+    seen: list[list[float]] = []
+
+    def embed_with_rate(x: Tensor, r: Tensor) -> Tensor:
+        seen.append(r.tolist())
+        return torch.cat([mean_colours(x), r[:, None]], dim=1)
+
+    def without_rate(u_q: Tensor, u_g: Tensor) -> Tensor:
+        return torch.cdist(u_q[:, :-1], u_g[:, :-1])
+
+    model = Model(embed_with_rate, distances=without_rate)
+    got = evaluate(model, tiny_split, (1, 8), size=SIZE, quality=False)
+    assert seen == [[1.0] * len(tiny_split.gallery), [1.0] * len(tiny_split.query), [8.0] * len(tiny_split.query)]
+    plain = evaluate(mean_colours, tiny_split, (1, 8), size=SIZE, quality=False)
+    assert got == {r: pytest.approx(row) for r, row in plain.items()}
+
+
+def test_an_evaluator_that_keeps_embeds_once(tiny_split: Split) -> None:
+    calls: list[int] = []
+    evaluator = Evaluator(Model(lambda x, r: calls.append(len(x)) or mean_colours(x)), tiny_split, SIZE, keep=True)
+    first = evaluator.evaluate((1, 4), quality=False)
+    assert evaluator.evaluate((4, 1), quality=False) == first
+    assert evaluator.embeddings("query", 4).pids.tolist() == [s.pid for s in tiny_split.query]
+    assert calls == [len(tiny_split.gallery), len(tiny_split.query), len(tiny_split.query)]

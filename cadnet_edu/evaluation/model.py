@@ -1,0 +1,102 @@
+"""What evaluation knows of a method: from an image to a vector, and, for some methods, to a recovered image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model cost.
+
+    Args:
+        steps: training steps; 0 for a closed form.
+        images: images that entered them, each counted once a step, or rows that a closed form was fitted to.
+        wall_seconds, cpu_seconds: by the clock, and of all cores together; None where it was not recorded.
+        parameters: used in testing.
+        training_parameters: of networks that only training needs, such as discriminators.
+    """
+
+    steps: int = 0
+    images: int = 0
+    wall_seconds: float | None = None
+    cpu_seconds: float | None = None
+    parameters: int = 0
+    training_parameters: int = 0
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted method: all that evaluation, tables, figures and claims know of it.
+
+    Args:
+        embed: images ``(b, 3, H, W)`` in [0, 1] and their down-sampling rates ``(b,)`` -> vectors u ``(b, n)``.
+        recover: the same images and rates -> recovered images ``(b, 3, H, W)`` in [0, 1]; None without recovery.
+        distances: vectors of queries ``(q, n)`` and of the gallery ``(g, n)`` -> ``(q, g)``; None is Euclidean.
+        views: parts of u that are scored by themselves as well, by name, such as CAD-Net's f and g.
+        parts: the networks and arrays that it consists of, by name.
+        cost: of fitting it.
+
+    Example:
+        >>> mean_colour = Model(embed=lambda x, r: x.mean((2, 3)))
+        >>> mean_colour.embed(torch.ones(2, 3, 4, 4), torch.ones(2)).shape
+        torch.Size([2, 3])
+    """
+
+    embed: Callable[[Tensor, Tensor], Tensor]
+    recover: Callable[[Tensor, Tensor], Tensor] | None = None
+    distances: Callable[[Tensor, Tensor], Tensor] | None = None
+    views: Mapping[str, slice] = field(default_factory=dict)
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    cost: Cost = Cost()
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """Those of its parts that are modules."""
+        return [part for part in self.parts.values() if isinstance(part, nn.Module)]
+
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are; the CPU without any."""
+        return next((p.device for network in self.networks for p in network.parameters()), torch.device("cpu"))
+
+    def to(self, device: torch.device | str) -> Model:
+        """Move its networks to a device, in place."""
+        for network in self.networks:
+            network.to(device)
+        return self
+
+
+def as_model(model: Model | Callable[[Tensor], Tensor]) -> Model:
+    """A model as it is; a plain function from images to vectors as a model that ignores the rate.
+
+    Args:
+        model: either. Of a module, or a method of one, the module becomes its part.
+    """
+    if isinstance(model, Model):
+        return model
+    owner = getattr(model, "__self__", model)
+    return Model(lambda x, r: model(x), parts={"network": owner} if isinstance(owner, nn.Module) else {})
+
+
+@contextmanager
+def eval_mode(model: Model | None) -> Iterator[None]:
+    """Put a model's networks into evaluation mode: BatchNorm neither uses nor learns from the images at hand.
+
+    Args:
+        model: each of its modules comes out in the mode it came in.
+    """
+    modes = [(m, m.training) for network in (model.networks if model else []) for m in network.modules()]
+    for module, _ in modes:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
