@@ -1,6 +1,6 @@
 # Two commands do everything, set-up included, on a machine that has Python >= 3.11 and make:
 #
-#   make book    run every chapter and build the pages      (PROFILE=smoke|quick|reduced|full, default quick)
+#   make book    run every chapter and build the pages      (PRESET=smoke|quick|reduced|full, default quick)
 #   make test    run every test
 #
 # The rest: make notebooks, lint, serve (PORT=8000), bench, clean, clean-venv.
@@ -9,7 +9,10 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-PROFILE ?= $(or $(CADNET_EDU_PROFILE),quick)
+ifeq ($(origin PROFILE),command line)
+$(error PROFILE is now called PRESET: make $(MAKECMDGOALS) PRESET=$(PROFILE))
+endif
+PRESET ?= $(or $(CADNET_EDU_PRESET),quick)
 WORKERS ?= 2
 PORT ?= 8000
 VENV := .venv
@@ -55,7 +58,7 @@ $(STAMP): pyproject.toml book/constraints.txt
 
 .PHONY: book
 book: $(STAMP) notebooks
-	@CADNET_EDU_PROFILE=$(PROFILE) $(PY) book/tools/build.py --profile $(PROFILE)
+	@CADNET_EDU_PRESET=$(PRESET) $(PY) book/tools/build.py --preset $(PRESET)
 
 .PHONY: notebooks
 notebooks: $(STAMP)
@@ -64,7 +67,7 @@ notebooks: $(STAMP)
 # One thread a worker: the tests run side by side.
 .PHONY: test
 test: export OMP_NUM_THREADS = 1
-test: export CADNET_EDU_PROFILE = smoke
+test: export CADNET_EDU_PRESET = smoke
 test: lint
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/benchmarks tests
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile -p no:cacheprovider \

@@ -1,6 +1,6 @@
 """CAD-Net (Li et al., ICCV 2019) rebuilt from nothing: a teaching package for cross-resolution re-identification."""
 
-from cadnet_edu.config import PROFILES, Config, LossWeights, cache_dir, profile
+from cadnet_edu.config import PRESETS, Config, cache_dir, preset
 from cadnet_edu.data import load_split
 from cadnet_edu.data.resolution import degrade, mlr
 from cadnet_edu.data.samples import Sample, Split, load_images
@@ -11,13 +11,12 @@ from cadnet_edu.models.cadnet import CADNet, Output
 from cadnet_edu.runs import Run, load_run, train_or_load
 from cadnet_edu.training.trainer import Trainer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "METHODS",
-    "PROFILES",
+    "PRESETS",
     "CADNet",
     "Config",
-    "LossWeights",
     "Model",
     "Output",
     "Run",
@@ -33,6 +32,6 @@ __all__ = [
     "load_split",
     "method",
     "mlr",
-    "profile",
+    "preset",
     "train_or_load",
 ]

@@ -13,7 +13,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 
-def known(name: str, value: str, *allowed: str) -> None:
+def check_choice(name: str, value: str, *allowed: str) -> None:
     """Refuse a misspelt choice, so that it never computes something else in silence.
 
     Args:
@@ -71,7 +71,7 @@ def L_adv_DF_G(
     >>> round(L_adv_DF_G(torch.zeros(4), torch.zeros(4)).item(), 3)
     0.693
     """
-    known("form", form, "non_saturating", "minimax")
+    check_choice("form", form, "non_saturating", "minimax")
     if form == "non_saturating":
         return -nnf.logsigmoid(z_L).mean()  # -log D_F(f_L)
     if z_H is None:
@@ -85,7 +85,7 @@ def L_rec(
     x_hat_L: Tensor,
     x_L_gt: Tensor,
     reduction: Literal["mean", "sum"] = "mean",
-    smooth: float = 0.0,
+    smooth_l1_beta: float = 0.0,
 ) -> Tensor:
     """HR reconstruction loss, eq. (2): the L1 distance of recovered images to their HR ground truth.
 
@@ -98,22 +98,24 @@ def L_rec(
         x_L_gt: the HR images that the LR ones were made from. HR and LR batches are drawn apart (Sec. 3.2), so
             these are not ``x_H``.
         reduction: see Choice.
-        smooth: differences below it count as ``d^2 / (2 smooth)``, larger ones as ``|d| - smooth / 2``; 0 is plain L1.
+        smooth_l1_beta: differences d below beta count as ``d^2 / (2 beta)``, larger ones as ``|d| - beta / 2``; 0 is
+            plain L1.
 
     Returns:
         a scalar ``>= 0``.
 
     Choice:
         ``mean`` averages over pixels and channels, so that the value does not grow with the image; ``sum`` is the L1
-        norm to the letter, averaged over images only. ``smooth`` is ours, for a G that starts perfect on HR images:
-        plain L1 pulls with full strength at the smallest difference, and would hold G there.
+        norm to the letter, averaged over images only. ``smooth_l1_beta`` is ours, for a G that starts perfect on HR
+        images: plain L1 has its full gradient at the smallest difference, and would hold G there.
 
     >>> a, b = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
     >>> L_rec(a, b, b, b).item(), L_rec(a, b, b, b, reduction="sum").item()
     (1.0, 12.0)
     """
-    known("reduction", reduction, "mean", "sum")
-    rec = nnf.smooth_l1_loss(x_hat_H, x_H, beta=smooth) + nnf.smooth_l1_loss(x_hat_L, x_L_gt, beta=smooth)  # eq. (2)
+    check_choice("reduction", reduction, "mean", "sum")
+    beta = smooth_l1_beta
+    rec = nnf.smooth_l1_loss(x_hat_H, x_H, beta=beta) + nnf.smooth_l1_loss(x_hat_L, x_L_gt, beta=beta)  # eq. (2)
     return rec * x_H[0].numel() if reduction == "sum" else rec
 
 
@@ -157,7 +159,7 @@ def L_adv_DI_G(
     >>> round(L_adv_DI_G(torch.zeros(2), torch.zeros(2)).item(), 3)
     1.386
     """
-    known("form", form, "non_saturating", "minimax")
+    check_choice("form", form, "non_saturating", "minimax")
     if form == "minimax":
         return nnf.logsigmoid(-z_rec_L).mean() + nnf.logsigmoid(-z_rec_H).mean()
     return -nnf.logsigmoid(z_rec_L).mean() - nnf.logsigmoid(z_rec_H).mean()
@@ -198,14 +200,14 @@ def pairwise_distances(u: Tensor) -> Tensor:
 
 
 def triplet(
-    u: Tensor, y: Tensor, phi: float = 2.0, mining: Literal["batch_hard", "batch_all"] = "batch_hard"
+    u: Tensor, y: Tensor, margin: float = 2.0, mining: Literal["batch_hard", "batch_all"] = "batch_hard"
 ) -> tuple[Tensor, Tensor]:
-    """One of the two expectations of eq. (5): E max(0, phi + d_pos - d_neg) over one batch.
+    """One of the two expectations of eq. (5): E max(0, margin + d_pos - d_neg) over one batch.
 
     Args:
         u: feature vectors ``(b, n)``.
         y: labels ``(b,)``. Every identity needs two images to have a positive; anchors without one are left out.
-        phi: the margin, 2 in Sec. 4.1.
+        margin: margin of eq. (5), 2 in Sec. 4.1.
         mining: which pairs; see Choice.
 
     Returns:
@@ -220,11 +222,11 @@ def triplet(
         negative, as in the reference it cites (Hermans et al., 2017). ``batch_all`` averages over all valid triplets.
 
     >>> u = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
-    >>> loss, active = triplet(u, torch.tensor([0, 0, 1, 1]), phi=4.5)
+    >>> loss, active = triplet(u, torch.tensor([0, 0, 1, 1]), margin=4.5)
     >>> round(loss.item(), 2), active.item()
     (1.0, 1.0)
     """
-    known("mining", mining, "batch_hard", "batch_all")
+    check_choice("mining", mining, "batch_hard", "batch_all")
     d = pairwise_distances(u)  # (b, b)
     same = y[:, None] == y[None, :]
     positive = same & ~torch.eye(len(y), dtype=torch.bool, device=y.device)
@@ -237,10 +239,10 @@ def triplet(
     if mining == "batch_hard":
         d_pos = d.masked_fill(~positive, float("-inf")).amax(1)[anchors]  # the farthest of the same identity
         d_neg = d.masked_fill(same, float("inf")).amin(1)[anchors]  # the nearest of another
-        hinge = (phi + d_pos - d_neg).clamp(min=0)
+        hinge = (margin + d_pos - d_neg).clamp(min=0)
     else:
         triplets = positive[:, :, None] & ~same[:, None, :]  # (anchor, positive, negative)
-        hinge = (phi + d[:, :, None] - d[:, None, :]).clamp(min=0)[triplets]
+        hinge = (margin + d[:, :, None] - d[:, None, :]).clamp(min=0)[triplets]
     return hinge.mean(), (hinge > 0).float().mean().detach()
 
 
@@ -249,17 +251,17 @@ def L_tri(
     y_H: Tensor,
     u_L: Tensor,
     y_L: Tensor,
-    phi: float = 2.0,
+    margin: float = 2.0,
     mining: Literal["batch_hard", "batch_all"] = "batch_hard",
 ) -> tuple[Tensor, Tensor]:
-    """Triplet loss, eq. (5): pull images of one identity together, push others phi farther, HR and LR apart.
+    """Triplet loss, eq. (5): pull images of one identity together, push others a margin farther, HR and LR apart.
 
-    L_tri = E_H max(0, phi + d_pos^H - d_neg^H) + E_L max(0, phi + d_pos^L - d_neg^L)
+    L_tri = E_H max(0, margin + d_pos^H - d_neg^H) + E_L max(0, margin + d_pos^L - d_neg^L)
 
     Args:
         u_H, y_H: vectors ``(b, n)`` and labels ``(b,)`` of the HR batch.
         u_L, y_L: those of the LR batch. Pairs are formed within a resolution only.
-        phi, mining: see ``triplet``.
+        margin, mining: see ``triplet``.
 
     Returns:
         the loss, and the mean share of active triplets.
@@ -268,8 +270,8 @@ def L_tri(
         The paper does not say of what d is a distance. We measure it between the vectors u, which are what images are
         searched with (Sec. 3.1).
     """
-    tri_H, active_H = triplet(u_H, y_H, phi, mining)
-    tri_L, active_L = triplet(u_L, y_L, phi, mining)
+    tri_H, active_H = triplet(u_H, y_H, margin, mining)
+    tri_L, active_L = triplet(u_L, y_L, margin, mining)
     return tri_H + tri_L, (active_H + active_L) / 2  # eq. (5)
 
 

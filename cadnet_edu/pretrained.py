@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ from cadnet_edu.training.trainer import build_network
 WEIGHTS = Path(__file__).parent / "weights"
 LARGEST = 10 * 2**20  # bytes of all files together
 FORMAT = "cadnet_edu-1"
-JUDGES = ("D_F.", "D_I.")  # what only training needs stays behind
+DISCRIMINATORS = ("D_F.", "D_I.")  # what only training needs stays behind
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A network ready to be asked, with its settings and its record."""
+    """A trained network in evaluation mode, with its settings and its record."""
 
     name: str
     net: CADNet
@@ -60,7 +60,7 @@ def pretrained(name: str = "cadnet", folder: Path | None = None) -> Pretrained:
         ValueError: when there is no such network, or its file is damaged or of another kind.
 
     Choice:
-        D_F and D_I are not kept: nobody asks them after training.
+        D_F and D_I are not kept: they serve training only.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -96,7 +96,7 @@ def network(config: Config, tensors: dict[str, Tensor], path: Path) -> CADNet:
         ValueError: when the weights do not fit.
     """
     identities = len(tensors["C.fc.weight"]) if "C.fc.weight" in tensors else 0
-    net = build_network(replace(config, weights="none"), identities)
+    net = build_network(config.replace(weights="none"), identities)
     net.D_F = net.D_I = None
     try:
         net.load_state_dict({key: t.float() if t.is_floating_point() else t for key, t in tensors.items()})
@@ -118,7 +118,7 @@ def halved(net: CADNet) -> dict[str, Tensor]:
     """
     kept = {}
     for key, tensor in net.state_dict().items():
-        if key.startswith(JUDGES):
+        if key.startswith(DISCRIMINATORS):
             continue
         half = tensor.detach().cpu().half() if tensor.is_floating_point() else tensor.detach().cpu()
         if not half.isfinite().all():
@@ -158,7 +158,7 @@ def export(
     if not re.fullmatch(r"[\w-]+", name):
         raise ValueError(f"name {name!r}: use letters, digits, _ and - only.")
     folder = folder or WEIGHTS
-    settings = config.to_dict() | {"root": None}
+    settings = config.replace(root=None).to_dict()
     about = {
         "format": FORMAT,
         "config": json.dumps(settings),
@@ -183,17 +183,18 @@ def model_card(made: list[Pretrained]) -> str:
     Args:
         made: the networks.
     """
-    photographed = sorted({one.config.dataset for one in made} - {"walkers"})
+    photographed = sorted({one.config.data.dataset for one in made} - {"walkers"})
     lines = [CARD.format(about=PHOTOGRAPHED.format(", ".join(photographed)) if photographed else DRAWN)]
     for one in made:
-        size = f" size {one.config.size}" if one.config.dataset == "walkers" else ""
+        data, model, run = one.config.data, one.config.model, one.config.run
+        size = f" size {data.walkers_size}" if data.dataset == "walkers" else ""
         about, budget = one.record.get("provenance", {}), one.record.get("budget", {})
         lines += [
             f"## `{one.name}`",
             "",
-            f"Method `{one.config.method}` at profile `{one.config.profile}`, seed {one.config.seed}: "
-            f"{one.config.backbone}, images {one.config.height} x {one.config.width}, {one.config.steps} steps on "
-            f"`{one.config.dataset}`{size}, losses {one.config.lam}. "
+            f"Method `{run.method}` at preset `{run.preset}`, seed {run.seed}: "
+            f"{model.backbone}, images {data.height} x {data.width}, {one.config.optim.steps} steps on "
+            f"`{data.dataset}`{size}, losses {one.config.loss}. "
             f"Trained in {budget.get('wall_seconds')} s on {about.get('device')}, code {about.get('code')}, commit "
             f"{about.get('commit')}, {about.get('date')}.",
             "",

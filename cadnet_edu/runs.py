@@ -30,15 +30,15 @@ from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.training.checkpoints import (
     HEAD,
     Record,
+    check_same_config,
+    check_same_data,
     identity,
     load_checkpoint,
     read_history,
-    refuse_other,
-    refuse_other_data,
 )
 from cadnet_edu.training.code_version import code_version
 from cadnet_edu.training.devices import choose_device, choose_precision
-from cadnet_edu.training.distributed import join
+from cadnet_edu.training.distributed import init_distributed
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Run:
             ValueError: when the method has no such network.
         """
         if "net" not in self.model.parts:
-            raise ValueError(f"a {self.config.method} run has no CADNet: use its `model`, which has `embed`.")
+            raise ValueError(f"a {self.config.run.method} run has no CADNet: use its `model`, which has `embed`.")
         return self.model.parts["net"]
 
     def split(self) -> Split:
@@ -68,16 +68,16 @@ class Run:
 
     def evaluate(self, rates: tuple[float, ...] = (1, 2, 3, 4, 8), **more: Any) -> dict[str, dict[str, Any]]:
         """Scores by rate, see ``cadnet_edu.evaluation.evaluate``; kept in the run's folder, so computed once only."""
-        precision = choose_precision(self.config.precision, self.model.device, instead=True)
+        precision = choose_precision(self.config.run.precision, self.model.device, instead=True)
         question = [list(rates), sorted((k, _named(v)) for k, v in more.items())]
         split = self.split()
-        data = None if self.config.dataset == "walkers" else split_fingerprint(split)
+        data = None if self.config.data.dataset == "walkers" else split_fingerprint(split)
         state = [weights_version(self.model), data, precision, code_version(None)]
         path = self.folder / f"evaluation-{hashlib.sha256(json.dumps([question, state]).encode()).hexdigest()[:8]}.json"
         keep = "<own>" not in str(question)
         if keep and path.exists():
             return read_json(path)
-        size = (self.config.height, self.config.width)
+        size = (self.config.data.height, self.config.data.width)
         results = evaluate(self.model, split, rates, size, device=self.model.device, precision=precision, **more)
         if keep:
             try:
@@ -130,10 +130,10 @@ def provenance(
         package = version("cadnet-edu")
     except PackageNotFoundError:
         package = "not installed"
-    device = choose_device(config.device)
+    device = choose_device(config.run.device)
     return {
         "config": config.to_dict(),
-        "seed": config.seed,
+        "seed": config.run.seed,
         "data": data,
         "package": package,
         "code": ", then ".join(codes) or code_version(),
@@ -143,7 +143,7 @@ def provenance(
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         "devices": devices,
         "threads": torch.get_num_threads(),
-        "precision": choose_precision(config.precision, device, instead=True),
+        "precision": choose_precision(config.run.precision, device, instead=True),
         "training_seconds": None if seconds is None else round(seconds, 1),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
@@ -169,17 +169,17 @@ def processor() -> str:
 
 
 def run_key(config: Config, data: str | None = None) -> str:
-    """The name under which a run is kept: its method, its profile, and a hash of settings, data and training code.
+    """The name under which a run is kept: its method, its preset, and a hash of settings, data and training code.
 
     Args:
         config: all settings.
         data: the fingerprint of its data; without it, it is found out.
     """
     settings = identity(config)
-    if config.precision != "auto":  # given by name, it is part of the settings
-        settings["precision"] = config.precision
+    if config.run.precision != "auto":  # given by name, it is part of the settings
+        settings["precision"] = config.run.precision
     text = json.dumps([settings, code_version(), data or data_fingerprint(config)], sort_keys=True)
-    return f"{config.method}-{config.profile}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"{config.run.method}-{config.run.preset}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def train_or_load(
@@ -206,19 +206,19 @@ def train_or_load(
     """
     own = folder is not None  # a folder of the caller's; one named by run_key holds no other data
     folder = Path(folder).expanduser() if folder else cache_dir() / "runs" / run_key(config)
-    ranks = join(config.device, config.devices)
-    ranks.on_first(lambda: make_cache_folder(folder) if not own else folder.mkdir(parents=True, exist_ok=True))
+    ranks = init_distributed(config.run.device, config.run.devices)
+    ranks.on_rank_zero(lambda: make_cache_folder(folder) if not own else folder.mkdir(parents=True, exist_ok=True))
     with contextlib.ExitStack() as held:  # one process locks for all that train together
-        ranks.on_first(lambda: held.enter_context(locked(folder / ".lock", "trains this run")))
-        if not ranks.from_first(is_finished(folder, config)):
+        ranks.on_rank_zero(lambda: held.enter_context(locked(folder / ".lock", "trains this run")))
+        if not ranks.broadcast_from_zero(is_finished(folder, config)):
             model = method_of(config).fit(open_split(config), config, Progress(folder, callback, bar, ranks))
             codes = load_checkpoint(folder / "checkpoint.pt", parts=HEAD).get("codes", ())
             metadata = provenance(config, model.cost.wall_seconds, ranks.world, codes, data_fingerprint(config))
-            ranks.on_first(lambda: write_json(folder / "run.json", metadata))
-        elif own and config.dataset != "walkers":
+            ranks.on_rank_zero(lambda: write_json(folder / "run.json", metadata))
+        elif own and config.data.dataset != "walkers":
             checkpoint = load_checkpoint(folder / "checkpoint.pt", parts=HEAD)
-            refuse_other_data(checkpoint, describe(open_split(config).train))
-    return load_run(folder, config.root)
+            check_same_data(checkpoint, describe(open_split(config).train))
+    return load_run(folder, config.data.root)
 
 
 def is_finished(folder: Path, config: Config) -> bool:
@@ -230,8 +230,8 @@ def is_finished(folder: Path, config: Config) -> bool:
     if not (folder / "run.json").exists() or not (folder / "checkpoint.pt").exists():
         return False
     state = load_checkpoint(folder / "checkpoint.pt", parts=HEAD)
-    refuse_other(state, config)
-    return state["step"] >= config.steps
+    check_same_config(state, config)
+    return state["step"] >= config.optim.steps
 
 
 def load_run(folder: Path | str, root: Path | None = None) -> Run:
@@ -256,7 +256,7 @@ def load_run(folder: Path | str, root: Path | None = None) -> Run:
         metadata = read_json(done)
     else:  # still going on, or stopped: where and when it was trained is not known here
         unknown = ("code", "commit", "torch", "python", "device", "devices", "threads", "precision", "date")
-        metadata = provenance(replace(config, device=str(device))) | dict.fromkeys(unknown)
+        metadata = provenance(config.replace(device=str(device))) | dict.fromkeys(unknown)
     seconds = metadata["training_seconds"]
     model = replace(model, cost=replace(model.cost, wall_seconds=seconds, cpu_seconds=cpu_seconds(folder)))
-    return Run(folder, replace(config, root=root or config.root), model, read_history(folder), metadata)
+    return Run(folder, config.replace(root=root or config.data.root), model, read_history(folder), metadata)

@@ -1,4 +1,4 @@
-"""Run the smallest profile with the oldest or the newest versions that pyproject.toml allows.
+"""Run the smallest preset with the oldest or the newest versions that pyproject.toml allows.
 
     python tests/bounds.py oldest                        # every ">=" of pyproject.toml becomes "=="
     python tests/bounds.py newest --python python3.13    # what pip takes today, with another Python
@@ -50,18 +50,18 @@ def environment(versions: str, python: str, folder: Path) -> Path:
 
 
 def steps(out: Path) -> list[list[str]]:
-    """Arguments of Python, in order: the commands of the smallest profile, a notebook, and tests."""
+    """Arguments of Python, in order: the commands of the smallest preset, a notebook, and tests."""
     run, picture = str(out / "run"), str(out / "picture.png")
     command = ["-m", "cadnet_edu"]
     pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
     draw = f"from PIL import Image; Image.radial_gradient('L').convert('RGB').resize((16, 32)).save({picture!r})"
     return [
-        [*command, "train", "--profile", "smoke", "--out", run],
+        [*command, "train", "--preset", "smoke", "--out", run],
         [*command, "evaluate", run],
         ["-c", draw],
         [*command, "recover", run, picture, "--out", str(out / "recovered")],
         [*command, "export", run, "--name", "smallest", "--out", str(out / "weights")],
-        [*command, "reproduce", "table3", "--profile", "smoke", "--seeds", "1", "--out", str(out / "table3")],
+        [*command, "reproduce", "table3", "--preset", "smoke", "--seeds", "1", "--out", str(out / "table3")],
         [*pytest, "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=300", NOTEBOOK],
         [*pytest, *(f"tests/{name}" for name in TESTS)],
     ]
@@ -80,7 +80,7 @@ def main() -> int:
         subprocess.run([str(python), "-m", "pip", "freeze", "--exclude-editable"], check=True)
         out = Path(temporary, "out")
         out.mkdir()
-        variables = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONUTF8="1", CADNET_EDU_PROFILE="smoke",
+        variables = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONUTF8="1", CADNET_EDU_PRESET="smoke",
                          CADNET_EDU_CACHE=str(out / "cache"), OMP_NUM_THREADS="1")  # fmt: skip
         failed = 0
         for step in steps(out):

@@ -25,7 +25,7 @@ from PIL import Image
 
 from cadnet_edu import io as files
 from cadnet_edu.cli.main import COMMANDS, Evaluate, alone_in, data_settings, duration, gpu_hint, image_files, main
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, preset
 from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import Split
 from cadnet_edu.data.walkers import write_market1501
@@ -34,7 +34,7 @@ from cadnet_edu.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 TINY = (
-    "--profile",
+    "--preset",
     "smoke",
     "--height",
     "32",
@@ -46,9 +46,9 @@ TINY = (
     "2",
     "--discriminator-width",
     "8",
-    "--identities",
+    "--num-identities",
     "3",
-    "--images-per-identity",
+    "--num-instances",
     "2",
     "--steps",
     "4",
@@ -166,24 +166,22 @@ def test_every_command_explains_itself(command: Sequence[str]) -> None:
 
 
 def test_the_help_shows_the_defaults_of_the_profile_asked_for() -> None:
-    for name, steps in (("smoke", profile("smoke").steps), ("full", Config().steps)):
-        text = " ".join(cli("train", "--profile", name, "--help").out.replace("│", " ").split())
+    for name, steps in (("smoke", preset("smoke").optim.steps), ("full", Config().optim.steps)):
+        text = " ".join(cli("train", "--preset", name, "--help").out.replace("│", " ").split())
         assert f"(default: {steps})" in text
 
 
 def test_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_PROFILE": ""}
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_PRESET": ""}
         command = [sys.executable, "-m", "cadnet_edu", *arguments]
         return subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=300)
 
     done = run("data", "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    done = run("train", "--profile", "huge", "--out", "x")
+    done = run("train", "--preset", "huge", "--out", "x")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "cadnet-edu train: there is no profile 'huge'. Choose one of: smoke, quick, reduced, full.\n"
-    )
+    assert done.stderr == ("cadnet-edu train: there is no preset 'huge'. Choose one of: smoke, quick, reduced, full.\n")
     assert not list(tmp_path.iterdir())
 
 
@@ -192,11 +190,13 @@ def test_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
 
 def test_train_evaluate_and_go_on(market: Path, tmp_path: Path) -> None:
     out = tmp_path / "runs" / "a"
-    said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", out, "--seed", 5, "--rec", 2)
+    said = cli(
+        "train", *TINY, "--dataset", "market1501", "--root", market, "--out", out, "--seed", 5, "--lambda-rec", 2
+    )
     assert said.code == 0
     assert said.out == ""
     for words in (
-        "cadnet at profile smoke, seed 5, on cpu in fp32",
+        "cadnet at preset smoke, seed 5, on cpu in fp32",
         "train 36 images of 6 identities",
         "M parameters",
         "this will take about",
@@ -205,13 +205,15 @@ def test_train_evaluate_and_go_on(market: Path, tmp_path: Path) -> None:
     ):
         assert words in said.err
     config = Config.from_dict(json.loads((out / "config.json").read_text()))
-    assert (config.seed, config.lam.rec, config.height, config.root) == (5, 2.0, 32, market)
+    assert (config.run.seed, config.loss.rec, config.data.height, config.data.root) == (5, 2.0, 32, market)
     assert [r["step"] for r in read_history(out)] == [1, 2, 3, 4]
     about = json.loads((out / "run.json").read_text())
     assert about["config"] == json.loads((out / "config.json").read_text())
     # the same command once more trains nothing and says so
     before = (out / "checkpoint.pt").read_bytes()
-    said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", out, "--seed", 5, "--rec", 2)
+    said = cli(
+        "train", *TINY, "--dataset", "market1501", "--root", market, "--out", out, "--seed", 5, "--lambda-rec", 2
+    )
     assert said.code == 0
     assert "holds this run already, finished after 4 steps" in said.err
     assert "this will take" not in said.err
@@ -322,16 +324,23 @@ def test_scores_are_kept_when_nobody_reads_them(copied: Path, monkeypatch: pytes
 
 
 def test_evaluate_takes_the_options_of_every_data_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    config = Config(dataset="own", root=tmp_path, pattern="{pid}_{camera}_*", data_seed=3)
+    config = Config().replace(dataset="own", root=tmp_path, filename_pattern="{pid}_{camera}_*", data_seed=3)
 
     def made(**options: Any) -> tuple[Any, ...]:
         c = data_settings(Evaluate(tmp_path, **options), config)
-        return c.dataset, c.root, c.pattern, c.boxes, c.data_seed, c.allow_withdrawn
+        return (
+            c.data.dataset,
+            c.data.root,
+            c.data.filename_pattern,
+            c.data.bbox,
+            c.data.data_seed,
+            c.data.allow_withdrawn,
+        )
 
     assert made() == ("own", tmp_path, "{pid}_{camera}_*", "detected", 3, False)
-    assert made(root=Path("x"), pattern="{pid}/*") == ("own", Path("x"), "{pid}/*", "detected", 3, False)
+    assert made(root=Path("x"), filename_pattern="{pid}/*") == ("own", Path("x"), "{pid}/*", "detected", 3, False)
     assert made(dataset="own", data_seed=0)[:2] == ("own", tmp_path)
-    assert made(dataset="cuhk03", root=Path("x"), boxes="labeled")[:4:3] == ("cuhk03", "labeled")
+    assert made(dataset="cuhk03", root=Path("x"), bbox="labeled")[:4:3] == ("cuhk03", "labeled")
     assert made(dataset="viper")[:2] == ("viper", None)  # and not the folder of another set
     monkeypatch.setenv("CADNET_EDU_ROOT", "/there")
     assert made(dataset="viper")[:2] == ("viper", Path("/there"))
@@ -370,7 +379,7 @@ def test_the_next_command_can_be_pasted(market: Path, tmp_path: Path) -> None:
         line = re.search(r"^next: (.*)$", cli(*arguments).err, re.MULTILINE)
         assert line is not None
         assert shlex.split(line[1]) == ["cadnet-edu", "evaluate", str(out)]
-    said = cli("data", "walkers", "--size", "S", "--height", 64, "--width", 32, "--out", tmp_path / "a b")
+    said = cli("data", "walkers", "--walkers-size", "S", "--height", 64, "--width", 32, "--out", tmp_path / "a b")
     line = re.search(r"^next: (.*)$", said.err, re.MULTILINE)
     assert line is not None
     assert str(tmp_path / "a b") in shlex.split(line[1])
@@ -434,7 +443,7 @@ def test_train_goes_on_after_an_interrupt(
 def test_walkers_on_disk_take_the_real_path(tmp_path: Path) -> None:
     """The embedded set written as Market-1501 is trained on, scored and recovered by the same code as real data."""
     root = tmp_path / "walkers"
-    said = cli("data", "walkers", "--size", "S", "--height", 64, "--width", 32, "--out", root)
+    said = cli("data", "walkers", "--walkers-size", "S", "--height", 64, "--width", 32, "--out", root)
     assert said.code == 0, said.err
     assert f"--dataset market1501 --root {root}" in said.err
     disk, memory = load_split("market1501", root), load_split("walkers", None, "S", 64, 32)
@@ -448,7 +457,10 @@ def test_walkers_on_disk_take_the_real_path(tmp_path: Path) -> None:
     assert disk.query[0].name
     said = cli("recover", tmp_path / "run", disk.query[0].image, "--out", tmp_path / "recovered")
     assert said.code == 0, said.err
-    told(cli("data", "walkers", "--size", "S", "--height", 64, "--width", 32, "--out", root), "something here already")
+    told(
+        cli("data", "walkers", "--walkers-size", "S", "--height", 64, "--width", 32, "--out", root),
+        "something here already",
+    )
 
 
 def test_what_is_decoded_is_shown_and_thrown_away(
@@ -613,24 +625,24 @@ def test_recover_into_a_file_is_a_sentence(trained: Path, tmp_path: Path) -> Non
 def test_mistyped_commands_and_options(market: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "x")
     told(cli("trian"), "there is no command 'trian'")
-    told(cli("train", "--profile", "huge", *out), "there is no profile 'huge'", "smoke, quick, reduced, full")
-    told(cli("train", "--profile"), "expected one argument")
+    told(cli("train", "--preset", "huge", *out), "there is no preset 'huge'", "smoke, quick, reduced, full")
+    told(cli("train", "--preset"), "expected one argument")
     told(cli("train", "--method", "sr", *TINY, *out), "there is no method 'sr'", "baseline_hr")
     told(cli("train", *TINY, *out, "--stepz", 3), "--stepz", "Perhaps you meant", "--steps")
     told(cli("train", *TINY), "--out")
     told(cli("train", *TINY, *out, "--steps", "many"), "--steps", "many")
     told(cli("train", *TINY, *out, "--height", 33), "multiples of 16")
-    told(cli("train", *TINY, *out, "--optimiser", "sdg"), "--optimiser", "sdg", "adamw")
+    told(cli("train", *TINY, *out, "--optimizer", "sdg"), "--optimizer", "sdg", "adamw")
     told(cli("train", *TINY, *out, "--lr", -1), "learning rates must be positive")
     told(cli("train", *TINY, *out, "--rates", 0.5), "down-sampling rate")
-    told(cli("train", *TINY, *out, "--rec", -1), "loss weight")
+    told(cli("train", *TINY, *out, "--lambda-rec", -1), "loss weight")
     told(cli("train", *TINY, *out, "--device", "gpu"), "device 'gpu' cannot be used here")
     told(cli("train", *TINY, *out, "--dataset", "market"), "there is no data set 'market'", "market1501")
     told(cli("train", *TINY, *out, "--dataset", "market1501"), "--root")
     told(cli("data"), "cadnet-edu data walkers")
     told(cli("data", "faces"), "there is no 'faces'")
     told(cli("data", "walkers"), "--out")
-    told(cli("data", "walkers", "--size", "XL", "--out", tmp_path / "w"), "--size", "XL")
+    told(cli("data", "walkers", "--walkers-size", "XL", "--out", tmp_path / "w"), "--walkers-size", "XL")
     told(cli("evaluate"), "The --out folder of a training run")
     told(cli("recover", tmp_path, "--out", tmp_path), "image")
     assert not list(tmp_path.iterdir())
@@ -701,8 +713,8 @@ def test_evaluating_on_a_spoilt_image_names_it(copied: Path, market: Path, tmp_p
 
 def test_a_checkpoint_of_another_configuration(copied: Path, market: Path) -> None:
     before = (copied / "checkpoint.pt").read_bytes()
-    said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", copied, "--lr", 0.5, "--phi", 1)
-    changed = (f"lr was {profile('smoke').lr:g}, now 0.5", "phi was 2.0, now 1.0")
+    said = cli("train", *TINY, "--dataset", "market1501", "--root", market, "--out", copied, "--lr", 0.5, "--margin", 1)
+    changed = (f"lr was {preset('smoke').optim.lr:g}, now 0.5", "margin was 2.0, now 1.0")
     told(said, "another configuration", *changed, "another folder")
     assert (copied / "checkpoint.pt").read_bytes() == before
 
@@ -737,7 +749,7 @@ def test_bad_rates_and_devices(trained: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_is_told(market: Path, tmp_path: Path) -> None:
-    options = ("--optimiser", "sgd", "--lr", "1e38", "--schedule", "constant")
+    options = ("--optimizer", "sgd", "--lr", "1e38", "--lr-schedule", "constant")
     said = cli("train", *TINY, *options, "--dataset", "market1501", "--root", market, "--out", tmp_path / "run")
     assert said.code == 2
     assert "no longer a number" in said.err
@@ -782,14 +794,14 @@ def test_a_system_error_names_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_a_profile_that_wants_a_gpu_says_so_without_one() -> None:
-    hint = gpu_hint(profile("full"), "cpu")
+    hint = gpu_hint(preset("full"), "cpu")
     assert hint is not None
     assert "No GPU is seen" in hint
     assert "weeks" in hint
-    assert "--profile quick" in hint
-    assert gpu_hint(profile("reduced"), "cpu") is None
-    assert gpu_hint(profile("full"), "cuda") is None
-    assert gpu_hint(profile("quick"), "cpu") is None
+    assert "--preset quick" in hint
+    assert gpu_hint(preset("reduced"), "cpu") is None
+    assert gpu_hint(preset("full"), "cuda") is None
+    assert gpu_hint(preset("quick"), "cpu") is None
 
 
 def test_durations_read_well() -> None:

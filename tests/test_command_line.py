@@ -102,10 +102,10 @@ def test_home_is_expanded_in_every_path(name: str, tmp_path: Path, monkeypatch: 
 
 def test_home_in_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    config = Config(root=Path("~/data"), weights="~/w.pth")
-    assert config.root == tmp_path / "data"
-    assert config.weights == str(tmp_path / "w.pth")
-    assert Config().weights == "imagenet"
+    config = Config().replace(root=Path("~/data"), weights="~/w.pth")
+    assert config.data.root == tmp_path / "data"
+    assert config.model.weights == str(tmp_path / "w.pth")
+    assert Config().model.weights == "imagenet"
 
 
 def test_only_a_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ def test_each_error_of_the_disk_has_its_own_cure(number: int, words: str) -> Non
 
 
 def test_a_name_too_long_is_not_blamed_on_the_folder(tmp_path: Path) -> None:
-    said = cli("train", "--profile", "smoke", "--out", tmp_path / ("n" * 300))
+    said = cli("train", "--preset", "smoke", "--out", tmp_path / ("n" * 300))
     assert said.code != 0
     assert "too long" in said.err
     assert "shorter name" in said.err

@@ -19,7 +19,7 @@ from people import noise_split
 from torch import Tensor, nn
 from updates import update_D, update_G
 
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, preset
 from cadnet_edu.data.samples import Split, load_images
 from cadnet_edu.data.sampling import Batch, Batches, micro_batches
 from cadnet_edu.data.walkers import write_market1501
@@ -29,7 +29,7 @@ from cadnet_edu.training import distributed
 from cadnet_edu.training import trainer as train
 from cadnet_edu.training.checkpoints import read_history
 from cadnet_edu.training.devices import autocast, choose_precision
-from cadnet_edu.training.distributed import Ranks, divides, join
+from cadnet_edu.training.distributed import DistributedContext, check_divisible, init_distributed
 from cadnet_edu.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
@@ -37,15 +37,15 @@ CPU = torch.device("cpu")
 
 
 def small(**changes: Any) -> Config:
-    """The profile smoke, for twenty steps."""
+    """The preset smoke, for twenty steps."""
     here = dict(steps=20, log_every=1, checkpoint_every=10, device="cpu", precision="fp32")
-    return profile("smoke", **{**here, **changes})
+    return preset("smoke", **{**here, **changes})
 
 
 # In fp32 one rounding that moves a ReLU across 0 changes gradients by 1e-3, and two runs of one process from weights
 # that differ by 1e-7 part within a few steps. So the proof is in double precision; in fp32 it is of the first losses.
 ONE_STEP = dict(steps=1)
-IN_PARTS = dict(steps=3, accumulate=2, optimiser="sgd", judged_images=0)
+IN_PARTS = dict(steps=3, accumulate_grad_batches=2, optimizer="sgd", d_batch_size=0)
 
 
 @contextmanager
@@ -80,19 +80,19 @@ sys.path.insert(0, tests)
 from test_distributed import in_double_precision, noise_split, stripes, trainer
 from torch import nn
 from cadnet_edu.config import Config
-from cadnet_edu.training.distributed import join
+from cadnet_edu.training.distributed import init_distributed
 from cadnet_edu.evaluation.evaluate import evaluate
 from cadnet_edu.evaluation.model import Model
 
 torch.set_num_threads(1)
 out, split = Path(out), noise_split()
 proof, in_parts, in_fp32 = (Config.from_dict(json.loads(config)) for config in configs)
-ranks = join("cpu", 2)
-found = {"place": (ranks.rank, ranks.world, ranks.first)}
+ranks = init_distributed("cpu", 2)
+found = {"place": (ranks.rank, ranks.world, ranks.is_rank_zero)}
 
 with in_double_precision():
     first = trainer(proof, split, out / "run", ranks)
-    share = first.share(next(first.batches))
+    share = first.micro_batches(next(first.batches))
     found["identities"] = [[sorted(set(y.tolist())) for y in (part.y_H, part.y_L)] for part in share]
     first = trainer(proof, split, out / "run")
     first.fit(until=10, bar=False)
@@ -111,7 +111,7 @@ found["fp32"] = (single.net.state_dict(), single.history)
 found["scores"] = evaluate(stripes, split, (1, 3), size=(32, 16), batch_size=3, ranks=ranks)
 darker = Model(lambda x, r: stripes(x), recover=lambda x, r: x * 0.9)
 found["own"] = evaluate(darker, split, "own", size=(32, 16), ranks=ranks)
-found["few"] = ranks.together(torch.tensor([[1.0, 2.0]])[ranks.share(1)], 1)  # fewer rows than ranks
+found["few"] = ranks.all_gather_rows(torch.tensor([[1.0, 2.0]])[ranks.rank_slice(1)], 1)  # fewer rows than ranks
 
 # BatchNorm of the whole batch, forwards and backwards
 for name, shape in (("2d", (6, 3, 4, 2)), ("1d", (6, 24))):
@@ -131,7 +131,7 @@ def fail():
     raise OSError(28, "No space left on device", "x")
 
 try:
-    ranks.on_first(fail)
+    ranks.on_rank_zero(fail)
 except OSError as error:
     found["told"] = (error.errno, error.filename)
 torch.save(found, out / f"rank{ranks.rank}.pt")
@@ -143,7 +143,7 @@ def environment() -> dict[str, str]:
     said = {k: v for k, v in os.environ.items() if not k.startswith(("TORCHELASTIC", "MASTER_", "SLURM_"))}
     for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "NODE_RANK"):
         said.pop(name, None)
-    return {**said, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_PROFILE": ""}
+    return {**said, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_PRESET": ""}
 
 
 def torchrun(*command: Any) -> subprocess.CompletedProcess[str]:
@@ -281,9 +281,9 @@ def test_what_goes_wrong_on_the_first_is_raised_on_all(two: Two) -> None:
 
 # ------------------------------------------------------------------------------------------------ the command line
 
-TINY = ("--profile", "smoke", "--device", "cpu", "--precision", "32-true", "--steps", "3", "--log-every", "1",
+TINY = ("--preset", "smoke", "--device", "cpu", "--precision", "32-true", "--steps", "3", "--log-every", "1",
         "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2", "--discriminator-width",
-        "8", "--identities", "4", "--images-per-identity", "2", "--dataset", "market1501")  # fmt: skip
+        "8", "--num-identities", "4", "--num-instances", "2", "--dataset", "market1501")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -348,16 +348,19 @@ def displacement(t: Trainer, before: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None:
-    """With plain gradient descent, for both optimisers; the last part faces discriminators that have stepped."""
+    """With plain gradient descent, for both optimizers; the last part faces discriminators that have stepped."""
     with in_double_precision():
-        plain = dict(optimiser="sgd", momentum=0, weight_decay=0, lr=0.1, lr_D=0.1, warmup=0, judged_images=0)
-        whole, each = trainer(small(accumulate=2, **plain), tiny_split), trainer(small(**plain), tiny_split)
+        plain = dict(optimizer="sgd", momentum=0, weight_decay=0, lr=0.1, lr_D=0.1, warmup_steps=0, d_batch_size=0)
+        whole, each = (
+            trainer(small(accumulate_grad_batches=2, **plain), tiny_split),
+            trainer(small(**plain), tiny_split),
+        )
         batch = next(whole.batches)
         start = {name: value.clone() for name, value in whole.net.state_dict().items()}
         record = whole.step(batch)
         moves, records = [], []
         judged = {n: v for n, v in whole.net.state_dict().items() if n.startswith(("D_F.", "D_I."))}
-        for part, stepped in zip(whole.share(batch), ({}, judged), strict=True):
+        for part, stepped in zip(whole.micro_batches(batch), ({}, judged), strict=True):
             for judges in (True, False):
                 before = start if judges else start | stepped
                 each.net.load_state_dict(before)
@@ -375,14 +378,14 @@ def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None
 
 
 def test_each_rank_and_part_has_identities_of_its_own(tiny_split: Split) -> None:
-    config = small(identities=6, images_per_identity=2, accumulate=3, judged_images=0)
+    config = small(num_identities=6, num_instances=2, accumulate_grad_batches=3, d_batch_size=0)
     one = Trainer(config, tiny_split)
     batch = next(one.batches)
-    whole = [part.y_H.tolist() for part in one.share(batch)]
-    one.ranks = Ranks(CPU, 0, 2)
-    first = [part.y_H.tolist() for part in one.share(batch)]
-    one.ranks = Ranks(CPU, 1, 2)
-    second = [part.y_H.tolist() for part in one.share(batch)]
+    whole = [part.y_H.tolist() for part in one.micro_batches(batch)]
+    one.ranks = DistributedContext(CPU, 0, 2)
+    first = [part.y_H.tolist() for part in one.micro_batches(batch)]
+    one.ranks = DistributedContext(CPU, 1, 2)
+    second = [part.y_H.tolist() for part in one.micro_batches(batch)]
     assert [a + b for a, b in zip(first, second, strict=True)] == whole  # part by part what one device takes
     assert len({tuple(y) for y in first + second}) == 6
 
@@ -396,11 +399,11 @@ def test_images_without_labels_are_shared_out_too() -> None:
 
 def test_D_I_sees_the_same_images_however_a_batch_is_taken(tiny_split: Split) -> None:
     """The first ones of a batch are shared out among the first ones of its parts."""
-    config = small(judged_images=8)
+    config = small(d_batch_size=8)
     batch = next(Trainer(config, tiny_split).batches)
     for accumulate in (1, 2):
-        t = Trainer(replace(config, accumulate=accumulate), tiny_split)
-        seen = torch.cat([part.x_H[: t.objective.judged_images] for part in t.share(batch)])
+        t = Trainer(config.replace(accumulate_grad_batches=accumulate), tiny_split)
+        seen = torch.cat([part.x_H[: t.loss.d_batch_size] for part in t.micro_batches(batch)])
         assert torch.equal(seen.flatten(1).sum(1).sort()[0], batch.x_H[:8].flatten(1).sum(1).sort()[0])
 
 
@@ -409,7 +412,7 @@ def test_D_I_sees_the_same_images_however_a_batch_is_taken(tiny_split: Split) ->
 
 def test_scaled_gradients_make_the_same_steps(tiny_split: Split) -> None:
     """A power of two changes no digit, but for the smallest of numbers."""
-    plain, scaled = (Trainer(small(steps=3, accumulate=2), tiny_split) for _ in range(2))
+    plain, scaled = (Trainer(small(steps=3, accumulate_grad_batches=2), tiny_split) for _ in range(2))
     scaled.scaler_G, scaled.scaler_D = torch.amp.GradScaler("cpu"), torch.amp.GradScaler("cpu")
     for t in (plain, scaled):
         t.fit(bar=False)
@@ -419,7 +422,7 @@ def test_scaled_gradients_make_the_same_steps(tiny_split: Split) -> None:
 
 
 def test_an_overflow_costs_one_step_of_one_optimiser_only(tiny_split: Split) -> None:
-    t = Trainer(small(accumulate=2, optimiser="sgd", momentum=0, weight_decay=0, lr=0.5), tiny_split)
+    t = Trainer(small(accumulate_grad_batches=2, optimizer="sgd", momentum=0, weight_decay=0, lr=0.5), tiny_split)
     t.scaler_G, t.scaler_D = torch.amp.GradScaler("cpu"), torch.amp.GradScaler("cpu")
     assert t.opt_D is not None
     weights = {"G": t.net.C.fc.weight, "D": next(p for n, p in t.net.named_parameters() if n.startswith("D_F."))}
@@ -448,8 +451,8 @@ def test_the_scales_are_kept_in_the_checkpoint(tiny_split: Split, tmp_path: Path
 
 
 def test_one_device_needs_nobody_else() -> None:
-    assert join("cpu") == Ranks(CPU, 0, 1, None)
-    assert join("cpu", "auto").world == 1
+    assert init_distributed("cpu") == DistributedContext(CPU, 0, 1, None)
+    assert init_distributed("cpu", "auto").world == 1
 
 
 def test_more_devices_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -472,11 +475,11 @@ def test_a_batch_that_cannot_be_shared_out_is_told_before_a_process_is_started(t
 def test_a_notebook_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
     with pytest.raises(ValueError, match=r"a notebook cannot start other processes.*--devices 2 in a cell of its own"):
-        join("cpu", 2)
+        init_distributed("cpu", 2)
 
 
 def test_a_program_that_cannot_be_started_again_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    code = "from cadnet_edu.training.distributed import join; join('cpu', 2)"
+    code = "from cadnet_edu.training.distributed import init_distributed; init_distributed('cpu', 2)"
     for given in (dict(args=[sys.executable, "-c", code]), dict(args=[sys.executable], input=code)):
         run = subprocess.run(**given, capture_output=True, text=True, env=environment(), timeout=100, check=False)
         assert "cannot be started again. Put it into a file" in run.stderr
@@ -485,7 +488,7 @@ def test_a_program_that_cannot_be_started_again_is_told(monkeypatch: pytest.Monk
 def test_tasks_of_srun_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_PROCID", "1")
     with pytest.raises(ValueError, match=r"srun has started this program several times.*--ntasks-per-node 1"):
-        join("cpu", 2)
+        init_distributed("cpu", 2)
 
 
 @pytest.mark.slow
@@ -509,7 +512,7 @@ def test_tasks_of_srun_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_cluster_left_in_the_environment_makes_nobody_wait(tmp_path: Path, left: dict[str, str]) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import os\nfrom cadnet_edu.training.distributed import join\nr = join('cpu', 2)\n"
+        "import os\nfrom cadnet_edu.training.distributed import init_distributed\nr = init_distributed('cpu', 2)\n"
         "os.write(1, f'{r.rank} {r.world}\\n'.encode())\n"  # each line whole
     )
     command = [sys.executable, str(script)]
@@ -528,15 +531,15 @@ def test_torchrun_s_numbers_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_identities_that_cannot_be_shared_out() -> None:
-    config = small(identities=6, accumulate=3, judged_images=0)
+    config = small(num_identities=6, accumulate_grad_batches=3, d_batch_size=0)
     with pytest.raises(ValueError, match=r"identities = 6 .* 4 devices x 3 parts .*a multiple of 12, such as 12"):
-        divides(config, 4)
-    config = small(identities=12, judged_images=8, unlabelled_images=9)
-    assert divides(config, 1) is None
-    with pytest.raises(ValueError, match=r"unlabelled_images = 9 .* 2 devices x 1 parts"):
-        divides(config, 2)
-    with pytest.raises(ValueError, match=r"judged_images = 8 .* 3 devices"):
-        divides(config, 3)
+        check_divisible(config, 4)
+    config = small(num_identities=12, d_batch_size=8, unlabelled_batch_size=9)
+    assert check_divisible(config, 1) is None
+    with pytest.raises(ValueError, match=r"unlabelled_batch_size = 9 .* 2 devices x 1 parts"):
+        check_divisible(config, 2)
+    with pytest.raises(ValueError, match=r"d_batch_size = 8 .* 3 devices"):
+        check_divisible(config, 3)
 
 
 @pytest.mark.parametrize("name", ["fp16", "16-mixed"])

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torchvision
 
-from cadnet_edu.config import profile
+from cadnet_edu.config import preset
 from cadnet_edu.data.samples import noise_split
 from cadnet_edu.lab.records import published
 from cadnet_edu.training.trainer import Trainer
@@ -35,7 +35,7 @@ def test_a_step_of_the_papers_run(weights: Path, tmp_path: Path) -> None:
 
     A step, a checkpoint and another step, in one trainer; then the second step again in a new one that resumes.
     """
-    config = profile("full", identities=2, images_per_identity=2, weights=str(weights), device="cpu")
+    config = preset("full", num_identities=2, num_instances=2, weights=str(weights), device="cpu")
     split = noise_split(config, IDENTITIES)
     trainer = Trainer(config, split, tmp_path)
     started = torch.load(weights, weights_only=True)

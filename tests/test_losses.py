@@ -163,7 +163,7 @@ def test_minimax_needs_both_kinds_of_answers():
 @pytest.mark.parametrize(("d", "value"), [(0.0, 0.0), (0.01, 0.0025), (0.02, 0.01), (0.5, 0.49)])
 def test_a_rounded_norm_is_a_square_near_zero_and_plain_l1_less_a_constant_beyond(d, value):
     x = torch.zeros(1, 3, 2, 2)
-    assert L_rec(x + d, x, x, x, smooth=0.02).item() == pytest.approx(value, abs=1e-7)
+    assert L_rec(x + d, x, x, x, smooth_l1_beta=0.02).item() == pytest.approx(value, abs=1e-7)
 
 
 def literal_rec(x_hat_H: Tensor, x_H: Tensor, x_hat_L: Tensor, x_L_gt: Tensor, per_pixel: bool) -> Tensor:
@@ -205,7 +205,7 @@ def distance(a: Tensor, b: Tensor) -> Tensor:
     return ((a - b) ** 2).sum().sqrt()
 
 
-def literal_triplet(u: Tensor, y: list[int], phi: float, mining: str) -> tuple[Tensor, float]:
+def literal_triplet(u: Tensor, y: list[int], margin: float, mining: str) -> tuple[Tensor, float]:
     """Each anchor with each positive and each negative, and only then the mining."""
     hinges = []
     for a in range(len(y)):
@@ -218,7 +218,7 @@ def literal_triplet(u: Tensor, y: list[int], phi: float, mining: str) -> tuple[T
             negatives = [min(negatives, key=lambda n: distance(u[a], u[n]).item())]
         for p in positives:
             for n in negatives:
-                hinges.append(torch.relu(phi + distance(u[a], u[p]) - distance(u[a], u[n])))
+                hinges.append(torch.relu(margin + distance(u[a], u[p]) - distance(u[a], u[n])))
     return mean(hinges), sum(h.item() > 0 for h in hinges) / len(hinges)
 
 
@@ -231,16 +231,16 @@ LABELS = {
 
 @pytest.mark.parametrize("mining", MININGS)
 @pytest.mark.parametrize("y", LABELS.values(), ids=LABELS.keys())
-@pytest.mark.parametrize("phi", [0.3, 2.0])
-def test_triplets_in_loops(y, phi, mining):
+@pytest.mark.parametrize("margin", [0.3, 2.0])
+def test_triplets_in_loops(y, margin, mining):
     u = normal(len(y), 4, seed=len(y))
     equal(
-        lambda u: triplet(u, torch.tensor(y), phi, mining)[0],
-        lambda u: literal_triplet(u, y, phi, mining)[0],
+        lambda u: triplet(u, torch.tensor(y), margin, mining)[0],
+        lambda u: literal_triplet(u, y, margin, mining)[0],
         u,
     )
-    share = triplet(u, torch.tensor(y), phi, mining)[1]
-    assert share.item() == pytest.approx(literal_triplet(u, y, phi, mining)[1])
+    share = triplet(u, torch.tensor(y), margin, mining)[1]
+    assert share.item() == pytest.approx(literal_triplet(u, y, margin, mining)[1])
     assert not share.requires_grad
 
 
@@ -272,8 +272,8 @@ def test_batch_all_against_torch_on_all_triplets():
 def test_the_share_of_active_triplets_counts_positive_hinges():
     u = torch.tensor([[0.0], [1.0], [5.0], [9.0]])  # d_pos - d_neg: -4, -3, 0, -4
     y = torch.tensor([0, 0, 1, 1])
-    for phi, share in ((0.0, 0.0), (1.0, 0.25), (3.5, 0.5), (5.0, 1.0)):
-        assert triplet(u, y, phi)[1].item() == share
+    for margin, share in ((0.0, 0.0), (1.0, 0.25), (3.5, 0.5), (5.0, 1.0)):
+        assert triplet(u, y, margin)[1].item() == share
     loss, share = triplet(u, y, 1.0)
     assert loss.item() == pytest.approx(1 / 4)  # hinges 0, 0, 1, 0
 

@@ -16,7 +16,7 @@ from cadnet_edu import pretrained as module
 from cadnet_edu import runs
 from cadnet_edu.cli import export as export_command
 from cadnet_edu.cli.main import main
-from cadnet_edu.config import Config, LossWeights, profile
+from cadnet_edu.config import Config, LossWeights, preset
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluation.evaluate import evaluate
 from cadnet_edu.lab import export as lab_export
@@ -34,8 +34,8 @@ TINY = dict(
     backbone_width=8,
     decoder_width=2,
     discriminator_width=8,
-    identities=3,
-    images_per_identity=2,
+    num_identities=3,
+    num_instances=2,
     steps=4,
     log_every=1,
     checkpoint_every=2,
@@ -55,7 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_split: Split) -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "open_split", lambda config, train=True: tiny_split)
         folder = tmp_path_factory.mktemp("run")
-        return train_or_load(method("cadnet", profile("smoke", **TINY)), folder=folder)  # type: ignore[arg-type]
+        return train_or_load(method("cadnet", preset("smoke", **TINY)), folder=folder)  # type: ignore[arg-type]
 
 
 def test_a_run_made_on_the_spot_gives_the_scores_it_tells(run: Run, tmp_path: Path, tiny_split: Split) -> None:
@@ -99,7 +99,7 @@ def test_half_precision_changes_little_and_halves_the_file(run: Run, tmp_path: P
 def test_every_kind_of_network_comes_back(name: str, tiny_split: Split, tmp_path: Path) -> None:
     from cadnet_edu.training.trainer import Trainer
 
-    config = method(name, profile("smoke", **TINY))  # type: ignore[arg-type]
+    config = method(name, preset("smoke", **TINY))  # type: ignore[arg-type]
     net = Trainer(config, tiny_split).net.eval()
     export(net, config, {}, [], name, tmp_path)
     x = torch.rand(2, 3, 32, 16)
@@ -113,8 +113,8 @@ def test_the_history_is_thinned(run: Run, tmp_path: Path) -> None:
 
 
 def test_nobody_learns_where_the_data_lay(run: Run, tmp_path: Path) -> None:
-    export(run.net, replace(run.config, root=tmp_path / "secret"), {}, [], "tiny", tmp_path)
-    assert pretrained("tiny", tmp_path).config.root is None
+    export(run.net, run.config.replace(root=tmp_path / "secret"), {}, [], "tiny", tmp_path)
+    assert pretrained("tiny", tmp_path).config.data.root is None
     assert b"secret" not in (tmp_path / "tiny.safetensors").read_bytes()
 
 
@@ -176,22 +176,22 @@ def test_a_run_on_data_on_disk_is_exported(
     opened: list[tuple[str, Path | None, bool]] = []
 
     def spy(config: Config, train: bool = True) -> Split:
-        opened.append((config.dataset, config.root, train))
+        opened.append((config.data.dataset, config.data.root, train))
         return tiny_split
 
     monkeypatch.setattr(lab_export, "open_split", spy)
-    on_disk = replace(run, config=replace(run.config, dataset="market1501", root=Path("/data/market")))
+    on_disk = replace(run, config=run.config.replace(dataset="market1501", root=Path("/data/market")))
     monkeypatch.setattr(export_command, "load_run", lambda folder: on_disk)
     assert main(["export", "run", "--name", "mine", "--out", str(tmp_path)]) == 0
     assert main(["export", "run", "--name", "mine", "--out", str(tmp_path), "--root", "/moved"]) == 0
     assert opened == [("market1501", Path("/data/market"), False), ("market1501", Path("/moved"), False)]
-    assert pretrained("mine", tmp_path).config.root is None
+    assert pretrained("mine", tmp_path).config.data.root is None
     card = (tmp_path / "README.md").read_text()
     assert "Photographs of people (market1501)" in card
     assert "size" not in card.split("## `mine`")[1]
     assert "drawn people only" not in card
     monkeypatch.setattr(export_command, "load_run", lambda folder: run)
-    assert run.config.dataset == "walkers"
+    assert run.config.data.dataset == "walkers"
     assert main(["export", "run", "--out", str(tmp_path), "--root", "/moved"]) == 2
 
 
@@ -199,7 +199,7 @@ def test_a_run_on_data_on_disk_is_exported(
 def test_an_exported_network_is_a_start_for_another_run(run: Run, tmp_path: Path, identities: int) -> None:
     """All of E, G and F, and C where it has as many people; what was not exported starts as it always does."""
     path = export(run.net, run.config, {}, [], "tiny", tmp_path)
-    config = replace(run.config, weights=str(path))
+    config = run.config.replace(weights=str(path))
     net, fresh = build_network(config, identities), build_network(run.config, identities)
     state, random = net.state_dict(), fresh.state_dict()
     for name, value in pretrained("tiny", tmp_path).net.state_dict().items():
@@ -215,12 +215,12 @@ def test_a_start_that_does_not_fit_is_refused(run: Run, tmp_path: Path) -> None:
     path = export(run.net, run.config, {}, [], "tiny", tmp_path)
     for changes in ({"backbone_width": 16}, {"recovery": False, "lam": LossWeights(rec=0, adv_DI=0)}):
         with pytest.raises(ValueError, match=r"do not fit this network .* Give the method, backbone and widths"):
-            build_network(replace(run.config, weights=str(path), **changes), 6)  # type: ignore[arg-type]
+            build_network(run.config.replace(weights=str(path), **changes), 6)  # type: ignore[arg-type]
     state = {"net": {name: value.clone() for name, value in run.net.state_dict().items()}}
     state["net"]["E.resnet.conv1.weight"][0] = float("nan")
     torch.save(state, tmp_path / "nan.pt")
     with pytest.raises(ValueError, match=r"conv1\.weight holds a number that is not finite"):
-        build_network(replace(run.config, weights=str(tmp_path / "nan.pt")), 6)
+        build_network(run.config.replace(weights=str(tmp_path / "nan.pt")), 6)
 
 
 def test_what_comes_with_the_package_gives_the_scores_that_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,11 +231,11 @@ def test_what_comes_with_the_package_gives_the_scores_that_it_tells(monkeypatch:
     assert sum(path.stat().st_size for path in WEIGHTS.glob("*.safetensors")) <= LARGEST
     for one in found:
         c: Config = one.config
-        scores = evaluate(model_of(one.net), open_split(c), (4,), (c.height, c.width))["4"]
+        scores = evaluate(model_of(one.net), open_split(c), (4,), (c.data.height, c.data.width))["4"]
         for name in ("rank1", "mAP", "ssim"):
             assert one.record["scores"]["4"][name] == pytest.approx(scores[name], abs=0.003), (one.name, name)
         assert one.record["scores"]["4"]["psnr"] == pytest.approx(scores["psnr"], abs=0.01)
-        committed = Records(None, committed_folders(c.profile)).find(c)
+        committed = Records(None, committed_folders(c.run.preset)).find(c)
         assert committed is not None  # scored in bf16, before the weights were halved
         for name, within in (("rank1", 0.005), ("mAP", 0.005), ("ssim", 0.002), ("psnr", 0.02)):
             assert committed.record["scores"]["4"][name] == pytest.approx(scores[name], abs=within), (one.name, name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, preset
 from cadnet_edu.io import read_json, write_json
 from cadnet_edu.lab import records
 from cadnet_edu.lab.records import (
@@ -20,8 +21,9 @@ from cadnet_edu.lab.records import (
     settings_key,
     write_record,
 )
+from cadnet_edu.pretrained import names, pretrained
 
-SMOKE = profile("smoke")
+SMOKE = preset("smoke")
 
 
 def save(folder: Path, config: Config, **more: object) -> Path:
@@ -30,7 +32,7 @@ def save(folder: Path, config: Config, **more: object) -> Path:
 
 @pytest.mark.parametrize("changes", [dict(steps=9), dict(lr=0.5), dict(method="other"), dict(rates=(2, 4))], ids=str)
 def test_another_setting_is_another_experiment(changes: dict) -> None:
-    assert settings_key(replace(SMOKE, **changes)) != settings_key(SMOKE)
+    assert settings_key(SMOKE.replace(**changes)) != settings_key(SMOKE)
 
 
 @pytest.mark.parametrize(
@@ -39,11 +41,11 @@ def test_another_setting_is_another_experiment(changes: dict) -> None:
     ids=str,
 )
 def test_how_and_where_it_ran_is_none(changes: dict) -> None:
-    assert settings_key(replace(SMOKE, **changes)) == settings_key(SMOKE)
+    assert settings_key(SMOKE.replace(**changes)) == settings_key(SMOKE)
 
 
 def test_records_of_other_data_are_not_found(tmp_path: Path) -> None:
-    config = replace(SMOKE, dataset="market1501", root=Path("here"))
+    config = SMOKE.replace(dataset="market1501", root=Path("here"))
     for data in ("aa", "bb"):
         write_json(
             tmp_path / f"{record_name('row', config, data)}.json",
@@ -51,7 +53,7 @@ def test_records_of_other_data_are_not_found(tmp_path: Path) -> None:
         )
     assert len(Records(tmp_path)) == 2
     for data in ("aa", "bb"):
-        found = Records(tmp_path, data=data).find(replace(config, root=Path("there")))
+        found = Records(tmp_path, data=data).find(config.replace(root=Path("there")))
         assert found is not None
         assert found.record["provenance"]["data"] == data
     assert Records(tmp_path, data="cc").find(config) is None
@@ -60,29 +62,55 @@ def test_records_of_other_data_are_not_found(tmp_path: Path) -> None:
 
 def test_the_papers_settings_are_no_difference() -> None:
     assert settings(Config()) == {}
-    assert settings(Config(phi=1.0, seed=4)) == {"phi": 1.0}
+    assert settings(Config().replace(margin=1.0, seed=4)) == {"margin": 1.0}
 
 
 def test_a_record_older_than_a_setting_is_still_found(tmp_path: Path) -> None:
     """It was made when the setting did not exist, so the setting had its default."""
     path = save(tmp_path, SMOKE)
-    assert Config().mining == SMOKE.mining  # as a setting that was added later would be
-    old = {k: v for k, v in SMOKE.to_dict().items() if k != "mining"}
+    assert Config().loss.mining == SMOKE.loss.mining  # as a setting that was added later would be
+    old = SMOKE.to_dict()
+    del old["loss"]["mining"]
     write_json(path, {"config": old})
     assert Records(tmp_path).find(SMOKE) is not None
-    assert Records(tmp_path).find(replace(SMOKE, mining="batch_all")) is None
+    assert Records(tmp_path).find(SMOKE.replace(mining="batch_all")) is None
 
 
-def test_a_record_with_an_unknown_setting_answers_no_question(tmp_path: Path) -> None:
-    write_json(save(tmp_path, SMOKE), {"config": SMOKE.to_dict() | {"nobody_knows": 1}})
-    assert len(Records(tmp_path)) == 0
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"config": {"loss": {"unheard_of": 1}}}, "the record cannot be used: unknown setting 'unheard_of'"),
+        ({"config": {"recover_first": 5}}, "cannot be used: recover_first = 5: this version has no such setting"),
+        ({"scores": {}}, "no record of a run, it holds no 'config'. Move the file away."),
+    ],
+)
+def test_a_record_that_cannot_be_understood_is_refused(tmp_path: Path, record: dict[str, Any], message: str) -> None:
+    """Left out in silence, its run would be done again, or its table have a row less."""
+    path = write_json(save(tmp_path, SMOKE), record)
+    with pytest.raises(ValueError, match=re.escape(f"{path}: ") + ".*" + re.escape(message)):
+        Records(tmp_path)
+
+
+def test_every_committed_record_and_network_loads() -> None:
+    """They were written under the names that settings had in version 0.1."""
+    for folder in records.COMMITTED.iterdir():
+        files = list(folder.glob("*-seed*.json"))
+        assert len(Records(folder)) == len(files) > 0
+        for path in files:
+            written = read_json(path)["config"]
+            found = Config.from_dict(written)
+            assert (found.run.preset, found.optim.lr) == (written["profile"], written["lr"]), path
+            assert found.loss.lambda_rec == written["lam"]["rec"], path
+            assert found.model.joint_batchnorm == (written["encoder_passes"] == 1), path
+    for name in names():
+        assert pretrained(name).config.model.weights == "none"
 
 
 def test_seeds_are_told_apart_and_what_is_here_wins(tmp_path: Path) -> None:
     here, committed = tmp_path / "here", tmp_path / "committed"
     for seed in (0, 1):
-        save(committed, replace(SMOKE, seed=seed), mark=f"committed {seed}")
-    save(here, replace(SMOKE, seed=1), mark="here 1")
+        save(committed, SMOKE.replace(seed=seed), mark=f"committed {seed}")
+    save(here, SMOKE.replace(seed=1), mark="here 1")
     found = Records(here, [committed])
     assert {k: r["mark"] for k, r in found.by_seed(SMOKE, range(3)).items()} == {0: "committed 0", 1: "here 1"}
     assert [one.committed for one in found] == [True, False]

@@ -18,7 +18,7 @@ from fixtures import write_viper
 from PIL import Image
 
 from cadnet_edu import runs
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, preset
 from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluation.evaluate import evaluate
@@ -40,15 +40,15 @@ def tiny(**changes: Any) -> Config:
         backbone_width=8,
         decoder_width=2,
         discriminator_width=8,
-        identities=3,
-        images_per_identity=2,
+        num_identities=3,
+        num_instances=2,
         steps=4,
         log_every=1,
         checkpoint_every=2,
         device="cpu",
         precision="fp32",
     )
-    return profile("smoke", **{**small, **changes})
+    return preset("smoke", **{**small, **changes})
 
 
 @pytest.fixture(autouse=True)
@@ -82,12 +82,12 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     [
         dict(seed=1),
         dict(lr=0.5),
-        dict(lam=dict(rec=2.0)),
+        dict(lambda_rec=2.0),
         dict(rates=(2, 4)),
         dict(steps=5),
-        dict(size="M"),
+        dict(walkers_size="M"),
         dict(dataset="market1501"),
-        dict(encoder_passes=2),
+        dict(joint_batchnorm=False),
     ],
     ids=str,
 )
@@ -181,7 +181,7 @@ def viper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def on_disk(root: Path, **changes: Any) -> Config:
-    return tiny(dataset="viper", root=root, identities=2, **changes)
+    return tiny(dataset="viper", root=root, num_identities=2, **changes)
 
 
 def one_pixel_more(root: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_run_is_found_again_when_its_data_were_copied_or_junk_lies_beside_them
     again = train_or_load(on_disk(moved))
     assert fits == [0]
     assert again.folder == first.folder
-    assert again.config.root == moved
+    assert again.config.data.root == moved
     assert again.evaluate(rates=(1,))["1"]["rank1"] >= 0  # the data are read where they lie now
 
 
@@ -301,7 +301,7 @@ def test_a_finished_run_whose_checkpoint_was_deleted_is_trained_again(fits: list
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     train_or_load(tiny(), folder=tmp_path)
     kept = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    with pytest.raises(ValueError, match=rf"lr was {tiny().lr:g}, now 0\.5.*another folder"):
+    with pytest.raises(ValueError, match=rf"lr was {tiny().optim.lr:g}, now 0\.5.*another folder"):
         train_or_load(tiny(lr=0.5), folder=tmp_path)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == kept
     assert train_or_load(tiny(log_every=2), folder=tmp_path).config == tiny()
@@ -395,7 +395,7 @@ def test_a_run_trained_on_a_gpu_can_be_asked_without_one(
     state["config"] = json.dumps({**json.loads(state["config"]), "device": "cuda:77"})
     torch.save(state, tmp_path / "checkpoint.pt")
     run = load_run(tmp_path)
-    assert run.config.device == "cuda:77"
+    assert run.config.run.device == "cuda:77"
     assert set(run.evaluate(rates=(4,))) == {"4"}
 
 
@@ -457,14 +457,14 @@ def test_a_run_opens_the_data_it_was_trained_on(tiny_split: Split) -> None:
 
 
 def test_methods_change_what_they_are_about_and_nothing_else() -> None:
-    config = tiny(seed=7, branch_heads=True)
+    config = tiny(seed=7, auxiliary_heads=True)
     assert method("cadnet", config) == config
     mlr, hr = method("baseline_mlr", config), method("baseline_hr", config)
     assert hr == replace(mlr, method="baseline_hr", rates=(1,))
     changed = {k for k, v in mlr.to_dict().items() if v != config.to_dict()[k]}
-    assert changed == {"method", "features", "branch_heads", "lam"}
+    assert changed == {"method", "features", "auxiliary_heads", "lam"}
     assert mlr.to_dict()["lam"] == {"adv_DF": 0, "rec": 0, "adv_DI": 0, "cls": 1}
-    assert mlr.batch_size == config.batch_size  # all methods see the same number of images a step
+    assert mlr.data.batch_size == config.data.batch_size  # all methods see the same number of images a step
     with pytest.raises(ValueError, match=r"there is no method 'sr'\. Choose one of: cadnet, baseline_hr, baseline_mlr"):
         method("sr", config)
 
@@ -477,10 +477,10 @@ def test_a_run_started_again_is_not_taken_for_finished(tmp_path: Path, tiny_spli
     (folder / "checkpoint.pt").unlink()
     trainer = Trainer(config, tiny_split, folder)
     assert not trainer.resume()
-    trainer.fit(until=config.checkpoint_every, bar=False)  # and killed here
+    trainer.fit(until=config.run.checkpoint_every, bar=False)  # and killed here
     assert not (folder / "run.json").exists()
     assert not runs.is_finished(folder, config)
-    assert train_or_load(config, folder=folder).history[-1]["step"] == config.steps
+    assert train_or_load(config, folder=folder).history[-1]["step"] == config.optim.steps
 
 
 def test_scores_follow_the_weights_and_never_a_function_of_ones_own(

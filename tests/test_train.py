@@ -21,18 +21,18 @@ import torch
 import torch.nn.functional as nnf
 from updates import update_D, update_G
 
-from cadnet_edu.config import Config, LossWeights, profile
+from cadnet_edu.config import Config, LossConfig, preset
 from cadnet_edu.data.samples import Split
 from cadnet_edu.data.sampling import Batch
 from cadnet_edu.losses import triplet
 from cadnet_edu.methods import method
 from cadnet_edu.models.backbone import resnet
 from cadnet_edu.training import trainer as train_module
-from cadnet_edu.training.checkpoints import load_checkpoint, read_history, refuse_other
+from cadnet_edu.training.checkpoints import check_same_config, load_checkpoint, read_history
 from cadnet_edu.training.devices import autocast, choose_device, choose_precision
 from cadnet_edu.training.objective import classification_terms
 from cadnet_edu.training.signals import StopSignals
-from cadnet_edu.training.trainer import Trainer, TrainingStopped, frozen, load_network, lr_factor, not_finite
+from cadnet_edu.training.trainer import Trainer, TrainingDiverged, frozen, load_network, lr_factor, not_finite
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,35 +40,35 @@ ROOT = Path(__file__).parents[1]
 def tiny(**changes: Any) -> Config:
     """The smallest network that has every part, and ten steps of it."""
     small = dict(
-        lam=LossWeights(),
-        branch_heads=False,
-        neck=False,
+        lambda_rec=1,
+        auxiliary_heads=False,
+        bnneck=False,
         skips="encoder",
         lr=1e-3,
         lr_D=1e-4,
-        warmup=0,
-        subpixel=1,
-        smooth=0,
-        judged_images=0,
-        encoder_passes=2,
+        warmup_steps=0,
+        pixel_shuffle=1,
+        smooth_l1_beta=0,
+        d_batch_size=0,
+        joint_batchnorm=False,
         weight_decay=5e-4,
         height=32,
         width=16,
         backbone_width=8,
         decoder_width=2,
         discriminator_width=8,
-        identities=3,
-        images_per_identity=2,
+        num_identities=3,
+        num_instances=2,
         steps=10,
         log_every=2,
         checkpoint_every=5,
         device="cpu",
         precision="fp32",
     )
-    return profile("smoke", **{**small, **changes})
+    return preset("smoke", **{**small, **changes})
 
 
-NO_GAN = dict(adv_DF=0, rec=0, adv_DI=0)
+NO_GAN = dict(lambda_adv_DF=0, lambda_rec=0, lambda_adv_DI=0)
 
 
 def snapshot(net: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -98,7 +98,7 @@ def timeless(history: list[dict[str, float]]) -> list[dict[str, float]]:
 
 
 def assert_same_run(a: Trainer, b: Trainer) -> None:
-    """Two trainers stand at the same point: weights, optimisers, draws to come, random numbers, history."""
+    """Two trainers stand at the same point: weights, optimizers, draws to come, random numbers, history."""
     state_a, state_b = a.state_dict(), b.state_dict()
     for name in set(state_a) - {"seconds", "codes"}:  # somebody may edit the code while another process is tested
         assert same(state_a[name], state_b[name]), name
@@ -113,11 +113,11 @@ def is_judge(name: str) -> bool:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("encoder_passes", [1, 2])
+@pytest.mark.parametrize("joint_batchnorm", [True, False])
 def test_the_discriminators_update_moves_them_and_nothing_else(
-    tiny_split: Split, precision: str, encoder_passes: int
+    tiny_split: Split, precision: str, joint_batchnorm: bool
 ) -> None:
-    t = Trainer(tiny(precision=precision, encoder_passes=encoder_passes), tiny_split)
+    t = Trainer(tiny(precision=precision, joint_batchnorm=joint_batchnorm), tiny_split)
     t.net.train()
     batch = next(t.batches)
     with autocast(t.device, t.precision):
@@ -172,7 +172,7 @@ def test_each_loss_reaches_the_networks_that_the_paper_says(tiny_split: Split) -
     t.net.train()
     batch = next(t.batches)
     out_H, out_L = t.forward(batch)
-    ident, tri, _ = classification_terms(out_H, out_L, batch, t.config)
+    ident, tri, _ = classification_terms(out_H, out_L, batch, t.loss)
     assert out_H.x_hat is not None
     assert out_L.x_hat is not None
     assert t.net.D_F is not None
@@ -185,7 +185,7 @@ def test_each_loss_reaches_the_networks_that_the_paper_says(tiny_split: Split) -
         assert reaches(t.net.D_I(out_L.x_hat).mean(), t.net) == {"E", "G"}
 
 
-def literal_L(t: Trainer, batch: Batch, lam: LossWeights) -> torch.Tensor:
+def literal_L(t: Trainer, batch: Batch, loss: LossConfig) -> torch.Tensor:
     """Eq. (6) written out once more, without the package's losses."""
     out_H, out_L = t.forward(batch)
     b = len(batch.y_H)
@@ -205,31 +205,31 @@ def literal_L(t: Trainer, batch: Batch, lam: LossWeights) -> torch.Tensor:
 
     L = ident(out_H.logits, batch.y_H) + ident(out_L.logits, batch.y_L)
     L = L + tri(out_H.u, batch.y_H) + tri(out_L.u, batch.y_L)
-    if lam.rec:
+    if loss.lambda_rec:
         assert out_H.x_hat is not None
         assert out_L.x_hat is not None
-        L = L + lam.rec * ((out_H.x_hat - batch.x_H).abs().mean() + (out_L.x_hat - batch.x_L_gt).abs().mean())
-    if lam.adv_DF:
+        L = L + loss.lambda_rec * ((out_H.x_hat - batch.x_H).abs().mean() + (out_L.x_hat - batch.x_L_gt).abs().mean())
+    if loss.lambda_adv_DF:
         assert t.net.D_F is not None
-        L = L + lam.adv_DF * -torch.sigmoid(t.net.D_F(out_L.f)).log().mean()
-    if lam.adv_DI:
+        L = L + loss.lambda_adv_DF * -torch.sigmoid(t.net.D_F(out_L.f)).log().mean()
+    if loss.lambda_adv_DI:
         assert t.net.D_I is not None
         assert out_H.x_hat is not None
         assert out_L.x_hat is not None
         for z in t.net.D_I(torch.cat([out_L.x_hat, out_H.x_hat])).chunk(2):  # all that is recovered, in one batch
-            L = L + lam.adv_DI * -torch.sigmoid(z).log().mean()
+            L = L + loss.lambda_adv_DI * -torch.sigmoid(z).log().mean()
     return L
 
 
 @pytest.mark.parametrize("lam", [(1, 1, 1), (0.5, 3, 0.1), (0, 1, 0), (1, 0, 0), (0, 0, 1), (0, 0, 0)])
 def test_the_network_descends_equation_6_with_its_weights(tiny_split: Split, lam: tuple[float, float, float]) -> None:
-    weights = dict(zip(("adv_DF", "rec", "adv_DI"), lam, strict=True))
-    config = tiny(lam=weights, optimiser="sgd", momentum=0, weight_decay=0, lr=0.5)
+    lambdas = dict(zip(("lambda_adv_DF", "lambda_rec", "lambda_adv_DI"), lam, strict=True))
+    config = tiny(**lambdas, optimizer="sgd", momentum=0, weight_decay=0, lr=0.5)
     t, twin = Trainer(config, tiny_split), Trainer(config, tiny_split)
     batch = next(t.batches)
     for trainer in (t, twin):
         trainer.net.train()
-    L = literal_L(twin, batch, config.lam)
+    L = literal_L(twin, batch, config.loss)
     L.backward()
     record = update_G(t, batch, *t.forward(batch))
     assert record["L"].item() == pytest.approx(L.item(), rel=1e-5)
@@ -242,7 +242,7 @@ def test_the_network_descends_equation_6_with_its_weights(tiny_split: Split, lam
 
 
 def test_the_discriminators_ascend_equations_1_and_3(tiny_split: Split) -> None:
-    config = tiny(optimiser="sgd", momentum=0, weight_decay=0, lr_D=0.5)
+    config = tiny(optimizer="sgd", momentum=0, weight_decay=0, lr_D=0.5)
     t, twin = Trainer(config, tiny_split), Trainer(config, tiny_split)
     batch = next(t.batches)
     t.net.train()
@@ -278,18 +278,18 @@ KEYS_D_I = {"L_adv_DI", "L_adv_DI_G", "D_I(x_H)", "D_I(G(f_L))"}
 
 
 @pytest.mark.parametrize(
-    ("lam", "missing", "keys"),
+    ("changes", "missing", "keys"),
     [
-        (dict(adv_DF=0), {"D_F"}, KEYS_D_F),
-        (dict(adv_DI=0), {"D_I"}, KEYS_D_I),
-        (dict(rec=0), set(), {"L_rec"}),
-        (dict(adv_DF=0, adv_DI=0, rec=0), {"D_F", "D_I"}, KEYS_D_F | KEYS_D_I | {"L_rec"}),
+        (dict(lambda_adv_DF=0), {"D_F"}, KEYS_D_F),
+        (dict(lambda_adv_DI=0), {"D_I"}, KEYS_D_I),
+        (dict(lambda_rec=0), set(), {"L_rec"}),
+        (NO_GAN, {"D_F", "D_I"}, KEYS_D_F | KEYS_D_I | {"L_rec"}),
     ],
 )
 def test_a_weight_of_0_removes_the_term_and_its_network(
-    tiny_split: Split, lam: dict[str, float], missing: set[str], keys: set[str]
+    tiny_split: Split, changes: dict[str, float], missing: set[str], keys: set[str]
 ) -> None:
-    t = Trainer(tiny(lam=lam, steps=2), tiny_split)
+    t = Trainer(tiny(**changes, steps=2), tiny_split)
     record = t.fit(bar=False)[0]
     assert {name for name in ("E", "G", "F", "C", "D_F", "D_I") if getattr(t.net, name) is None} == missing
     assert ALL_KEYS - set(record) == keys
@@ -312,27 +312,27 @@ def test_a_baseline_is_an_encoder_and_a_classifier(tiny_split: Split, name: str)
     [
         dict(features="g"),
         dict(features="f"),
-        dict(branch_heads=True),
+        dict(auxiliary_heads=True),
         dict(skips="none"),
         dict(skips="encoder+residual"),
-        dict(backflow=0.1),
+        dict(decoder_grad_scale=0.1),
         dict(mining="batch_all"),
-        dict(adversarial="minimax"),
+        dict(gan_loss="minimax"),
         dict(reduction="sum"),
-        dict(crop=2),
+        dict(max_shift=2),
         dict(last_stride=2),
-        dict(encoder_passes=1, branch_heads=True),
-        dict(encoder_passes=1, features="f", lam=dict(rec=0, adv_DI=0)),
-        dict(subpixel=2),
-        dict(smooth=0.02),
-        dict(judged_images=2),
-        dict(recovery=False, lam=NO_GAN),
-        dict(labelled=0.5, unlabelled_images=3),
-        dict(labelled=0.5, unlabelled_images=3, encoder_passes=1),
-        dict(skips="encoder+residual", encoder_passes=1, subpixel=2, smooth=0.02),
+        dict(joint_batchnorm=True, auxiliary_heads=True),
+        dict(joint_batchnorm=True, features="f", lambda_rec=0, lambda_adv_DI=0),
+        dict(pixel_shuffle=2),
+        dict(smooth_l1_beta=0.02),
+        dict(d_batch_size=2),
+        dict(use_decoder=False, **NO_GAN),
+        dict(label_fraction=0.5, unlabelled_batch_size=3),
+        dict(label_fraction=0.5, unlabelled_batch_size=3, joint_batchnorm=True),
+        dict(skips="encoder+residual", joint_batchnorm=True, pixel_shuffle=2, smooth_l1_beta=0.02),
         dict(backbone="resnet18", height=64, width=32),
         dict(rates=(2.5, 8)),
-        dict(optimiser="sgd"),
+        dict(optimizer="sgd"),
     ],
     ids=str,
 )
@@ -345,11 +345,11 @@ def test_every_choice_trains(tiny_split: Split, changes: dict[str, Any]) -> None
 
 
 def test_branch_heads_add_the_classification_loss_on_f_and_on_g(tiny_split: Split) -> None:
-    t = Trainer(tiny(branch_heads=True), tiny_split)
+    t = Trainer(tiny(auxiliary_heads=True), tiny_split)
     t.net.eval()
     batch = next(t.batches)
     out_H, out_L = t.forward(batch)
-    ident, tri, _ = classification_terms(out_H, out_L, batch, t.config)
+    ident, tri, _ = classification_terms(out_H, out_L, batch, t.loss)
     by_hand = nnf.cross_entropy(out_H.logits, batch.y_H) + nnf.cross_entropy(out_L.logits, batch.y_L)
     for out, y in ((out_H, batch.y_H), (out_L, batch.y_L)):
         assert len(out.branch_logits) == 2
@@ -359,12 +359,12 @@ def test_branch_heads_add_the_classification_loss_on_f_and_on_g(tiny_split: Spli
     for out, y in ((out_H, batch.y_H), (out_L, batch.y_L)):
         assert out.g is not None
         for u in (out.u, out.f.mean((2, 3)), out.g.mean((2, 3))):
-            by_hand = by_hand + triplet(u, y, t.config.phi)[0]
+            by_hand = by_hand + triplet(u, y, t.config.loss.margin)[0]
     assert tri.item() == pytest.approx(by_hand.item(), rel=1e-6)
 
 
 def test_one_pass_or_two_differ_in_batchnorm_only(tiny_split: Split) -> None:
-    one, two = (Trainer(tiny(encoder_passes=n), tiny_split) for n in (1, 2))
+    one, two = (Trainer(tiny(joint_batchnorm=n), tiny_split) for n in (1, 2))
     batch = next(one.batches)
     for t in (one, two):
         t.net.eval()
@@ -425,7 +425,7 @@ def test_a_record_is_the_mean_over_its_steps(tiny_split: Split) -> None:
 
 
 def test_active_and_accuracy_count_what_they_say(tiny_split: Split) -> None:
-    t = Trainer(tiny(phi=0), tiny_split)
+    t = Trainer(tiny(margin=0), tiny_split)
     batch = next(t.batches)
     t.net.eval()
     out_H, out_L = t.forward(batch)
@@ -434,8 +434,8 @@ def test_active_and_accuracy_count_what_they_say(tiny_split: Split) -> None:
     record = update_G(t, batch, apart_H, apart_L)
     assert record["active"] == 0  # all identities are 100 apart: no triplet is left
     assert record["accuracy"] == 0.5  # HR all right, LR all wrong
-    t = Trainer(tiny(phi=1e6), tiny_split)
-    assert classification_terms(apart_H, apart_L, batch, t.config)[2] == 1  # and with a huge margin all are active
+    t = Trainer(tiny(margin=1e6), tiny_split)
+    assert classification_terms(apart_H, apart_L, batch, t.loss)[2] == 1  # and with a huge margin all are active
 
 
 @pytest.mark.parametrize(
@@ -448,13 +448,13 @@ def test_active_and_accuracy_count_what_they_say(tiny_split: Split) -> None:
     ],
 )
 def test_learning_rate_schedule(schedule: Any, warmup: int, values: dict[int, float]) -> None:
-    config = tiny(steps=100, schedule=schedule, warmup=warmup)
+    config = tiny(steps=100, lr_schedule=schedule, warmup_steps=warmup)
     for step, factor in values.items():
         assert lr_factor(step, config) == pytest.approx(factor), step
 
 
 def test_both_optimisers_follow_the_schedule(tiny_split: Split) -> None:
-    t = Trainer(tiny(steps=4, log_every=1, schedule="step", lr=0.01, lr_D=0.002), tiny_split)
+    t = Trainer(tiny(steps=4, log_every=1, lr_schedule="step", lr=0.01, lr_D=0.002), tiny_split)
     rates: list[tuple[float, float]] = []
     assert t.opt_D is not None
     opt_D = t.opt_D
@@ -468,7 +468,7 @@ def test_the_seed_decides_everything(tiny_split: Split) -> None:
 
 
 def test_training_learns(tiny_split: Split) -> None:
-    config = tiny(steps=40, log_every=8, lr=3e-3, decoder_width=4, lam=dict(rec=10, adv_DI=0.1))
+    config = tiny(steps=40, log_every=8, lr=3e-3, decoder_width=4, lambda_rec=10, lambda_adv_DI=0.1)
     history = Trainer(config, tiny_split).fit(bar=False)
     assert history[-1]["L_id"] < 0.8 * history[0]["L_id"]
     assert history[-1]["L_rec"] < 0.85 * history[0]["L_rec"]
@@ -487,7 +487,7 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(
     good = (tmp_path / "checkpoint.pt").read_bytes()
     with torch.no_grad():
         t.net.C.fc.weight[0, 0] = float("nan")
-    with pytest.raises(TrainingStopped, match="no longer a number") as stopped:
+    with pytest.raises(TrainingDiverged, match="no longer a number") as stopped:
         t.fit(bar=False)
     assert str(tmp_path / "checkpoint.pt") in str(stopped.value)
     assert "smaller lr" in str(stopped.value)
@@ -503,9 +503,9 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(
 
 def test_weights_that_blow_up_before_the_loss_does_are_not_saved(tiny_split: Split, tmp_path: Path) -> None:
     """The last step of a run can ruin the weights without any loss showing it: the loss was computed before."""
-    config = tiny(steps=2, log_every=1, checkpoint_every=1, optimiser="sgd", lr=1e38, schedule="constant")
+    config = tiny(steps=2, log_every=1, checkpoint_every=1, optimizer="sgd", lr=1e38, lr_schedule="constant")
     t = Trainer(config, tiny_split, tmp_path)
-    with pytest.raises(TrainingStopped, match="no longer a number"):
+    with pytest.raises(TrainingDiverged, match="no longer a number"):
         t.fit(bar=False)
     if (tmp_path / "checkpoint.pt").exists():
         assert not not_finite(load_checkpoint(tmp_path / "checkpoint.pt")["net"])
@@ -515,7 +515,7 @@ def test_nan_before_the_first_checkpoint_says_so(tiny_split: Split) -> None:
     t = Trainer(tiny(), tiny_split)
     with torch.no_grad():
         t.net.C.fc.weight[0, 0] = float("inf")
-    with pytest.raises(TrainingStopped, match=r"no checkpoint yet"):
+    with pytest.raises(TrainingDiverged, match=r"no checkpoint yet"):
         t.fit(bar=False)
 
 
@@ -527,8 +527,8 @@ def test_nan_before_the_first_checkpoint_says_so(tiny_split: Split) -> None:
     [
         ("fp32", {}),
         ("bf16", {}),
-        ("fp32", dict(optimiser="sgd", encoder_passes=1, crop=2)),
-        ("bf16", dict(branch_heads=True)),
+        ("fp32", dict(optimizer="sgd", joint_batchnorm=True, max_shift=2)),
+        ("bf16", dict(auxiliary_heads=True)),
     ],
     ids=str,
 )
@@ -603,11 +603,11 @@ def test_device_precision_and_logging_may_change_on_the_way(tiny_split: Split, t
 
 def test_a_setting_younger_than_a_checkpoint_had_its_default() -> None:
     theirs = tiny().to_dict()
-    del theirs["accumulate"]
+    del theirs["optim"]["accumulate_grad_batches"]
     for state in ({"config": json.dumps(theirs)}, {"config": "{}", "identity": json.dumps(theirs)}):
-        refuse_other(state, tiny())
-        with pytest.raises(ValueError, match=r"configuration: .*accumulate was 1, now 2"):
-            refuse_other(state, tiny(identities=4, accumulate=2))
+        check_same_config(state, tiny())
+        with pytest.raises(ValueError, match=r"configuration: .*accumulate_grad_batches was 1, now 2"):
+            check_same_config(state, tiny(num_identities=4, accumulate_grad_batches=2))
 
 
 def test_a_weights_file_may_move_on_the_way_and_not_change(tiny_split: Split, tmp_path: Path) -> None:
@@ -625,9 +625,9 @@ def test_a_weights_file_may_move_on_the_way_and_not_change(tiny_split: Split, tm
     ("changes", "named"),
     [
         (dict(lr=0.5), r"lr was 0\.001, now 0\.5"),
-        (dict(lam=dict(rec=2.0)), r"lam\.rec was 1\.0, now 2\.0"),
-        (dict(steps=20, phi=1.0), r"phi was 2\.0, now 1\.0; steps was 10, now 20"),
-        (dict(lr=1, lr_D=1, phi=1, crop=1, seed=9), "and 1 more"),
+        (dict(lambda_rec=2.0), r"lambda_rec was 1\.0, now 2\.0"),
+        (dict(steps=20, margin=1.0), r"margin was 2\.0, now 1\.0; steps was 10, now 20"),
+        (dict(lr=1, lr_D=1, margin=1, max_shift=1, seed=9), "and 1 more"),
     ],
 )
 def test_a_checkpoint_of_another_configuration_is_refused_by_name(
@@ -783,9 +783,9 @@ def test_a_network_loads_without_asking_for_imagenet_weights_again(tiny_split: S
     t = Trainer(tiny(), tiny_split, tmp_path)
     t.fit(until=1, bar=False)
     state = load_checkpoint(tmp_path / "checkpoint.pt")
-    state["config"] = json.dumps({**t.config.to_dict(), "weights": "/no/such/file"})
+    state["config"] = json.dumps(t.config.replace(weights="/no/such/file").to_dict())
     torch.save(state, tmp_path / "checkpoint.pt")
-    assert load_network(tmp_path)[1].weights == "/no/such/file"
+    assert load_network(tmp_path)[1].model.weights == "/no/such/file"
 
 
 def test_tensors_are_read_onto_the_cpu_to_resume(
@@ -1107,7 +1107,7 @@ def test_the_paper_s_network_steps_on_a_device_without_memory(
     monkeypatch.setattr(torch.nn.init, "kaiming_normal_", lambda w, **_: w)  # random numbers nobody will look at
     monkeypatch.setattr(torch.nn.init, "xavier_uniform_", lambda w, **_: w)
     monkeypatch.setattr(torch.nn.init, "kaiming_uniform_", lambda w, **_: w)
-    config = Config(weights="none", device="meta", identities=4, images_per_identity=8)
+    config = Config().replace(weights="none", device="meta", num_identities=4, num_instances=8)
     t = Trainer(config, tiny_split)
     batch = next(t.batches)
     assert batch.x_H.shape == batch.x_L.shape == (32, 3, 256, 128)
@@ -1130,7 +1130,7 @@ def test_the_paper_s_network_steps_on_a_device_without_memory(
 @pytest.mark.parametrize(("identities", "images"), [(7, 2), (60, 4)])
 def test_too_many_identities_for_the_data_is_a_sentence(tiny_split: Split, identities: int, images: int) -> None:
     with pytest.raises(ValueError, match=rf"{identities} identities cannot be drawn from 6"):
-        Trainer(tiny(identities=identities, images_per_identity=images), tiny_split)
+        Trainer(tiny(num_identities=identities, num_instances=images), tiny_split)
 
 
 def test_an_identity_with_one_image_is_a_sentence(tiny_split: Split) -> None:
@@ -1142,18 +1142,17 @@ def test_an_identity_with_one_image_is_a_sentence(tiny_split: Split) -> None:
 @pytest.mark.parametrize(
     "field",
     [
-        "optimiser",
-        "schedule",
+        "optimizer",
+        "lr_schedule",
         "mining",
-        "adversarial",
+        "gan_loss",
         "reduction",
         "features",
         "skips",
         "backbone",
         "precision",
-        "size",
+        "walkers_size",
         "last_stride",
-        "encoder_passes",
     ],
 )
 def test_a_misspelt_choice_is_refused_and_not_taken_for_another(field: str) -> None:
@@ -1166,7 +1165,7 @@ def test_a_misspelt_choice_is_refused_and_not_taken_for_another(field: str) -> N
 
 def test_images_without_labels_teach_recovery_only(tiny_split: Split) -> None:
     """They join eq. (1)-(3) and stay out of eq. (4): L_cls and its gradient are those of the labelled images alone."""
-    t = Trainer(tiny(labelled=0.5, unlabelled_images=3, encoder_passes=1), tiny_split)
+    t = Trainer(tiny(label_fraction=0.5, unlabelled_batch_size=3, joint_batchnorm=True), tiny_split)
     t.net.eval()  # BatchNorm would make every answer depend on the whole batch
     batch = next(t.batches)
     n = len(batch.y_H)
@@ -1182,7 +1181,7 @@ def test_images_without_labels_teach_recovery_only(tiny_split: Split) -> None:
 
 def test_labels_of_a_share_of_the_identities(tiny_split: Split) -> None:
     everyone = {s.pid for s in tiny_split.train}
-    t = Trainer(tiny(labelled=0.5), tiny_split)
+    t = Trainer(tiny(label_fraction=0.5), tiny_split)
     assert set(t.pids) < everyone
     assert len(t.pids) == round(len(everyone) / 2)
     assert t.net.C.fc.out_features == len(t.pids)
@@ -1191,7 +1190,7 @@ def test_labels_of_a_share_of_the_identities(tiny_split: Split) -> None:
 
 
 def test_the_control_has_two_encoders_that_see_the_same_image(tiny_split: Split) -> None:
-    t = Trainer(method("two_encoders", tiny(branch_heads=True)), tiny_split)
+    t = Trainer(method("two_encoders", tiny(auxiliary_heads=True)), tiny_split)
     assert [n for n in ("E", "G", "F", "C", "D_F", "D_I") if getattr(t.net, n) is not None] == ["E", "F", "C"]
     t.net.eval()
     x = torch.rand(2, 3, 32, 16)
@@ -1202,7 +1201,7 @@ def test_the_control_has_two_encoders_that_see_the_same_image(tiny_split: Split)
 
 @pytest.mark.parametrize("name", ["f_only", "g_only", "without_adv_DI", "without_adv_DF", "without_rec", "without_cls"])
 def test_an_ablation_takes_away_what_its_name_says(tiny_split: Split, name: str) -> None:
-    t = Trainer(method(name, tiny(branch_heads=True, steps=2)), tiny_split)
+    t = Trainer(method(name, tiny(auxiliary_heads=True, steps=2)), tiny_split)
     before = snapshot(t.net)
     record = t.step()
     parts = {part for part in ("E", "G", "F", "C", "D_F", "D_I") if getattr(t.net, part) is not None}

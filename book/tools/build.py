@@ -52,7 +52,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from notebooks import write
 
 ROOT = Path(__file__).resolve().parents[2]
-PROFILES = ("smoke", "quick", "reduced", "full")
+PRESETS = ("smoke", "quick", "reduced", "full")
 PATIENCE = 1800  # seconds in which a chapter has to come to another cell, or a training in it to log something
 GRACE = 8  # seconds that an interrupted training has to save its checkpoint
 TICK = 1  # second between two looks at a running chapter
@@ -229,15 +229,15 @@ def _clean_outputs(notebook: nbformat.NotebookNode) -> str:
     return "".join(stderr)
 
 
-def executed(path: Path, folders: Folders, profile: str, package: keys.Package) -> Path:
+def executed(path: Path, folders: Folders, preset: str, package: keys.Package) -> Path:
     """Return the executed form of a notebook, which runs now unless it is kept from before; say so in both cases."""
     book = folders.root / "book"
-    key = keys.key(path, package, profile, book / "results", book / "constraints.txt")
-    place = folders.executed / profile / f"{path.stem}-{key}.ipynb"
+    key = keys.key(path, package, preset, book / "results", book / "constraints.txt")
+    place = folders.executed / preset / f"{path.stem}-{key}.ipynb"
     if place.exists():
         print(f"  {path.name}: unchanged, not run again", flush=True)
         return place
-    line = progress.Line(path.name, progress.expected(path.stem, profile, place.parent), runs_folder())
+    line = progress.Line(path.name, progress.expected(path.stem, preset, place.parent), runs_folder())
     try:
         notebook, stderr = execute(path, line.show)
     except BaseException as error:
@@ -258,7 +258,7 @@ def runs_folder() -> Path:
     return cache_dir() / "runs"
 
 
-def execute_all(notebooks: list[Path], folders: Folders, profile: str) -> dict[Path, Path]:
+def execute_all(notebooks: list[Path], folders: Folders, preset: str) -> dict[Path, Path]:
     """Run every notebook that has to run, in the book's order, and go on after one that fails.
 
     Raises:
@@ -269,7 +269,7 @@ def execute_all(notebooks: list[Path], folders: Folders, profile: str) -> dict[P
     failed: list[str] = []
     for path in notebooks:
         try:
-            done[path] = executed(path, folders, profile, package)
+            done[path] = executed(path, folders, preset, package)
         except BuildError as error:
             failed.append(str(error))
     if failed:
@@ -361,7 +361,7 @@ def pages_of(toc: Any) -> list[str]:
     return found
 
 
-def build(folders: Folders, profile: str) -> None:
+def build(folders: Folders, preset: str) -> None:
     """Do all five steps.
 
     Raises:
@@ -370,8 +370,8 @@ def build(folders: Folders, profile: str) -> None:
     check_builder(metadata.version("jupyter-book"))
     wanted = pages_of(yaml.safe_load((folders.root / "_toc.yml").read_text(encoding="utf-8")))
     notebooks = [path for name in wanted if (path := folders.root / f"{name}.ipynb").exists()]
-    print(f"Running {len(notebooks)} chapters at profile {profile}:", flush=True)
-    done = execute_all(notebooks, folders, profile)
+    print(f"Running {len(notebooks)} chapters at preset {preset}:", flush=True)
+    done = execute_all(notebooks, folders, preset)
     lay_out(folders, done)
     print("Building the pages ...", flush=True)
     build_pages(folders)
@@ -391,16 +391,16 @@ def anchor_paths() -> None:
 def main(argv: list[str] | None = None) -> int:
     """Build the book and say where to open it. Return 1 with the reason when it cannot be built, 130 when stopped."""
     parser = argparse.ArgumentParser(description="Run the chapters and build the site.")
-    default = os.environ.get("CADNET_EDU_PROFILE") or "quick"
-    parser.add_argument("--profile", default=default, choices=PROFILES)
+    default = os.environ.get("CADNET_EDU_PRESET") or "quick"
+    parser.add_argument("--preset", default=default, choices=PRESETS)
     parser.add_argument("--build", type=Path, default=ROOT / "_build", help="folder of the output")
     args = parser.parse_args(argv)
-    os.environ["CADNET_EDU_PROFILE"] = args.profile
+    os.environ["CADNET_EDU_PRESET"] = args.preset
     anchor_paths()
     folders = Folders(ROOT, args.build.resolve(), ROOT / "_build" / "executed")
     start = time.monotonic()
     try:
-        build(folders, args.profile)
+        build(folders, args.preset)
     except BuildError as error:
         print(f"book: {error}", file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -21,7 +21,8 @@ GROUPS: dict[str, tuple[str, ...]] = {  # piece of the page: rooms of the packag
     "data": ("data",),
     "measuring": ("evaluation",),
 }
-RUNNING = {"profile", "log_every", "checkpoint_every"}  # settings that decide nothing about the result
+RUNNING = {"preset", "log_every", "checkpoint_every"}  # settings that decide nothing about the result
+TITLES = {"data": "Data", "model": "Networks", "loss": "Losses", "optim": "Optimisation", "run": "Running"}
 REST = "rest"  # the piece for every other room
 OURS = re.compile(r"\bours\b")
 MARK = re.compile(r"^ours\b[:;,]? *")
@@ -52,14 +53,14 @@ def collect(modules: list[Module]) -> list[Choice]:
 
 
 def fields(modules: list[Module]) -> dict[str, Field]:
-    """Return all settings, by the name one gives them by."""
+    """Return all settings by name, each in its group of ``Config``."""
     module = _config(modules)
-    found: dict[str, Field] = {}
-    for thing in module.things:
-        if isinstance(thing.node, ast.ClassDef) and thing.name in ("LossWeights", "Config"):
-            prefix = "lam." if thing.name == "LossWeights" else ""
-            found |= {prefix + field.name: field for field in module.fields(thing.node)}
-    return {name: field for name, field in found.items() if name != "lam"}
+    groups = {thing.name: thing.node for thing in module.things if isinstance(thing.node, ast.ClassDef)}
+    return {
+        field.name: replace(field, group=title)
+        for name, title in TITLES.items()
+        for field in module.fields(groups[f"{name.title()}Config"])
+    }
 
 
 def ours(modules: list[Module]) -> dict[str, Field]:
@@ -68,7 +69,7 @@ def ours(modules: list[Module]) -> dict[str, Field]:
 
 
 def changed(modules: list[Module]) -> dict[str, Field]:
-    """Return the settings that a small profile takes away from the value that the paper gives."""
+    """Return the settings that a small preset takes away from the value that the paper gives."""
     default = import_module("cadnet_edu.config").Config()
     paper = {name: field for name, field in fields(modules).items() if not OURS.search(field.words)}
     return {
@@ -77,7 +78,7 @@ def changed(modules: list[Module]) -> dict[str, Field]:
 
 
 def reasons(modules: list[Module]) -> dict[str, str]:
-    """Return the comment beside each setting that the small profiles change."""
+    """Return the comment beside each setting that the small presets change."""
     module = _config(modules)
     found = {}
     for node in module.tree.body:
@@ -95,21 +96,19 @@ def _config(modules: list[Module]) -> Module:
 
 
 def elsewhere(name: str, default: Any) -> dict[str, list[str]]:
-    """Return value -> profiles, for those profiles in which a setting has another value than by default."""
+    """Return value -> presets, for those presets in which a setting has another value than by default."""
     config = import_module("cadnet_edu.config")
     found: dict[str, list[str]] = {}
-    for one in config.PROFILES:
-        value = value_of(config.profile(one), name)
+    for one in config.PRESETS:
+        value = value_of(config.preset(one), name)
         if value != default:
             found.setdefault(repr(value), []).append(one)
     return found
 
 
 def value_of(config: Any, name: str) -> Any:
-    """Return a setting by its name, dots followed."""
-    for part in name.split("."):
-        config = getattr(config, part)
-    return config
+    """Return a setting by its name."""
+    return getattr(getattr(config, import_module("cadnet_edu.config").group_of()[name]), name)
 
 
 def setting(name: str, field: Field, reason: str, link: Link) -> tuple[str, str]:
@@ -144,10 +143,7 @@ def settings(modules: list[Module], which: dict[str, Field], link: Link) -> str:
     why = reasons(modules)
     groups: dict[str, list[tuple[str, str]]] = {}
     for name, field in which.items():
-        group = "Losses" if name.startswith("lam.") else field.group
-        top, _, part = name.partition(".")
-        reason = why.get(top, "") if f"L_{part}" in why.get(top, "") or not part else ""
-        groups.setdefault(group, []).append(setting(name, field, reason, link))
+        groups.setdefault(field.group, []).append(setting(name, field, why.get(name, ""), link))
     return "\n\n".join(f"**{escaped(group)}**\n\n{definitions(pairs)}" for group, pairs in groups.items())
 
 
@@ -161,7 +157,7 @@ def pieces(modules: list[Module], link: Callable[[Module, str], Link]) -> dict[s
     of_config = link(_config(modules), "Config")
     found = {
         "settings": settings(modules, ours(modules), of_config),
-        "profiles": settings(modules, changed(modules), of_config),
+        "presets": settings(modules, changed(modules), of_config),
     }
     for group in (*GROUPS, REST):
         pairs = []

@@ -1,7 +1,7 @@
 """What does a notebook depend on? The key under which its executed form is kept.
 
 A chapter has to run again when its own cells change, when a module that it imports (straight or through others)
-changes, when the profile changes, or when a library it computes with changes. It must *not* run again because some
+changes, when the preset changes, or when a library it computes with changes. It must *not* run again because some
 other corner of the package changed. So the key of a notebook is a hash over exactly those things, and the modules are
 found by reading the imports of the notebook and of the package, without running either.
 
@@ -232,13 +232,13 @@ def needed(notebook: dict[str, Any], package: Package) -> set[str]:
     return modules
 
 
-def key(path: Path, package: Package, profile: str, results: Path, constraints: Path) -> str:
+def key(path: Path, package: Package, preset: str, results: Path, constraints: Path) -> str:
     """Return the key of a notebook's executed form.
 
     Args:
         path: the notebook.
         package: the teaching package.
-        profile: the profile it runs at.
+        preset: the preset it runs at.
         results: the folder of committed numbers; its files count for a notebook that has ``results`` or ``published``
             in its code.
         constraints: the pinned versions of the book's tools.
@@ -251,7 +251,7 @@ def key(path: Path, package: Package, profile: str, results: Path, constraints: 
     parts = {
         "notebook": text,
         "package": package.digest(needed(notebook, package)),
-        "profile": profile,
+        "preset": preset,
         "data": [os.environ.get(name) for name in ("CADNET_EDU_DATASET", "CADNET_EDU_ROOT")],
         "results": _digest(stored, results),
         "constraints": constraints.read_text(encoding="utf-8"),

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 EVERY = 30.0  # seconds between two lines of a log file
 BASE = (20, 80)  # seconds of a chapter that trains nothing
-# Training in a chapter, in trainings of CAD-Net at the same profile. A baseline's step costs half of CAD-Net's; what an
+# Training in a chapter, in trainings of CAD-Net at the same preset. A baseline's step costs half of CAD-Net's; what an
 # earlier chapter trained is loaded. Chapters that are not named train next to nothing.
 TRAININGS = {
     "03_strong_baseline": 2.4,
@@ -39,13 +39,13 @@ def keep_seconds(folder: Path, stem: str, seconds: float) -> None:
     write(folder / "seconds.json", json.dumps(kept, indent=1, sort_keys=True) + "\n")
 
 
-def expected(stem: str, profile: str, folder: Path) -> str:
+def expected(stem: str, preset: str, folder: Path) -> str:
     """Say how long a chapter is expected to take: as long as last time, else what a short trial of this machine tells.
 
     Args:
         stem: the chapter's name.
-        profile: it runs at.
-        folder: of the executed notebooks of this profile.
+        preset: it runs at.
+        folder: of the executed notebooks of this preset.
     """
     kept = seconds_of(folder).get(stem)
     if kept is not None:
@@ -54,8 +54,8 @@ def expected(stem: str, profile: str, folder: Path) -> str:
     from cadnet_edu.teach import notebook
     from cadnet_edu.training.devices import choose_device
 
-    settings = config.profile(profile)
-    span = notebook.expected_seconds(settings, choose_device(settings.device))
+    settings = config.preset(preset)
+    span = notebook.expected_seconds(settings, choose_device(settings.run.device))
     low, high = (base + TRAININGS.get(stem, 0.0) * seconds for base, seconds in zip(BASE, span))
     return f"expected {io.duration(low, high)}"
 

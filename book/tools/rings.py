@@ -10,7 +10,7 @@ from html import escape
 # Ring -> room -> purpose. A room may import the rooms before it, in its own ring and in the rings before that.
 RINGS: dict[str, dict[str, str]] = {
     "core": {
-        "config": "every setting of a run, the profiles",
+        "config": "every setting of a run, the presets",
         "io": "writes files whole or not at all",
         "locks": "one process at a time in a folder",
         "losses": "equations (1) to (6), pure functions",

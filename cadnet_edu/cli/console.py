@@ -12,9 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from cadnet_edu.config import expand
+from cadnet_edu.config import RENAMED, expand
 
 Options = TypeVar("Options")
+# Options of earlier versions, by the name that each has now.
+OLD_OPTIONS = {"plan": "dry_run", "main_seeds": "main_seeds", "allow_stale_code": "allow_stale_code"} | {
+    old.removeprefix("lam."): new for old, new in RENAMED.items()
+}
 
 
 def read(kind: type[Options], arguments: Sequence[str], prog: str, default: Options | None = None) -> Options:
@@ -30,11 +34,13 @@ def read(kind: type[Options], arguments: Sequence[str], prog: str, default: Opti
         default: values of options that are not given.
 
     Raises:
-        ValueError: for a value that the dataclass refuses, and for ``~`` where there is no home folder.
+        ValueError: for a value that the dataclass refuses, for an option by its earlier name, and for ``~`` where there
+            is no home folder.
         SystemExit: for options that do not exist, and after ``--help``.
     """
     import tyro
 
+    refuse_old_options(arguments, fields(kind))
     words = join_lists(arguments, list_options(kind))
     more: dict[str, Any] = {} if default is None else {"default": default}
     found: Options = expand_paths(tyro.cli(kind, args=words, prog=prog, **more))
@@ -51,6 +57,33 @@ def fields(kind: type) -> dict[str, Any]:
     return found
 
 
+def refuse_old_options(arguments: Iterable[str], known: Iterable[str]) -> None:
+    """Answer an option's earlier name with its present one.
+
+    Args:
+        arguments: as typed.
+        known: names of the command's options.
+
+    Raises:
+        ValueError: for an option that was renamed.
+    """
+    for word in arguments:
+        name = word.partition("=")[0].removeprefix("--").replace("-", "_")
+        now = OLD_OPTIONS.get(name, "")
+        if word.startswith("--") and name not in known and now in known:
+            new = option(now)
+            raise ValueError(f"{word.partition('=')[0]} is now called {new}: give {new} instead.")
+
+
+def option(name: str) -> str:
+    """A setting as it is typed.
+
+    >>> option("lambda_rec")
+    '--lambda-rec'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
 def list_options(kind: type) -> set[str]:
     """The options of a command that take several values.
 
@@ -59,7 +92,7 @@ def list_options(kind: type) -> set[str]:
     {'--rates'}
     """
     return {
-        f"--{name.replace('_', '-')}"
+        option(name)
         for name, hint in fields(kind).items()
         if tuple in (get_origin(hint), *map(get_origin, get_args(hint)))
     }
@@ -126,6 +159,14 @@ def command(*words: object) -> str:
     """
     line = ["cadnet-edu", *map(str, words)]
     return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
+
+
+def say(text: str) -> None:
+    """Print progress or a note on standard error, which leaves standard output to results; from rank 0 only."""
+    from cadnet_edu.training.distributed import current_rank
+
+    if current_rank() == 0:
+        print(text, file=sys.stderr, flush=True)
 
 
 def show(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from cadnet_edu.cli.console import command, read, show
+from cadnet_edu.cli.console import command, read, say, show
 from cadnet_edu.data import load_split
 from cadnet_edu.data.mlr_variants import CONSTRUCTIONS, construct
 from cadnet_edu.data.readers.custom import PATTERN
@@ -56,9 +55,9 @@ class OnDiskOptions:
     """Its folder."""
     data_seed: int = 0
     """Which random halves (viper, caviar, own) or test set (cuhk03)."""
-    boxes: Literal["detected", "labeled"] = "detected"
+    bbox: Literal["detected", "labeled"] = "detected"
     """Of cuhk03."""
-    pattern: str = PATTERN
+    filename_pattern: str = PATTERN
     """Of own images: how file names say who and where."""
     allow_withdrawn: bool = False
     """Of dukemtmc_reid: you know that it was withdrawn and may use it."""
@@ -84,7 +83,7 @@ class Prepare:
     """The archive or the folder that you have; nothing is fetched."""
     out: Path | None = None
     """Folder to unpack an archive into; it must not exist yet, or be empty."""
-    boxes: Literal["detected", "labeled"] = "detected"
+    bbox: Literal["detected", "labeled"] = "detected"
     """Of cuhk03."""
     part: bool = False
     """It is a part of the set: show counts, do not compare them."""
@@ -136,9 +135,9 @@ def walkers(arguments: Sequence[str]) -> None:
     """``cadnet-edu data walkers``"""
     from cadnet_edu.data import walkers as embedded
 
-    a = read(Walkers, arguments, "cadnet-edu data walkers")
-    split = embedded.walkers(a.size, height=a.height, width=a.width, seed=a.seed)
-    folder = embedded.write_market1501(split, a.out)
+    options = read(Walkers, arguments, "cadnet-edu data walkers")
+    split = embedded.walkers(options.size, height=options.height, width=options.width, seed=options.seed)
+    folder = embedded.write_market1501(split, options.out)
     say(f"{split}\nwritten to {folder}")
     say(f"next: {command('train', '--dataset', 'market1501', '--root', folder, '--out', 'runs/walkers')}")
 
@@ -159,7 +158,7 @@ def prepare(arguments: Sequence[str]) -> None:
     root = unpacked(name, options.archive, options.out, options.other_archive)
     if root != options.archive:
         say(f"{options.archive} is unpacked in {root}; to unpack it again, remove that folder first")
-    _check(Check(name, root, boxes=options.boxes, allow_withdrawn=options.allow_withdrawn, part=options.part,
+    _check(Check(name, root, bbox=options.bbox, allow_withdrawn=options.allow_withdrawn, part=options.part,
                  quick=options.quick))  # fmt: skip
     flag = ["--allow-withdrawn"] if options.allow_withdrawn else []
     say(f"next: {command('train', '--dataset', name, '--root', root, *flag, '--out', f'runs/{name}')}")
@@ -174,30 +173,35 @@ def check(arguments: Sequence[str]) -> None:
     _check(read(Check, arguments, "cadnet-edu data check"))
 
 
-def _check(a: Check) -> None:
+def _check(options: Check) -> None:
     from cadnet_edu.data.checks import check_set
 
     report = check_set(
-        a.name, a.root, a.data_seed, boxes=a.boxes, pattern=a.pattern, allow_withdrawn=a.allow_withdrawn,
-        part=a.part, images=not a.quick,
+        options.name, options.root, options.data_seed, bbox=options.bbox, filename_pattern=options.filename_pattern,
+        allow_withdrawn=options.allow_withdrawn, part=options.part, images=not options.quick,
     )  # fmt: skip
     show(str(report))
     if report.problems:
-        raise ValueError(f"{a.root}: {len(report.problems)} problems, listed above. The set is not complete.")
+        raise ValueError(f"{options.root}: {len(report.problems)} problems, listed above. The set is not complete.")
 
 
 def manifest(arguments: Sequence[str]) -> None:
     """``cadnet-edu data manifest``"""
     from cadnet_edu.data.manifest import write_manifest
 
-    a = read(Manifest, arguments, "cadnet-edu data manifest")
-    root = a.root
+    options = read(Manifest, arguments, "cadnet-edu data manifest")
+    root = options.root
     split = load_split(
-        a.name, a.root, seed=a.data_seed, boxes=a.boxes, pattern=a.pattern, allow_withdrawn=a.allow_withdrawn
+        options.name,
+        options.root,
+        seed=options.data_seed,
+        bbox=options.bbox,
+        filename_pattern=options.filename_pattern,
+        allow_withdrawn=options.allow_withdrawn,
     )
-    if a.mlr is not None:
-        split = construct(split, a.mlr, a.mlr_seed)
-    path = write_manifest(split, a.out, root.parent if root.is_file() else root)
+    if options.mlr is not None:
+        split = construct(split, options.mlr, options.mlr_seed)
+    path = write_manifest(split, options.out, root.parent if root.is_file() else root)
     say(f"{split}\nwritten to {path}; paths in it are relative to {root}")
 
 
@@ -206,17 +210,12 @@ def cache(arguments: Sequence[str]) -> None:
     from cadnet_edu.config import cache_dir
     from cadnet_edu.data.image_cache import cache_entries, clear
 
-    a = read(Cache, arguments, "cadnet-edu data cache")
+    options = read(Cache, arguments, "cadnet-edu data cache")
     entries = cache_entries()
-    if a.clear:
+    if options.clear:
         clear()
     for entry in entries:
         old = "" if entry.current else ", by another version of the code, which this one never reads"
         show(f"{entry.folder.name.split('-')[0]:>9}  {entry.images:>9,} images  {entry.bytes / 1e9:7.2f} GB{old}")
     total = sum(entry.bytes for entry in entries)
-    show(f"{total / 1e9:.2f} GB below {cache_dir() / 'images'}" + (", now deleted" if a.clear else ""))
-
-
-def say(text: str) -> None:
-    """A line for a person, on standard error so that standard output stays clean for results."""
-    print(text, file=sys.stderr, flush=True)
+    show(f"{total / 1e9:.2f} GB below {cache_dir() / 'images'}" + (", now deleted" if options.clear else ""))

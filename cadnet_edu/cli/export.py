@@ -32,11 +32,13 @@ class Export:
 
 def export_command(arguments: Sequence[str]) -> None:
     """``cadnet-edu export``"""
-    asked = read(Export, arguments, "cadnet-edu export")
-    run = load_run(asked.folder)
-    if asked.root is not None and run.config.dataset == "walkers":
-        raise ValueError(f"--root {asked.root}: this run was trained on walkers, which lie in no folder. Leave it out.")
-    if asked.root is not None:
-        run = replace(run, config=replace(run.config, root=asked.root))
-    path = export_run(run, asked.name, asked.out)
+    options = read(Export, arguments, "cadnet-edu export")
+    run = load_run(options.folder)
+    if options.root is not None and run.config.data.dataset == "walkers":
+        raise ValueError(
+            f"--root {options.root}: this run was trained on walkers, which lie in no folder. Leave it out."
+        )
+    if options.root is not None:
+        run = replace(run, config=run.config.replace(root=options.root))
+    path = export_run(run, options.name, options.out)
     print(f"{path}, {path.stat().st_size / 2**20:.2f} MB; model card: {path.parent / 'README.md'}", file=sys.stderr)

@@ -23,24 +23,25 @@ from cadnet_edu.cli.console import (
     discard_unwritable,
     flush,
     read,
+    say,
     show,
 )
-from cadnet_edu.config import Config, profile
-from cadnet_edu.io import READ_ONLY, REMEDIES, remedy
+from cadnet_edu.config import Config, preset
+from cadnet_edu.io import READ_ONLY, REMEDIES, duration, remedy
 
 if TYPE_CHECKING:
     from cadnet_edu.data.samples import Split
-    from cadnet_edu.training.distributed import Ranks
+    from cadnet_edu.training.distributed import DistributedContext
     from cadnet_edu.training.trainer import Trainer
 
 USAGE = """usage: cadnet-edu COMMAND ...
 
-  train      train CAD-Net or a baseline:      cadnet-edu train --profile quick --out runs/cadnet
-             will it fit, how long is it:      cadnet-edu train --profile full --dry-run
+  train      train CAD-Net or a baseline:      cadnet-edu train --preset quick --out runs/cadnet
+             will it fit, how long is it:      cadnet-edu train --preset full --dry-run
              on several GPUs:                 cadnet-edu train --devices 4 --precision bf16-mixed --out runs/cadnet
   evaluate   score a trained run by rate:      cadnet-edu evaluate runs/cadnet --rates 1 2 3 4 8
   recover    recover ordinary image files:     cadnet-edu recover runs/cadnet photo.jpg --out recovered
-  reproduce  the paper's tables and figures:   cadnet-edu reproduce table1 --profile quick --seeds 3 --dry-run
+  reproduce  the paper's tables and figures:   cadnet-edu reproduce table1 --preset quick --seeds 3 --dry-run
   export     keep a trained run as a file:     cadnet-edu export runs/cadnet --name cadnet --out weights
   data       write, check or list data sets:   cadnet-edu data check market1501 --root data/market1501
 
@@ -50,9 +51,9 @@ cadnet-edu COMMAND --help shows what each understands.
 
 @dataclass
 class Train:
-    """Train a method at a profile, into a folder. A run that was stopped goes on where its last checkpoint is.
+    """Train a method at a preset, into a folder. A run that was stopped goes on where its last checkpoint is.
 
-    Every setting of the profile can be changed; the defaults shown are those of the method and profile chosen.
+    Every setting of the preset can be changed; the defaults shown are those of the method and preset chosen.
     """
 
     config: tyro.conf.OmitArgPrefixes[Config]
@@ -82,9 +83,9 @@ class Evaluate:
     """Folder of that data set, or of the run's own where it has moved."""
     data_seed: int | None = None
     """Which random halves (viper, caviar, own), test set (cuhk03) or people (walkers); the run's own without it."""
-    boxes: Literal["detected", "labeled"] | None = None
+    bbox: Literal["detected", "labeled"] | None = None
     """Of cuhk03; the run's own without it."""
-    pattern: str | None = None
+    filename_pattern: str | None = None
     """Of own images: how file names say who and where; the run's own without it."""
     mlr: str | None = None
     """Score its MLR version (Sec. 4.4) instead, each query at its own rate; by this construction, such as paper."""
@@ -116,7 +117,7 @@ class Recover:
 
 @dataclass
 class _Chosen:
-    profile: str | None = None
+    preset: str | None = None
     method: str = "cadnet"
     rest: list[str] = field(default_factory=list)
 
@@ -129,13 +130,13 @@ def train(arguments: Sequence[str]) -> None:
     from cadnet_edu.training.checkpoints import load_checkpoint
     from cadnet_edu.training.trainer import Trainer
 
-    chosen = _profile_and_method(arguments)
-    default = method(chosen.method, profile(chosen.profile))
-    asked = read(Train, arguments, "cadnet-edu train", Train(default))
-    config, out = asked.config, asked.out
+    chosen = _preset_and_method(arguments)
+    default = method(chosen.method, preset(chosen.preset))
+    options = read(Train, arguments, "cadnet-edu train", Train(default))
+    config, out = options.config, options.out
     by_trainer = method_of(config).fit is fit_network
-    if asked.dry_run:
-        show_dry_run(config) if by_trainer else show(f"{config.method}: a dry run shows the steps of networks only")
+    if options.dry_run:
+        show_dry_run(config) if by_trainer else show(f"{config.run.method}: a dry run shows the steps of networks only")
         return
     if out is None:
         raise ValueError("give the folder of the run with --out FOLDER, or --dry-run to measure two steps only.")
@@ -147,7 +148,9 @@ def train(arguments: Sequence[str]) -> None:
     refuse_more_steps(config, out)
     split = open_split(config)
     trainer = Trainer(config, split, out)
-    if trainer.ranks.from_first(is_finished(out, config)):  # nothing has to be written, so the folder may be read-only
+    if trainer.ranks.broadcast_from_zero(
+        is_finished(out, config)
+    ):  # nothing has to be written, so the folder may be read-only
         trainer.load_state_dict(load_checkpoint(out / "checkpoint.pt"))  # refuses other data
         say_finished(config, out)
         return
@@ -160,7 +163,7 @@ def fit_other(config: Config, out: Path) -> None:
     from cadnet_edu.runs import train_or_load
 
     run = train_or_load(config, bar=True, folder=out)
-    say(f"{config.method} at profile {config.profile}: fitted, {run.model.cost.parameters} parameters")
+    say(f"{config.run.method} at preset {config.run.preset}: fitted, {run.model.cost.parameters} parameters")
     say(f"next: {command('evaluate', out)}")
 
 
@@ -170,15 +173,15 @@ def show_dry_run(config: Config) -> None:
 
     made = dry_run(config)
     trainer = made.trainer
-    if not trainer.ranks.first:
+    if not trainer.ranks.is_rank_zero:
         return
     kind = "PyTorch's tensors" if trainer.device.type == "cuda" else "the process"
     peak = "not reported by this system" if made.peak is None else f"{made.peak / 2**30:.2f} GiB ({kind})"
     where = str(trainer.device) if trainer.ranks.world == 1 else f"{trainer.ranks.world} x {trainer.device.type}"
     show(
-        f"{config.method} at profile {config.profile}, on {where} in {trainer.precision}: two steps on noise\n"
+        f"{config.run.method} at preset {config.run.preset}, on {where} in {trainer.precision}: two steps on noise\n"
         f"a step:      {made.seconds:.3g} s\n"
-        f"whole run:   about {duration(made.total)} (steps: {config.steps}; without loading data and evaluation)\n"
+        f"whole run:   about {duration(made.total)} (steps: {config.optim.steps}; no data, no evaluation)\n"
         f"peak memory: {peak}\n"
         "nothing is written"
     )
@@ -190,27 +193,26 @@ def refuse_more_steps(config: Config, out: Path) -> None:
     Raises:
         ValueError: when it does.
     """
-    from dataclasses import replace
 
-    from cadnet_edu.training.checkpoints import load_checkpoint, refuse_other
+    from cadnet_edu.training.checkpoints import check_same_config, load_checkpoint
 
     saved = out / "checkpoint.pt"
     if not saved.exists():
         return
     state = load_checkpoint(saved)
     was = json.loads(state["config"])["steps"]
-    if was < config.steps:
-        refuse_other(state, replace(config, steps=was))
+    if was < config.optim.steps:
+        check_same_config(state, config.replace(steps=was))
         raise ValueError(
             f"{out} holds a run of {was} steps. Its learning rates were planned for {was} steps, so it cannot become a "
-            f"run of {config.steps}. To train its weights further, choose another --out and add: "
+            f"run of {config.optim.steps}. To train its weights further, choose another --out and add: "
             f"--weights {shlex.quote(str(saved))}"
         )
 
 
 def say_finished(config: Config, out: Path) -> None:
     """Say that there is nothing left to train."""
-    say(f"{out} holds this run already, finished after {config.steps} steps.")
+    say(f"{out} holds this run already, finished after {config.optim.steps} steps.")
     say(f"next: {command('evaluate', out)}")
 
 
@@ -226,26 +228,27 @@ def go(trainer: Trainer, split: Split) -> None:
     path = out / "run.json"
 
     def finish() -> None:
-        data = None if config.dataset == "walkers" else split_fingerprint(split)
+        data = None if config.data.dataset == "walkers" else split_fingerprint(split)
         write_json(path, provenance(config, trainer.seconds, ranks.world, trainer.codes, data))
 
     where = str(trainer.device) if ranks.world == 1 else f"{ranks.world} x {trainer.device.type}"
     parameters = sum(p.numel() for p in trainer.net.parameters())
-    say(f"{config.method} at profile {config.profile}, seed {config.seed}, on {where} in {trainer.precision}")
+    say(f"{config.run.method} at preset {config.run.preset}, seed {config.run.seed}, on {where} in {trainer.precision}")
     say(f"data:    {split}")
-    say(f"network: {parameters / 1e6:.2f} M parameters, images {config.height} x {config.width}, rates {config.rates}")
+    height, width = config.data.size
+    say(f"network: {parameters / 1e6:.2f} M parameters, images {height} x {width}, rates {config.data.rates}")
     hint = gpu_hint(config, trainer.device.type)
     if hint:
         say(hint)
     if trainer.precision == "bf16" and not native_bf16(trainer.device):
         say("this processor only emulates bf16: --precision fp32 would be faster")
     if trainer.resume():
-        if trainer.step_number >= config.steps:
+        if trainer.step_number >= config.optim.steps:
             say_finished(config, out)
-            if not ranks.from_first(path.exists()):
-                ranks.on_first(finish)
+            if not ranks.broadcast_from_zero(path.exists()):
+                ranks.on_rank_zero(finish)
             return
-        say(f"going on from step {trainer.step_number} of {config.steps}")
+        say(f"going on from step {trainer.step_number} of {config.optim.steps}")
         if len(trainer.codes) > 1:
             say(f"note: the training code has changed since this run began ({', then '.join(trainer.codes)})")
     say(f"this will take about {duration(trainer.estimate())}; stop and start again as you like")
@@ -254,22 +257,22 @@ def go(trainer: Trainer, split: Split) -> None:
     except SystemExit:  # SIGTERM
         say(STOPPED)
         raise
-    ranks.on_first(finish)
+    ranks.on_rank_zero(finish)
     last = trainer.history[-1]
     losses = f"L = {last['L']:.3f}, accuracy {last['accuracy']:.2f}"
-    say(f"trained {config.steps} steps in {duration(trainer.seconds)}; {losses}")
+    say(f"trained {config.optim.steps} steps in {duration(trainer.seconds)}; {losses}")
     say(f"next: {command('evaluate', out)}")
 
 
 @contextmanager
-def alone_in(out: Path, ranks: Ranks | None = None) -> Iterator[None]:
+def alone_in(out: Path, ranks: DistributedContext | None = None) -> Iterator[None]:
     """Keep other processes from training into the same folder meanwhile; one locks for all that train together.
 
     Raises:
         ValueError: when one does.
     """
     from cadnet_edu.locks import Timeout, locked
-    from cadnet_edu.training.distributed import ALONE
+    from cadnet_edu.training.distributed import SINGLE_PROCESS
 
     held = contextlib.ExitStack()
 
@@ -285,7 +288,7 @@ def alone_in(out: Path, ranks: Ranks | None = None) -> Iterator[None]:
             raise ValueError(f"--out {out}: cannot be written ({error.strerror}). {remedy(error)}.") from None
 
     with held:
-        (ranks or ALONE).on_first(take)
+        (ranks or SINGLE_PROCESS).on_rank_zero(take)
         yield
 
 
@@ -294,7 +297,7 @@ def evaluate(arguments: Sequence[str]) -> None:
     from cadnet_edu.evaluation.evaluate import evaluate as score
     from cadnet_edu.runs import load_run
     from cadnet_edu.training.devices import choose_precision
-    from cadnet_edu.training.distributed import join
+    from cadnet_edu.training.distributed import init_distributed
 
     options = read(Evaluate, arguments, "cadnet-edu evaluate")
     run = load_run(options.folder)
@@ -304,27 +307,29 @@ def evaluate(arguments: Sequence[str]) -> None:
         from cadnet_edu.evaluation.image_quality import lpips
 
         extra["lpips"] = lpips
-    wanted, ranks = rates_to_score(options), join(options.device, options.devices)
+    wanted, ranks = rates_to_score(options), init_distributed(options.device, options.devices)
     if not (options.folder / "run.json").exists():
         done = run.history[-1]["step"] if run.history else 0
-        say(f"{options.folder}: not trained to its end ({done} of {config.steps} steps seen), scored as it is now")
+        say(
+            f"{options.folder}: not trained to its end ({done} of {config.optim.steps} steps seen), scored as it is now"
+        )
     split = split_to_score(options, config)
     rates = score(
         run.model.to(ranks.device),
         split,
         wanted,
-        (config.height, config.width),
+        (config.data.height, config.data.width),
         options.protocol,
         device=ranks.device,
-        precision=choose_precision(config.precision, ranks.device, instead=True),
+        precision=choose_precision(config.run.precision, ranks.device, instead=True),
         extra=extra,
         bar=True,
         ranks=ranks,
     )
-    if not ranks.first:
+    if not ranks.is_rank_zero:
         return
     recovered = "bilinear up-sampling" if run.model.recover is None else "G"
-    metadata = {**run.provenance, "protocol": options.protocol, "dataset": config.dataset, "split": split.name}
+    metadata = {**run.provenance, "protocol": options.protocol, "dataset": config.data.dataset, "split": split.name}
     metadata["recovered_by"] = recovered
     result: dict[str, Any] = {"rates": rates, "provenance": metadata}
     text = json.dumps(result, indent=2, allow_nan=False) if options.json else table(rates, recovered)
@@ -358,16 +363,15 @@ def keep_and_show(path: Path, result: dict[str, Any], text: str) -> None:
 
 def data_settings(options: Evaluate, config: Config) -> Config:
     """A run's settings, with those of the data that the command line gives instead."""
-    from dataclasses import replace
 
     from cadnet_edu.config import data_named
 
-    if options.dataset not in (None, config.dataset):
+    if options.dataset not in (None, config.data.dataset):
         named = data_named({}, {"dataset": options.dataset})  # CADNET_EDU_ROOT says where, but for --root
-        config = replace(config, dataset=options.dataset, root=named.get("root"))
-    given = {name: getattr(options, name) for name in ("root", "data_seed", "boxes", "pattern")}
-    allowed = config.allow_withdrawn or options.allow_withdrawn
-    return replace(config, allow_withdrawn=allowed, **{k: v for k, v in given.items() if v is not None})
+        config = config.replace(dataset=options.dataset, root=named.get("root"))
+    given = {name: getattr(options, name) for name in ("root", "data_seed", "bbox", "filename_pattern")}
+    allowed = config.data.allow_withdrawn or options.allow_withdrawn
+    return config.replace(allow_withdrawn=allowed, **{k: v for k, v in given.items() if v is not None})
 
 
 def rates_to_score(options: Evaluate) -> tuple[float, ...] | Literal["own"]:
@@ -399,9 +403,9 @@ def split_to_score(options: Evaluate, config: Config) -> Split:
         return split if options.mlr is None else construct(split, options.mlr, options.mlr_seed)
     if options.mlr is not None:
         raise ValueError("a manifest says all rates itself: give --manifest or --mlr, not both.")
-    if config.root is None:
+    if config.data.root is None:
         raise ValueError(f"{options.manifest}: say where its images are with --root FOLDER.")
-    split = read_manifest(options.manifest, config.root, verify=True, allow_withdrawn=config.allow_withdrawn)
+    split = read_manifest(options.manifest, config.data.root, verify=True, allow_withdrawn=config.data.allow_withdrawn)
     return split.check(train=False)
 
 
@@ -416,10 +420,10 @@ def recover(arguments: Sequence[str]) -> None:
     refuse_same_names(images, options.out)
     run = load_run(options.folder)
     if run.model.recover is None:
-        method = run.config.method
+        method = run.config.run.method
         raise ValueError(f"{options.folder}: a {method} run has no decoder G and recovers nothing. Take a cadnet run.")
     device = choose_device(options.device)
-    model, size = run.model.to(device), (run.config.height, run.config.width)
+    model, size = run.model.to(device), (run.config.data.height, run.config.data.width)
     for path in images:
         try:
             say(f"{path} -> {recover_file(model, path, options.out, size, device)}")
@@ -496,37 +500,26 @@ def export(arguments: Sequence[str]) -> None:
     export_command(arguments)
 
 
-def _profile_and_method(arguments: Sequence[str]) -> _Chosen:
+def _preset_and_method(arguments: Sequence[str]) -> _Chosen:
     """The two options on which the defaults of all others depend."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--profile")
+    parser.add_argument("--preset")
     parser.add_argument("--method", default="cadnet")
     try:
         known, rest = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
         raise ValueError(str(error)) from None
-    return _Chosen(known.profile, known.method, rest)
+    return _Chosen(known.preset, known.method, rest)
 
 
 def gpu_hint(config: Config, device: str) -> str | None:
-    """What to tell somebody who starts the full profile without a GPU; None when all is well."""
-    if device != "cpu" or config.profile != "full":
+    """What to tell somebody who starts the full preset without a GPU; None when all is well."""
+    if device != "cpu" or config.run.preset != "full":
         return None
     return (
-        "*** No GPU is seen, and profile full wants one: on this processor it may take weeks.\n"
-        "*** On Colab: Runtime > Change runtime type > T4 GPU. Otherwise try --profile quick first."
+        "*** No GPU is seen, and preset full wants one: on this processor it may take weeks.\n"
+        "*** On Colab: Runtime > Change runtime type > T4 GPU. Otherwise try --preset quick first."
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds in words that fit their size.
-
-    >>> duration(42), duration(200), duration(9000)
-    ('42 s', '3.3 min', '2.5 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def table(rates: dict[str, dict[str, Any]], recovered: str) -> str:
@@ -545,19 +538,11 @@ def table(rates: dict[str, dict[str, Any]], recovered: str) -> str:
     return "\n".join(filter(None, lines))
 
 
-def say(text: str) -> None:
-    """A line for a person, on standard error so that standard output stays clean for results; from one process only."""
-    from cadnet_edu.training.distributed import my_rank
-
-    if my_rank() == 0:
-        print(text, file=sys.stderr, flush=True)
-
-
 def complain(name: str, text: str) -> None:
     """What went wrong, from whichever process it went wrong in."""
-    from cadnet_edu.training.distributed import my_rank
+    from cadnet_edu.training.distributed import current_rank
 
-    where = f" (process {my_rank()})" if my_rank() else ""
+    where = f" (process {current_rank()})" if current_rank() else ""
     with contextlib.suppress(OSError):
         print(f"cadnet-edu {name}{where}: {text}", file=sys.stderr)
 
@@ -571,7 +556,7 @@ def not_enough_memory(error: BaseException) -> bool:
 
 STOPPED = "\nstopped. The same command goes on from the last checkpoint."
 MORE_MEMORY = {
-    "train": "Take a batch in parts (--accumulate 2) or smaller images (--height, --width).",
+    "train": "Take a batch in parts (--accumulate-grad-batches 2) or smaller images (--height, --width).",
     "evaluate": "Share the images among several GPUs (--devices), or end other programs.",
 }
 COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
@@ -620,11 +605,11 @@ def explain(name: str, error: BaseException) -> int:
         name: the command's.
         error: what it raised. One that is no mistake of the user's is raised again.
     """
-    from cadnet_edu.training.trainer import TrainingStopped
+    from cadnet_edu.training.trainer import TrainingDiverged
 
     if isinstance(error, BrokenPipeError):
         return 141  # as of a program that SIGPIPE ends: whoever read the output has enough
-    if isinstance(error, ValueError | TrainingStopped):
+    if isinstance(error, ValueError | TrainingDiverged):
         complain(name, str(error))
         return 2
     if isinstance(error, KeyboardInterrupt):

@@ -18,8 +18,8 @@ def load_split(
     width: int = 128,
     seed: int = 0,
     *,
-    boxes: str = "detected",
-    pattern: str = "{pid}_{camera}_*",
+    bbox: str = "detected",
+    filename_pattern: str = "{pid}_{camera}_*",
     allow_withdrawn: bool = False,
     train: bool = True,
 ) -> Split:
@@ -31,8 +31,8 @@ def load_split(
         size, height, width: of the embedded set: how many people, drawn at which size.
         seed: which people: those drawn (``walkers``), the random halves (``viper``, ``caviar``, ``own``), or the number
             of the test set (``cuhk03``). The others have one split.
-        boxes: of ``cuhk03``: ``detected`` or ``labeled``.
-        pattern: of ``own``: how file names give identity and camera; see ``readers.custom``.
+        bbox: of ``cuhk03``: ``detected`` or ``labeled``.
+        filename_pattern: of ``own``: how file names give identity and camera; see ``readers.custom``.
         allow_withdrawn: of ``dukemtmc_reid``: that you know that it was withdrawn and may use it nevertheless.
         train: the split needs a training part. Without it, a set of queries and gallery alone is enough.
 
@@ -55,13 +55,13 @@ def load_split(
     if dataset == "dukemtmc_reid":
         split = readers.dukemtmc_reid(root, allow_withdrawn, train)
     elif dataset == "cuhk03":
-        split = readers.cuhk03(root, boxes, testset=seed)  # type: ignore[arg-type]
+        split = readers.cuhk03(root, bbox, testset=seed)  # type: ignore[arg-type]
     elif dataset == "viper":
         split = readers.viper(root, seed)
     elif dataset == "caviar":
         split = readers.caviar(root, seed)
     elif dataset == "own":
-        split = readers.custom(root, pattern, seed)
+        split = readers.custom(root, filename_pattern, seed)
     else:
         split = readers.market1501(root, train)
     return split.check(train)
@@ -76,6 +76,6 @@ def open_split(config: Config, train: bool = True) -> Split:
     """
     c = config
     return load_split(
-        c.dataset, c.root, c.size, c.height, c.width, c.data_seed,
-        boxes=c.boxes, pattern=c.pattern, allow_withdrawn=c.allow_withdrawn, train=train,
+        c.data.dataset, c.data.root, c.data.walkers_size, c.data.height, c.data.width, c.data.data_seed,
+        bbox=c.data.bbox, filename_pattern=c.data.filename_pattern, allow_withdrawn=c.data.allow_withdrawn, train=train,
     )  # fmt: skip

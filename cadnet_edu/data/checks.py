@@ -80,8 +80,8 @@ def check_set(
     root: str | Path,
     seed: int = 0,
     *,
-    boxes: str = "detected",
-    pattern: str = "{pid}_{camera}_*",
+    bbox: str = "detected",
+    filename_pattern: str = "{pid}_{camera}_*",
     allow_withdrawn: bool = False,
     part: bool = False,
     images: bool = True,
@@ -90,7 +90,7 @@ def check_set(
 
     Args:
         name: as in ``load_split``.
-        root, seed, boxes, pattern, allow_withdrawn: as in ``load_split``.
+        root, seed, bbox, filename_pattern, allow_withdrawn: as in ``load_split``.
         part: it is known to be a part of the set, so counts are shown and not compared, and its training part may be
             missing.
         images: open every image. Without it only the file names are checked.
@@ -99,11 +99,17 @@ def check_set(
         ValueError: when it cannot be read as that set at all; the message says why.
     """
     split = load_split(
-        name, root, seed=seed, boxes=boxes, pattern=pattern, allow_withdrawn=allow_withdrawn, train=not part
+        name,
+        root,
+        seed=seed,
+        bbox=bbox,
+        filename_pattern=filename_pattern,
+        allow_withdrawn=allow_withdrawn,
+        train=not part,
     )
     root = Path(root).expanduser()
-    found = count(split) | more_counts(name, root, boxes, train=not part) | unused(name, root, split, train=not part)
-    published = {} if part else PUBLISHED.get(name, {}) | (PUBLISHED_BY_BOXES[boxes] if name == "cuhk03" else {})
+    found = count(split) | more_counts(name, root, bbox, train=not part) | unused(name, root, split, train=not part)
+    published = {} if part else PUBLISHED.get(name, {}) | (PUBLISHED_BY_BOXES[bbox] if name == "cuhk03" else {})
     problems = differences(found, published)
     samples = (*split.train, *split.query, *split.gallery)
     if images:
@@ -122,7 +128,7 @@ def count(split: Split) -> Counts:
     return found | {"cameras": len({s.camera for s in (*split.train, *split.query, *split.gallery)})}
 
 
-def more_counts(name: str, root: Path, boxes: str, train: bool = True) -> Counts:
+def more_counts(name: str, root: Path, bbox: str, train: bool = True) -> Counts:
     """Counts that a split does not hold: identities and images that its reader leaves out."""
     if name == "market1501":
         files = image_files(market_root(root, name, train) / PARTS[2], "Market-1501")
@@ -136,7 +142,7 @@ def more_counts(name: str, root: Path, boxes: str, train: bool = True) -> Counts
         }  # fmt: skip
     if name == "cuhk03":
         with open_h5(mat_file(root)) as file:
-            sizes, cells = contents(file, boxes)
+            sizes, cells = contents(file, bbox)
             pairs = {f"identities of pair {pair + 1}": n for pair, n in enumerate(sizes)}
             return {"images": len(cells), **pairs, "test sets": file["testsets"].size}
     return {}

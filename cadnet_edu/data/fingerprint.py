@@ -70,7 +70,7 @@ def data_fingerprint(config: Config) -> str | None:
     """
     from cadnet_edu.data import open_split
 
-    if config.dataset == "walkers" or config.root is None:
+    if config.data.dataset == "walkers" or config.data.root is None:
         return None
     return split_fingerprint(open_split(config))
 

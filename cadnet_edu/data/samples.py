@@ -252,15 +252,14 @@ def load_images(samples: Sequence[Sample], height: int, width: int) -> torch.Ten
     Raises:
         ValueError: for an unreadable image, by name.
     """
-    images = torch.empty(len(samples), 3, height, width, dtype=torch.uint8)
+    images = np.empty((len(samples), 3, height, width), dtype=np.uint8)  # a tensor made in inference mode is read-only
 
     def load(i: int) -> None:
-        pixels = np.array(samples[i].load(height, width))  # a writable copy
-        images[i] = torch.from_numpy(pixels).permute(2, 0, 1)
+        images[i] = np.asarray(samples[i].load(height, width)).transpose(2, 0, 1)
 
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(load, range(len(samples))))
-    return images
+    return torch.from_numpy(images)
 
 
 def noise_split(config: Config, identities: int | None = None) -> Split:
@@ -271,7 +270,7 @@ def noise_split(config: Config, identities: int | None = None) -> Split:
         identities: how many to train on; enough for 16 batches without it.
     """
     rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (config.height, config.width, 3), dtype=np.uint8)
-    people = 16 * config.identities if identities is None else identities
-    shots = max(2, config.images_per_identity)
+    image = rng.integers(0, 256, (config.data.height, config.data.width, 3), dtype=np.uint8)
+    people = 16 * config.data.num_identities if identities is None else identities
+    shots = max(2, config.data.num_instances)
     return Split(tuple(Sample(image, pid, shot) for pid in range(people) for shot in range(shots)), (), (), "noise")

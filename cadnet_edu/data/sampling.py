@@ -119,7 +119,7 @@ class Batches:
         images: all training images, ``uint8`` ``(n, 3, H, W)``; they are never changed, and only one batch at a
             time is converted to float.
         y: labels ``(n,)``, integers from 0; -1 for an unlabelled image.
-        identities, images_per_identity: P and K, for each resolution.
+        identities, num_instances: P and K, for each resolution.
         rates: the down-sampling rates that LR images are made with, one drawn for each image (Sec. 4.4). With (1,) the
             "LR" images are HR images too: a baseline that sees HR only, on the same number of images.
         flip: mirror each image with probability 1/2.
@@ -137,7 +137,7 @@ class Batches:
         images: Tensor,
         y: Sequence[int] | Tensor,
         identities: int = 8,
-        images_per_identity: int = 4,
+        num_instances: int = 4,
         rates: Sequence[float] = (2, 3, 4),
         flip: bool = True,
         crop: int = 0,
@@ -157,8 +157,8 @@ class Batches:
         self.unlabelled = unlabelled
         self.labelled = torch.nonzero(self.y >= 0)[:, 0]
         y_known = self.y[self.labelled]
-        self.sampler_H = PKSampler(y_known, identities, images_per_identity, seed=2 * seed)
-        self.sampler_L = PKSampler(y_known, identities, images_per_identity, seed=2 * seed + 1)
+        self.sampler_H = PKSampler(y_known, identities, num_instances, seed=2 * seed)
+        self.sampler_L = PKSampler(y_known, identities, num_instances, seed=2 * seed + 1)
         self.generator = torch.Generator().manual_seed(seed)
 
     def __iter__(self) -> Batches:

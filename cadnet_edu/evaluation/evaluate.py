@@ -19,7 +19,7 @@ from cadnet_edu.evaluation.image_quality import psnr, ssim
 from cadnet_edu.evaluation.model import Model, as_model, eval_mode
 from cadnet_edu.evaluation.retrieval import CameraRule, Protocol, retrieval
 from cadnet_edu.training.devices import autocast
-from cadnet_edu.training.distributed import ALONE, Ranks
+from cadnet_edu.training.distributed import SINGLE_PROCESS, DistributedContext
 
 Part = Literal["query", "gallery"]
 
@@ -62,7 +62,7 @@ def embed(
     device: torch.device | str = "cpu",
     precision: str = "fp32",
     progress: Callable[[int], Any] = no_progress,
-    ranks: Ranks = ALONE,
+    ranks: DistributedContext = SINGLE_PROCESS,
 ) -> Tensor:
     """One vector for each image.
 
@@ -84,13 +84,13 @@ def embed(
     """
     if not len(images):
         raise ValueError("there is no image to embed.")
-    model, device, mine = as_model(model), torch.device(device), ranks.share(len(images))
+    model, device, mine = as_model(model), torch.device(device), ranks.rank_slice(len(images))
     r = r[mine] if isinstance(r, Tensor) and r.ndim else r
     found = []
     for x, r_x in iter_batches(images[mine], r, batch_size, device, progress):
         with torch.inference_mode(), eval_mode(model), autocast(device, precision):
             found.append(model.embed(x, r_x).float().cpu())
-    return ranks.together(torch.cat(found), len(images))
+    return ranks.all_gather_rows(torch.cat(found), len(images))
 
 
 @torch.inference_mode()
@@ -103,7 +103,7 @@ def image_quality(
     precision: str = "fp32",
     extra: Mapping[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
     progress: Callable[[int], Any] = no_progress,
-    ranks: Ranks = ALONE,
+    ranks: DistributedContext = SINGLE_PROCESS,
 ) -> dict[str, float | None]:
     """PSNR and SSIM of recovered images against their HR originals (Sec. 4.5), averaged over images.
 
@@ -127,7 +127,7 @@ def image_quality(
     if not len(images):
         raise ValueError("there is no image to score.")
     recover = (model.recover if model else None) or (lambda x, r: x)
-    device, n, mine = torch.device(device), len(images), ranks.share(len(images))
+    device, n, mine = torch.device(device), len(images), ranks.rank_slice(len(images))
     images, r = images[mine], r[mine] if isinstance(r, Tensor) and r.ndim else r
     scores: dict[str, list[Tensor]] = {}
     low = iter_batches(images, r, batch_size, device, progress)
@@ -136,7 +136,9 @@ def image_quality(
             x_hat = recover(x, r_x)
         for name, score in {"psnr": psnr, "ssim": ssim, **(extra or {})}.items():
             scores.setdefault(name, []).append(score(x_hat.float(), truth).cpu())
-    means = {name: ranks.together(torch.cat(values), n).double().mean().item() for name, values in scores.items()}
+    means = {
+        name: ranks.all_gather_rows(torch.cat(values), n).double().mean().item() for name, values in scores.items()
+    }
     return {name: value if np.isfinite(value) else None for name, value in means.items()}
 
 
@@ -198,7 +200,7 @@ class Evaluator:
     batch_size: int = 128
     device: torch.device | str = "cpu"
     precision: str = "fp32"
-    ranks: Ranks = ALONE
+    ranks: DistributedContext = SINGLE_PROCESS
     keep: bool = False
     embedded: dict[tuple[str, float | str], Embeddings] = field(default_factory=dict, repr=False)
 
@@ -254,7 +256,7 @@ class Evaluator:
         n_q, n_g = (-(-len(p) // self.ranks.world) for p in (self.split.query, self.split.gallery))  # of this rank
         total = n_g + len(by_name) * n_q * (2 if quality else 1)
         results: dict[str, dict[str, Any]] = {}
-        hidden = not (bar and self.ranks.first)
+        hidden = not (bar and self.ranks.is_rank_zero)
         with tqdm(total=total, desc="Evaluating", unit="image", disable=hidden, delay=2) as progress:
             gallery = self.embeddings("gallery", "own" if own else 1, progress.update)
             for name, r in by_name.items():
@@ -298,7 +300,7 @@ def evaluate(
     extra: Mapping[str, Callable[[Tensor, Tensor], Tensor]] | None = None,
     camera_rule: CameraRule | None = None,
     bar: bool = False,
-    ranks: Ranks = ALONE,
+    ranks: DistributedContext = SINGLE_PROCESS,
     views: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Cross-resolution retrieval (Sec. 4.3): LR queries against an HR gallery, once for each rate.

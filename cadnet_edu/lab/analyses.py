@@ -46,7 +46,7 @@ def analyses(evaluator: Evaluator, run: Run) -> dict[str, Any]:
     at = {rate_name(r): evaluator.embeddings("query", r) for r in SWEEP}
     u_g, u = gallery.u.numpy(), {r: found.u.numpy() for r, found in at.items()}
     ids = (at["1"].pids, gallery.pids, at["1"].camids, gallery.camids)
-    group = lookalike_group if run.config.dataset == "walkers" else None
+    group = lookalike_group if run.config.data.dataset == "walkers" else None
     distances = {r: Distances(u[r], u_g, rule=model.distances) for r in u}
     w = w_by_rate(evaluator)
     return {

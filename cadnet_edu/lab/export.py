@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ def export_run(run: Run, name: str, folder: Path = WEIGHTS) -> Path:
     with tempfile.TemporaryDirectory() as place:  # what is scored is what will be read back
         export(run.net, run.config, record, [], name, Path(place))
         halved = pretrained(name, Path(place))
-    split, fp32 = open_split(run.config, train=False), replace(run.config, precision="fp32")
+    split, fp32 = open_split(run.config, train=False), run.config.replace(precision="fp32")
     scores, _, missing = score(evaluator_of(model_of(halved.net), split, fp32))
     record |= {"scores": scores, "missing": missing}
     path = export(run.net, run.config, rounded(record), run.history, name, folder, every)

@@ -48,7 +48,7 @@ def beyond(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Pat
         blocks[regime] = {row.name: of_row(row, records, seeds) for row in trained}
     draw(blocks[regimes[0]], {row.name: row.label for row in rows}, out)
     return {
-        "beyond": blocks, "profile": rows[0].config.profile, "seeds": list(seeds),
+        "beyond": blocks, "preset": rows[0].config.run.preset, "seeds": list(seeds),
         "labels": {row.name: row.label for row in rows}, "provenance": sources(rows, records, seeds),
     }  # fmt: skip
 

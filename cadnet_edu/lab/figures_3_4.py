@@ -35,7 +35,7 @@ def figure3(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Pa
     Raises:
         ValueError: when a picture cannot be read.
     """
-    size = (rows[0].config.height, rows[0].config.width)
+    size = (rows[0].config.data.height, rows[0].config.data.width)
     found = {row.name: of_first_seed(row, records) for row in rows}
     shown = {n: f for n, f in found.items() if f is not None and f.record["picture"]}
     strips = {name: read_strip(f.path.with_suffix(ENDING), size) for name, f in shown.items()}
@@ -55,7 +55,7 @@ def figure3(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Pa
         save(fig, out / "figure3_methods.png")
     names = ("psnr", "ssim", "lpips")
     return {
-        "figure": "figure3", "profile": rows[0].config.profile, "seeds": list(seeds),
+        "figure": "figure3", "preset": rows[0].config.run.preset, "seeds": list(seeds),
         "people": {n: f.record["picture"] for n, f in shown.items()},
         "all_queries": {
             row.name: {r: {m: as_list(mean_of(row, records, ("scores", r, m), seeds), 1) for m in names}
@@ -134,6 +134,6 @@ def figure4(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Pa
         name: {row.name: as_list(mean_of(row, records, path, seeds), 1) for row in rows} for name, path in paths.items()
     }
     return {
-        "figure": "figure4", "profile": rows[0].config.profile, "seeds": list(seeds), "chance": 0.25,
+        "figure": "figure4", "preset": rows[0].config.run.preset, "seeds": list(seeds), "chance": 0.25,
         "numbers": numbers, "maps": maps, "provenance": sources(rows, records, seeds),
     }  # fmt: skip

@@ -28,7 +28,7 @@ def contributions_at_E(run: Run, split: Split, batches: int = BATCHES) -> dict[s
         batches: how many are averaged over.
     """
     trainer = Trainer(run.config, split)
-    for _ in range(min(FIRST, run.config.steps // 10)):
+    for _ in range(min(FIRST, run.config.optim.steps // 10)):
         trainer.step()
     found = {"start": shares(trainer, batches)}
     trainer = Trainer(run.config, split)
@@ -56,8 +56,8 @@ def gradients_at_E(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
         trainer: whose network and losses; its weights stay what they are.
         batch: the images.
     """
-    net, config = trainer.net, trainer.objective
+    net = trainer.net
     with frozen(net.D_F, net.D_I), autocast(trainer.device, trainer.precision):
         H, L = trainer.forward(batch)
-        terms, _ = generator_terms(net, batch, H, L, config)
-    return gradients_at(list(net.E.parameters()), terms, config.lam)
+        terms, _ = generator_terms(net, batch, H, L, trainer.loss)
+    return gradients_at(list(net.E.parameters()), terms, trainer.loss)

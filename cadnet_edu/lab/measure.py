@@ -33,7 +33,7 @@ def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
         path: where the record will be; its picture is written beside it.
     """
     config = row.config
-    size = (config.height, config.width)
+    size = (config.data.height, config.data.width)
     split = open_split(config)
     query = cached_images(split.query, *size)
     extra, missing = with_lpips(size)
@@ -46,7 +46,7 @@ def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
             found[rate_name(r)] = image_quality(model, query, 1, extra=extra)
     found["mlr"] = mean_over_seen(found)
     picture = with_picture(recovered_people(query, None, row.name), query, path)
-    metadata = provenance(config, data=None if config.dataset == "walkers" else split_fingerprint(split))
+    metadata = provenance(config, data=None if config.data.dataset == "walkers" else split_fingerprint(split))
     return record(row, config, found, {}, {}, {}, missing, metadata, picture=picture)
 
 
@@ -77,10 +77,10 @@ def measure(row: Row, run: Run, path: Path | None = None) -> RunRecord:
             it.
     """
     config = run.config
-    evaluator = evaluator_of(run.model.to(choose_device(config.device)), run.split(), config)
+    evaluator = evaluator_of(run.model.to(choose_device(config.run.device)), run.split(), config)
     scores, views, missing = score(evaluator)
     picture = {}
-    if path is not None and run.model.recover is not None and config.seed == 0:
+    if path is not None and run.model.recover is not None and config.run.seed == 0:
         query = evaluator.images("query")
         picture = with_picture(recovered_people(query, evaluator), query, path)
     found = analyses(evaluator, run)
@@ -118,7 +118,7 @@ def record(
     settings = config.to_dict() | {"root": None}  # a private path is not published
     origin = {k: v for k, v in metadata.items() if k not in ("config", "seed", "training_seconds")}
     return rounded({
-        "row": row.name, "label": row.label, "seed": config.seed,
+        "row": row.name, "label": row.label, "seed": config.run.seed,
         "scores": scores, "parts": parts, "analyses": rounded(analyses, 4), "picture": rounded(picture or {}, 4),
         "budget": budget, "missing": missing,
         "provenance": origin | {"scored_by": code_version(None)}, "network": network, "config": settings,

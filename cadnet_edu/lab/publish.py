@@ -23,7 +23,7 @@ def evidence(base: Config, records: Records, seeds: Sequence[int]) -> Evidence:
     """What the claims ask for: a number of a row's records, seed by seed.
 
     Args:
-        base: the profile's settings.
+        base: the preset's settings.
         records: where the numbers are.
         seeds: which repetitions count.
     """
@@ -38,19 +38,19 @@ def claims(base: Config, rows: Sequence[Row], records: Records, seeds: Sequence[
     """The ledger of the paper's claims, ready for JSON.
 
     Args:
-        base: the profile's settings.
+        base: the preset's settings.
         rows: those whose records are told as the source.
         records: where the numbers are.
         seeds: which repetitions count.
     """
-    about = {"profile": base.profile, "seeds": list(seeds), "provenance": sources(rows, records, seeds)}
+    about = {"preset": base.run.preset, "seeds": list(seeds), "provenance": sources(rows, records, seeds)}
     return ledger(CLAIMS, evidence(base, records, seeds), about)
 
 
 def publish(what: str, data: dict[str, Any], todo: Sequence[Task], records: Records) -> Path:
     """Copy what a table was made of into the book's results, and the table with it.
 
-    Records go to ``book/results/runs/PROFILE``, their pictures beside them, the table to ``book/results``, and the page
+    Records go to ``book/results/runs/PRESET``, their pictures beside them, the table to ``book/results``, and the page
     of the claims to ``book/claims.md``.
 
     Args:
@@ -68,7 +68,7 @@ def publish(what: str, data: dict[str, Any], todo: Sequence[Task], records: Reco
     results = COMMITTED.parent
     if not results.parent.is_dir():
         raise ValueError(f"--publish: there is no book at {results.parent}. Work in a checkout of the source.")
-    folder = COMMITTED / todo[0].config.profile
+    folder = COMMITTED / todo[0].config.run.preset
     for task in todo:
         found = records.find(task.config)
         if found is not None and found.path.parent != folder:

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cadnet_edu.config import Config
+from cadnet_edu.config import Config, flatten
 from cadnet_edu.io import read_json, write_atomically
 from cadnet_edu.training.checkpoints import identity
 
 RunRecord = dict[str, Any]
-# Where records that come with the source lie, a folder a profile. A package installed without the book has none.
+# Where records that come with the source lie, a folder a preset. A package installed without the book has none.
 COMMITTED = Path(__file__).resolve().parents[2] / "book" / "results" / "runs"
 
 
@@ -27,10 +27,10 @@ def settings(config: Config) -> dict[str, Any]:
 
     A setting that is added later, with its default, leaves older records what they were.
 
-    >>> settings(Config(steps=9, seed=3, device="cpu"))
+    >>> settings(Config().replace(steps=9, seed=3, device="cpu"))
     {'steps': 9}
     """
-    paper = Config().to_dict()
+    paper = flatten(Config().to_dict())
     return {k: v for k, v in identity(config).items() if k != "seed" and v != paper[k]}  # a seed is a repetition
 
 
@@ -53,18 +53,10 @@ def record_name(row: str, config: Config, data: str | None = None) -> str:
         config: all settings.
         data: see ``settings_key``.
 
-    >>> record_name("cadnet", Config(seed=4)).split("-")[::3]
+    >>> record_name("cadnet", Config().replace(seed=4)).split("-")[::3]
     ['cadnet', 'seed4']
     """
-    return f"{row}-{config.profile}-{settings_key(config, data)}-seed{config.seed}"
-
-
-def config_of(record: RunRecord) -> Config | None:
-    """The configuration of a record; None when it holds a setting that this version does not know."""
-    try:
-        return Config.from_dict(record["config"])
-    except (ValueError, TypeError, KeyError):
-        return None
+    return f"{row}-{config.run.preset}-{settings_key(config, data)}-seed{config.run.seed}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +77,7 @@ class Records:
         data: the fingerprint of the data set on disk that is looked for; None for the embedded one.
 
     Raises:
-        ValueError: when a file is damaged.
+        ValueError: when a file is damaged, or a record holds a setting that this version does not know.
     """
 
     def __init__(self, here: Path | None = None, committed: Iterable[Path] = (), data: str | None = None) -> None:
@@ -96,19 +88,30 @@ class Records:
                 self.add(read_json(path), path, is_committed)
 
     def add(self, record: RunRecord, path: Path, committed: bool = False) -> None:
-        """Take in one record; a later one with the same settings and seed replaces it."""
-        config = config_of(record)
-        if config is not None:
-            data = record.get("provenance", {}).get("data")
-            self.found[settings_key(config, data), config.seed] = StoredRecord(record, path, committed)
+        """Take in one record; a later one with the same settings and seed replaces it.
+
+        Raises:
+            ValueError: for a record with a setting that this version does not know, and for a file that is no record.
+        """
+        try:
+            config = Config.from_dict(record["config"])
+        except KeyError:
+            raise ValueError(f"{path}: no record of a run, it holds no 'config'. Move the file away.") from None
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path}: the record cannot be used: {error} It was made by another version of this package; install "
+                "that one, or move the file away."
+            ) from None
+        data = record.get("provenance", {}).get("data")
+        self.found[settings_key(config, data), config.run.seed] = StoredRecord(record, path, committed)
 
     def find(self, config: Config) -> StoredRecord | None:
         """The record of this configuration and seed, on these data."""
-        return self.found.get((settings_key(config, self.data), config.seed))
+        return self.found.get((settings_key(config, self.data), config.run.seed))
 
     def by_seed(self, config: Config, seeds: Iterable[int]) -> dict[int, RunRecord]:
         """seed -> record, for those of the seeds that there are."""
-        found = {k: self.find(dataclasses.replace(config, seed=k)) for k in seeds}
+        found = {k: self.find(config.replace(seed=k)) for k in seeds}
         return {k: one.record for k, one in found.items() if one is not None}
 
     def __iter__(self) -> Iterator[StoredRecord]:
@@ -152,9 +155,9 @@ def _lines(value: Any, levels: int, indent: str = "") -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def committed_folders(profile: str) -> list[Path]:
-    """The folder of committed records of a profile, where there is one."""
-    folder = COMMITTED / profile
+def committed_folders(preset: str) -> list[Path]:
+    """The folder of committed records of a preset, where there is one."""
+    folder = COMMITTED / preset
     return [folder] if folder.is_dir() else []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cadnet_edu.config import Config
@@ -33,7 +33,7 @@ class Row:
 
     def runs(self, seeds: Iterable[int]) -> list[Config]:
         """The configuration of each run; what is not trained is the same for every seed and counted once."""
-        return [replace(self.config, seed=k) for k in seeds] if self.trained else [replace(self.config, seed=0)]
+        return [self.config.replace(seed=k) for k in seeds] if self.trained else [self.config.replace(seed=0)]
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Regime:
     """What there is to learn from."""
 
     label: str
-    changes: dict[str, Any] = field(default_factory=dict)  # of the profile, before the method makes its own
-    longer: float = 1.0  # times the profile's steps
+    changes: dict[str, Any] = field(default_factory=dict)  # of the preset, before the method makes its own
+    longer: float = 1.0  # times the preset's steps
     headline: bool = True  # whether it is one of those whose headline rows may have more seeds
 
     def settings(self, base: Config) -> Config:
-        """Settings of the profile in this regime."""
-        return replace(base, **self.changes, steps=round(self.longer * base.steps))
+        """Settings of the preset in this regime."""
+        return base.replace(**self.changes, steps=round(self.longer * base.optim.steps))
 
 
 FLOORS = {"bilinear": "bilinear up-sampling", "bicubic": "bicubic up-sampling"}
@@ -66,7 +66,7 @@ LABELS = {
     "without_cls": "CAD-Net w/o L_cls",
     "colour_histogram": "colour histogram",
 }
-FEW = {"labelled": 0.2, "unlabelled_images": 16}
+FEW = {"labelled": 0.2, "unlabelled_batch_size": 16}
 REGIMES = {
     "all": Regime("labels for all training identities"),
     "few": Regime("labels for a fifth of them", FEW),
@@ -93,11 +93,11 @@ ROWS_OF_FEW = (*FLOORS, *HEADLINE)
 
 
 def row(name: str, base: Config, regime: str = "all") -> Row:
-    """A row at a profile, in a regime.
+    """A row at a preset, in a regime.
 
     Args:
         name: one of ``LABELS``.
-        base: the profile's settings.
+        base: the preset's settings.
         regime: one of ``REGIMES``.
 
     Raises:
@@ -107,7 +107,7 @@ def row(name: str, base: Config, regime: str = "all") -> Row:
         if given not in known:
             raise ValueError(f"there is no {kind} {given!r}. Choose one of: {', '.join(known)}.")
     if name in FLOORS:  # nothing is learnt, so no regime changes it
-        return Row(name, LABELS[name], replace(base, method=name), regime)
+        return Row(name, LABELS[name], base.replace(method=name), regime)
     return Row(name, LABELS[name], method(name, REGIMES[regime].settings(base)), regime)
 
 
@@ -116,7 +116,7 @@ def rows(names: Iterable[str], base: Config, regimes: Iterable[str] = ("all",)) 
 
     Args:
         names: of rows, see ``LABELS``.
-        base: the profile's settings.
+        base: the preset's settings.
         regimes: see ``REGIMES``.
     """
     names, regimes = tuple(names), tuple(regimes)

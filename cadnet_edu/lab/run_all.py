@@ -13,10 +13,10 @@ import numpy as np
 
 from cadnet_edu.config import Config, cache_dir, make_cache_folder
 from cadnet_edu.data.samples import noise_split
-from cadnet_edu.io import read_json, write_json
+from cadnet_edu.io import duration, read_json, write_json
 from cadnet_edu.lab.analyses import NAMES
 from cadnet_edu.lab.measure import measure, measure_floor
-from cadnet_edu.lab.records import Records, RunRecord, StoredRecord, config_of, record_name, settings_key, write_record
+from cadnet_edu.lab.records import Records, RunRecord, StoredRecord, record_name, settings_key, write_record
 from cadnet_edu.lab.rows import Row
 from cadnet_edu.lab.scoring import lpips_missing
 from cadnet_edu.locks import Timeout, locked
@@ -46,7 +46,7 @@ class Task:
 
     def __str__(self) -> str:
         regime = "" if self.row.regime == "all" else f" ({self.row.regime} labels)"
-        return f"{self.row.name}{regime}" + (f", seed {self.config.seed}" if self.row.trained else "")
+        return f"{self.row.name}{regime}" + (f", seed {self.config.run.seed}" if self.row.trained else "")
 
 
 def tasks(
@@ -65,7 +65,7 @@ def tasks(
     for seed in dict.fromkeys((*seeds, *headline)):
         for row in rows:
             for config in row.runs([seed] if seed in seeds or row.headline else []):
-                found.setdefault((settings_key(config), config.seed), Task(row, config, data))
+                found.setdefault((settings_key(config), config.run.seed), Task(row, config, data))
     return list(found.values())
 
 
@@ -82,7 +82,9 @@ def state(task: Task, records: Records) -> str:
     return f"{'committed' if found.committed else 'finished here'}, code {code}" + (f" ({same})" if code else "")
 
 
-def plan(todo: Sequence[Task], records: Records, say: Say, estimate: bool = True, any_code: bool = False) -> float:
+def plan(
+    todo: Sequence[Task], records: Records, say: Say, estimate: bool = True, allow_stale_code: bool = False
+) -> float:
     """Say for each run whether it is done, and for the others how long they will take.
 
     Args:
@@ -90,7 +92,7 @@ def plan(todo: Sequence[Task], records: Records, say: Say, estimate: bool = True
         records: what there is already.
         say: called with each line.
         estimate: time a few steps of each kind of run that no record tells about.
-        any_code: networks that other code trained count as trained.
+        allow_stale_code: networks that other code trained count as trained.
 
     Returns:
         the seconds that all runs still to do will take.
@@ -103,13 +105,13 @@ def plan(todo: Sequence[Task], records: Records, say: Say, estimate: bool = True
             if kind not in timed:
                 timed[kind] = seconds_needed(task, records, estimate)
             seconds, how = timed[kind]
-            if task.row.trained and kept_network(task, any_code) is not None:
+            if task.row.trained and kept_network(task, allow_stale_code) is not None:
                 seconds, how = 0.0, "(trained already, only to be measured)"
             total += seconds or 0.0
-            line += f", {how}" if seconds is None else f", about {minutes(seconds)} {how}"
+            line += f", {how}" if seconds is None else f", about {duration(seconds)} {how}"
         say(f"{task!s:44} {line}")
     left = sum(records.find(task.config) is None for task in todo)
-    say(f"{len(todo)} runs, {len(todo) - left} done, {left} to do" + (f": about {minutes(total)}" if total else ""))
+    say(f"{len(todo)} runs, {len(todo) - left} done, {left} to do" + (f": about {duration(total)}" if total else ""))
     return total
 
 
@@ -134,22 +136,11 @@ def seconds_needed(task: Task, records: Records, estimate: bool = True) -> tuple
         return None, f"time unknown ({error})"
 
 
-def minutes(seconds: float) -> str:
-    """Seconds in words that fit their size.
-
-    >>> minutes(40), minutes(200), minutes(9000)
-    ('40 s', '3 min', '2.5 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
 # ---------------------------------------------------------------------------------------------------- doing
 
 
-def conduct(
-    todo: Sequence[Task], out: Path, records: Records, say: Say, fresh: bool = False, any_code: bool = False
+def run_all(
+    todo: Sequence[Task], out: Path, records: Records, say: Say, fresh: bool = False, allow_stale_code: bool = False
 ) -> dict[str, str]:
     """Do every run that has no record yet. One that fails leaves the others alone.
 
@@ -161,7 +152,7 @@ def conduct(
         records: what there is already; new records join it.
         say: called with a line for each run.
         fresh: do all runs again, whatever there is.
-        any_code: take networks that other code trained with the same settings, too; their records say which.
+        allow_stale_code: take networks that other code trained with the same settings, too; their records say which.
 
     Returns:
         name of each run that failed -> why.
@@ -174,7 +165,7 @@ def conduct(
         for number, task in waiting:
             try:
                 with locked(out / f".{task.name}.lock", f"does {task}", wait):
-                    how = {"fresh": fresh and not wait, "any_code": any_code}
+                    how = {"fresh": fresh and not wait, "allow_stale_code": allow_stale_code}
                     _do(f"[{number}/{len(todo)}] {task}", task, out, records, say, failed, **how)
             except Timeout:
                 later.append((number, task))
@@ -183,7 +174,14 @@ def conduct(
 
 
 def _do(
-    head: str, task: Task, out: Path, records: Records, say: Say, failed: dict[str, str], fresh: bool, any_code: bool
+    head: str,
+    task: Task,
+    out: Path,
+    records: Records,
+    say: Say,
+    failed: dict[str, str],
+    fresh: bool,
+    allow_stale_code: bool,
 ) -> None:
     path, error_path = out / f"{task.name}.json", out / f"{task.name}.error.json"
     found = records.find(task.config)
@@ -195,7 +193,11 @@ def _do(
         return
     started = time.perf_counter()
     try:
-        made = done(task, path, fresh, any_code) if found is None or fresh else remeasured(task, path, found)
+        made = (
+            train_and_measure(task, path, fresh, allow_stale_code)
+            if found is None or fresh
+            else remeasured(task, path, found)
+        )
         write_record(path, made)
     except Exception as error:  # the other runs do not depend on this one
         if found is not None and not fresh:
@@ -207,7 +209,7 @@ def _do(
         return
     error_path.unlink(missing_ok=True)
     records.add(made, path)
-    say(f"{head}: {summary(made)}, in {minutes(time.perf_counter() - started)}")
+    say(f"{head}: {summary(made)}, in {duration(time.perf_counter() - started)}")
 
 
 def _reread(records: Records, out: Path) -> Records:
@@ -216,14 +218,14 @@ def _reread(records: Records, out: Path) -> Records:
     return records
 
 
-def done(task: Task, path: Path, fresh: bool = False, any_code: bool = False) -> RunRecord:
+def train_and_measure(task: Task, path: Path, fresh: bool = False, allow_stale_code: bool = False) -> RunRecord:
     """Train one run, or find it trained, and measure it.
 
     Args:
         task: which.
         path: where its record will be.
         fresh: train again even when a trained network is kept.
-        any_code: a network that other code trained with the same settings will do.
+        allow_stale_code: a network that other code trained with the same settings will do.
     """
     if not task.row.trained:
         return measure_floor(task.row, path)
@@ -235,24 +237,28 @@ def done(task: Task, path: Path, fresh: bool = False, any_code: bool = False) ->
                     shutil.rmtree(left)
                 elif left.name != ".lock":
                     left.unlink()
-    kept = kept_network(task, any_code and not fresh)
+    kept = kept_network(task, allow_stale_code and not fresh)
     if kept is None:
         make_cache_folder(folder)
-    run = train_or_load(task.config, folder=folder) if kept is None else load_run(kept, task.config.root)
+    run = train_or_load(task.config, folder=folder) if kept is None else load_run(kept, task.config.data.root)
     return measure(task.row, run, path)
 
 
-def kept_network(task: Task, any_code: bool = False) -> Path | None:
+def kept_network(task: Task, allow_stale_code: bool = False) -> Path | None:
     """Where the finished network of a task is kept, if it is.
 
     Args:
         task: with its seed.
-        any_code: look among the runs of other code as well.
+        allow_stale_code: look among the runs of other code as well.
     """
     if is_finished(task.folder, task.config):
         return task.folder
-    wanted = (settings_key(task.config, task.data), task.config.seed)
-    others = sorted(task.folder.parent.glob(f"{task.config.method}-{task.config.profile}-*")) if any_code else []
+    wanted = (settings_key(task.config, task.data), task.config.run.seed)
+    others = (
+        sorted(task.folder.parent.glob(f"{task.config.run.method}-{task.config.run.preset}-*"))
+        if allow_stale_code
+        else []
+    )
     return next((folder for folder in others if run_settings(folder) == wanted), None)
 
 
@@ -260,23 +266,30 @@ def run_settings(folder: Path) -> tuple[str, int] | None:
     """Settings and seed of a finished run's folder; None when it is not finished, or made with unknown settings."""
     if not (folder / "run.json").exists() or not (folder / "checkpoint.pt").exists():
         return None
-    about = read_json(folder / "run.json")
-    config = config_of(about)
-    return None if config is None else (settings_key(config, about.get("data")), config.seed)
+    metadata = read_json(folder / "run.json")
+    try:
+        config = Config.from_dict(metadata["config"])
+    except (KeyError, TypeError, ValueError):  # of another version of this package
+        return None
+    return settings_key(config, metadata.get("data")), config.run.seed
 
 
 def remeasured(task: Task, path: Path, found: StoredRecord) -> RunRecord:
     """The record of a run whose network is still kept, measured again."""
     folder = network_of(found.record)
-    return done(task, path) if folder is None else measure(task.row, load_run(folder, task.config.root), path)
+    return (
+        train_and_measure(task, path)
+        if folder is None
+        else measure(task.row, load_run(folder, task.config.data.root), path)
+    )
 
 
 def can_be_completed(task: Task, record: RunRecord) -> bool:
     """Whether something can be measured now that the record does not tell, without any training."""
-    return bool(lacking(record)) and (not task.row.trained or network_of(record) is not None)
+    return bool(missing_entries(record)) and (not task.row.trained or network_of(record) is not None)
 
 
-def lacking(record: RunRecord) -> list[str]:
+def missing_entries(record: RunRecord) -> list[str]:
     """What a record does not tell and today's code would measure.
 
     An analysis that has been added since, or a score that could not be had on the machine where it was made.

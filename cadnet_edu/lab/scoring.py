@@ -40,8 +40,8 @@ def evaluator_of(model: Model, split: Split, config: Config) -> Evaluator:
         split: query and gallery are used.
         config: of the run.
     """
-    precision = choose_precision(config.precision, model.device, instead=True)
-    size = (config.height, config.width)
+    precision = choose_precision(config.run.precision, model.device, instead=True)
+    size = (config.data.height, config.data.width)
     return Evaluator(model, split, size, device=model.device, precision=precision, keep=True)
 
 

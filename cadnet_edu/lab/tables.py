@@ -112,7 +112,7 @@ def table(name: str, rows: Sequence[Row], records: Records, seeds: Sequence[int]
     return {
         "table": name,
         "title": TITLES[name],
-        "profile": rows[0].config.profile,
+        "preset": rows[0].config.run.preset,
         "seeds": list(seeds),
         "regimes": [block(name, [r for r in rows if r.regime == one], records, seeds) for one in regimes],
         "provenance": sources(rows, records, seeds),
@@ -226,7 +226,7 @@ def _about(data: dict[str, Any]) -> str:
     about, n = data["provenance"], len(data["seeds"])
     spread = "mean ± 95 % interval (Student's t) over seeds" if n > 1 else "one seed, so no interval"
     return (
-        f"Profile `{data['profile']}`, seeds {', '.join(map(str, data['seeds']))}: {spread}. A difference is taken "
+        f"Preset `{data['preset']}`, seeds {', '.join(map(str, data['seeds']))}: {spread}. A difference is taken "
         f"seed by seed; \\* marks one whose interval leaves out 0. From {about['records']} records; code "
         f"{', '.join(about['code'])}, commit {', '.join(about['commit'])}, {', '.join(about['device'])}, "
         f"{', '.join(about['precision'])}, PyTorch {', '.join(about['torch'])}."

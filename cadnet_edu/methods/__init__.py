@@ -24,4 +24,4 @@ def method(name: str, config: Config) -> Config:
 
 def method_of(config: Config) -> Method:
     """The method of these settings; under a name of your own they are settings of the network."""
-    return METHODS.get(config.method, METHODS["cadnet"])
+    return METHODS.get(config.run.method, METHODS["cadnet"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from cadnet_edu.config import Config, LossWeights
+from cadnet_edu.config import Config
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluation.model import Cost, Model
 from cadnet_edu.methods.method import CPU_LOG, Method, Progress
@@ -20,7 +20,7 @@ from cadnet_edu.training.checkpoints import PARTS, require_parts
 from cadnet_edu.training.trainer import Trainer, network_of
 
 STEP_COST = 2.5  # CAD-Net's step in steps of baseline_mlr, at most; `make bench` measures it
-NO_GAN = LossWeights(adv_DF=0, rec=0, adv_DI=0)
+NO_GAN = {"lambda_adv_DF": 0, "lambda_rec": 0, "lambda_adv_DI": 0}
 
 
 def fit(split: Split, config: Config, progress: Progress | None = None) -> Model:
@@ -38,7 +38,7 @@ def fit(split: Split, config: Config, progress: Progress | None = None) -> Model
     trainer = Trainer(config, split, progress.folder, progress.ranks)
     progress.ranks = trainer.ranks
     if not trainer.resume() and progress.folder is not None:
-        trainer.ranks.on_first(lambda: (progress.folder / CPU_LOG).unlink(missing_ok=True))  # type: ignore[operator]
+        trainer.ranks.on_rank_zero(lambda: (progress.folder / CPU_LOG).unlink(missing_ok=True))  # type: ignore[operator]
     trainer.fit(callback=progress.log, bar=progress.bar)
     return model_of(trainer.net, config, trainer.seconds)
 
@@ -76,9 +76,9 @@ def model_of(
     parameters = sum(p.numel() for p in net.parameters()) - discriminators
     cost = Cost(parameters=parameters, training_parameters=discriminators, wall_seconds=seconds)
     if config is not None:
-        steps = config.steps if steps is None else steps
+        steps = config.optim.steps if steps is None else steps
         cost = replace(
-            cost, steps=steps, images=steps * 2 * (config.batch_size + config.unlabelled_images)
+            cost, steps=steps, images=steps * 2 * (config.data.batch_size + config.data.unlabelled_batch_size)
         )  # HR and LR
     return Model(lambda x, r: net.embed(x), recover, views=joint, parts={"net": net}, cost=cost)
 
@@ -90,20 +90,20 @@ def estimate(split: Split, config: Config) -> float:
         split: any that can feed the batches.
         config: all settings.
     """
-    return Trainer(replace(config, weights="none"), split).estimate()
+    return Trainer(config.replace(weights="none"), split).estimate()
 
 
 # ---------------------------------------------------------------------------------------------------- settings
 
 
 def cadnet(config: Config) -> Config:
-    """All of Sec. 3: what the profile says, nothing taken away."""
-    return replace(config, method="cadnet")
+    """All of Sec. 3: what the preset says, nothing taken away."""
+    return config.replace(method="cadnet")
 
 
 def baseline_mlr(config: Config) -> Config:
     """Standard re-ID, E and C alone, on HR and LR images of all rates: what data can do without any GAN."""
-    return replace(config, method="baseline_mlr", features="f", branch_heads=False, lam=NO_GAN, unlabelled_images=0)
+    return config.replace(method="baseline_mlr", features="f", auxiliary_heads=False, **NO_GAN, unlabelled_batch_size=0)
 
 
 def baseline_hr(config: Config) -> Config:
@@ -111,12 +111,12 @@ def baseline_hr(config: Config) -> Config:
 
     Both halves of every batch are HR images, so that a step costs and sees as much as for ``baseline_mlr``.
     """
-    return replace(baseline_mlr(config), method="baseline_hr", rates=(1,))
+    return baseline_mlr(config).replace(method="baseline_hr", rates=(1,))
 
 
 def baseline_long(config: Config) -> Config:
     """``baseline_mlr`` with CAD-Net's computing time: as many more steps as a step of CAD-Net costs more."""
-    return replace(baseline_mlr(config), method="baseline_long", steps=round(STEP_COST * config.steps))
+    return baseline_mlr(config).replace(method="baseline_long", steps=round(STEP_COST * config.optim.steps))
 
 
 def two_encoders(config: Config) -> Config:
@@ -125,37 +125,37 @@ def two_encoders(config: Config) -> Config:
     The paper does not have this control. CAD-Net differs from a plain network by a second encoder and by recovery;
     only beside this row can a reader tell which of the two a gain comes from.
     """
-    return replace(config, method="two_encoders", recovery=False, lam=NO_GAN, unlabelled_images=0)
+    return config.replace(method="two_encoders", use_decoder=False, **NO_GAN, unlabelled_batch_size=0)
 
 
 def f_only(config: Config) -> Config:
     """ "Ours (f only)" of Table 1: C takes the resolution-invariant f alone. CRGAN learns as before; F has no use."""
-    return replace(config, method="f_only", features="f", branch_heads=False)
+    return config.replace(method="f_only", features="f", auxiliary_heads=False)
 
 
 def g_only(config: Config) -> Config:
     """ "Ours (g only)" of Table 1: C takes g, the features of the recovered image, alone."""
-    return replace(config, method="g_only", features="g", branch_heads=False)
+    return config.replace(method="g_only", features="g", auxiliary_heads=False)
 
 
 def without_adv_DI(config: Config) -> Config:
     """Table 3 without L_adv^{D_I}: recovered images need not look real."""
-    return replace(config, method="without_adv_DI", lam=replace(config.lam, adv_DI=0))
+    return config.replace(method="without_adv_DI", lambda_adv_DI=0)
 
 
 def without_adv_DF(config: Config) -> Config:
     """Table 3 without L_adv^{D_F}: the features of HR and LR images are not aligned."""
-    return replace(config, method="without_adv_DF", lam=replace(config.lam, adv_DF=0))
+    return config.replace(method="without_adv_DF", lambda_adv_DF=0)
 
 
 def without_rec(config: Config) -> Config:
     """Table 3 without L_rec: G serves D_I and C, and need not restore the image."""
-    return replace(config, method="without_rec", lam=replace(config.lam, rec=0))
+    return config.replace(method="without_rec", lambda_rec=0)
 
 
 def without_cls(config: Config) -> Config:
     """Table 3 without L_cls: no label is used. F and C stay as they were built."""
-    return replace(config, method="without_cls", lam=replace(config.lam, cls=0))
+    return config.replace(method="without_cls", lambda_cls=0)
 
 
 def _method(settings: Callable[[Config], Config], **what: Any) -> Method:

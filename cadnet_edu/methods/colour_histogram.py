@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -54,8 +53,8 @@ def colour_histogram(x: Tensor, bands: int = 6, bins: int = 5) -> Tensor:
 
 
 def settings(config: Config) -> Config:
-    """The profile's settings; those of networks and training have no effect."""
-    return replace(config, method="colour_histogram")
+    """The preset's settings; those of networks and training have no effect."""
+    return config.replace(method="colour_histogram")
 
 
 def fit(split: Split, config: Config, progress: Progress | None = None) -> Model:

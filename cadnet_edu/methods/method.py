@@ -16,7 +16,7 @@ from cadnet_edu.config import Config
 from cadnet_edu.evaluation.model import Model
 from cadnet_edu.io import append_line
 from cadnet_edu.training.checkpoints import Record
-from cadnet_edu.training.distributed import Ranks
+from cadnet_edu.training.distributed import DistributedContext
 
 CPU_LOG = "cpu.jsonl"
 
@@ -36,7 +36,7 @@ class Progress:
     folder: Path | None = None
     callback: Callable[[Record], None] | None = None
     bar: bool = False
-    ranks: Ranks | None = None
+    ranks: DistributedContext | None = None
     _last: float = field(default_factory=time.process_time, init=False, repr=False)
 
     def log(self, record: Record) -> None:
@@ -46,7 +46,7 @@ class Progress:
             record: with its ``step``.
         """
         now = time.process_time()
-        if self.folder is not None and (self.ranks is None or self.ranks.first):
+        if self.folder is not None and (self.ranks is None or self.ranks.is_rank_zero):
             append_line(self.folder / CPU_LOG, json.dumps({"step": record["step"], "cpu": round(now - self._last, 4)}))
         self._last = now
         if self.callback is not None:
@@ -61,7 +61,7 @@ class Method:
         fit: ``fit(split, config, progress=None) -> Model``. Only ``split.train`` is read. With ``progress.folder``
             it leaves a ``checkpoint.pt`` that holds ``HEAD`` of ``cadnet_edu.training.checkpoints``, and resumes.
         load: ``load(checkpoint, config, device) -> Model``, from what ``fit`` has kept.
-        settings: turns the settings of a profile into the method's own.
+        settings: turns the settings of a preset into the method's own.
         sees: what training may see.
         needs: what it needs to know of an image besides its pixels: of ``rate``, ``cameras``, ``keypoints``.
         faithful: to what it was built.

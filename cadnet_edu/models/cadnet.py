@@ -26,7 +26,7 @@ class Output(NamedTuple):
     branch_logits: tuple[Tensor, ...] = ()  # of the heads on f and on g, where they are built
 
 
-class _Slowed(torch.autograd.Function):
+class _ScaleGradient(torch.autograd.Function):
     """Nothing on the way forward; on the way back, the gradient times a share."""
 
     @staticmethod
@@ -39,7 +39,7 @@ class _Slowed(torch.autograd.Function):
         return ctx.share * gradient, None
 
 
-def slowed(x: Tensor, share: float) -> Tensor:
+def scale_gradient(x: Tensor, share: float) -> Tensor:
     """x itself, of whose gradient only a share flows back.
 
     Args:
@@ -47,11 +47,11 @@ def slowed(x: Tensor, share: float) -> Tensor:
         share: from 0 (nothing, like ``detach``) to 1 (all).
 
     >>> x = torch.ones(1, requires_grad=True)
-    >>> slowed(3 * x, 0.5).backward()
+    >>> scale_gradient(3 * x, 0.5).backward()
     >>> x.grad
     tensor([1.5000])
     """
-    return x if share == 1 else _Slowed.apply(x, share)
+    return x if share == 1 else _ScaleGradient.apply(x, share)
 
 
 class CADNet(nn.Module):
@@ -68,22 +68,22 @@ class CADNet(nn.Module):
         decoder_width, discriminator_width: channels of G's last and of the discriminators' first layer.
         skips: what G gets besides f: E's maps (``encoder``), those and the image that it adds its answer to
             (``encoder+residual``), or ``none``.
-        subpixel: how G doubles the size for the last time, see ``Decoder``.
-        backflow: the share of the gradient that flows from G back into E; see Choice.
-        branch_heads: whether f and g get a classifier each, beside the one on v; see Choice.
-        neck: whether classifiers have a BatchNorm neck, see ``Classifier``.
+        pixel_shuffle: how G doubles the size for the last time, see ``Decoder``.
+        decoder_grad_scale: the share of the gradient that flows from G back into E; see Choice.
+        auxiliary_heads: whether f and g get a classifier each, beside the one on v; see Choice.
+        bnneck: whether classifiers have a BatchNorm neck, see ``Classifier``.
 
     Shapes:
-        image ``(b, 3, H, W)`` in [0, 1] -> ``Output``. With ``labelled`` only the first so many images are classified;
-        the others get f and x_hat alone.
+        image ``(b, 3, H, W)`` in [0, 1] -> ``Output``. With ``n_labelled`` only the first so many images are
+        classified; the others get f and x_hat alone.
 
     Raises:
         ValueError: for an unknown choice, parts that cannot work together, or a size that E cannot halve often enough.
 
     Choice:
-        ``backflow`` and ``branch_heads`` are ours. An f that serves recovery has to know the resolution that
-        L_adv^{D_F} wants it to forget. With a single classifier on v = [f, g] the branch that learns faster takes the
-        whole gradient, and the other starves.
+        ``decoder_grad_scale`` and ``auxiliary_heads`` are ours. An f that serves recovery has to know the resolution
+        that L_adv^{D_F} wants it to forget. With a single classifier on v = [f, g] the branch that learns faster takes
+        the whole gradient, and the other starves.
     """
 
     def __init__(
@@ -101,21 +101,21 @@ class CADNet(nn.Module):
         decoder_width: int = 64,
         discriminator_width: int = 64,
         skips: str = "encoder",
-        subpixel: int = 1,
-        backflow: float = 1.0,
-        branch_heads: bool = False,
-        neck: bool = False,
+        pixel_shuffle: int = 1,
+        decoder_grad_scale: float = 1.0,
+        auxiliary_heads: bool = False,
+        bnneck: bool = False,
     ) -> None:
         super().__init__()
         if features not in ("joint", "f", "g"):
             raise ValueError(f"features = {features!r}: choose 'joint', 'f' or 'g'.")
         if skips not in ("encoder", "encoder+residual", "none"):
             raise ValueError(f"skips = {skips!r}: choose 'encoder', 'encoder+residual' or 'none'.")
-        if branch_heads and features != "joint":
+        if auxiliary_heads and features != "joint":
             raise ValueError(f"branch heads need both f and g, but features = {features!r}: use 'joint'.")
         if not decoder and image_discriminator:
             raise ValueError("D_I needs the recovered image: keep the decoder, or leave D_I out.")
-        self.features, self.size, self.backflow = features, size, backflow
+        self.features, self.size, self.decoder_grad_scale = features, size, decoder_grad_scale
         small = backbone == "slim"
         self.E = Encoder(backbone, backbone_width, last_stride, weights)
         d, reduction = self.E.d, self.E.reduction
@@ -124,22 +124,22 @@ class CADNet(nn.Module):
         h, w = (side // reduction for side in size)
         taps = {} if skips == "none" else self.E.tap_channels
         residual = skips == "encoder+residual"
-        self.G = Decoder(d, reduction, taps, decoder_width, subpixel, residual) if decoder else None
+        self.G = Decoder(d, reduction, taps, decoder_width, pixel_shuffle, residual) if decoder else None
         self.F = Encoder(backbone, backbone_width, last_stride, weights) if features != "f" else None
-        self.C = Classifier(2 * d if features == "joint" else d, identities, neck)
-        self.branch_C = nn.ModuleList([Classifier(d, identities, neck) for _ in range(2)] if branch_heads else [])
+        self.C = Classifier(2 * d if features == "joint" else d, identities, bnneck)
+        self.branch_C = nn.ModuleList([Classifier(d, identities, bnneck) for _ in range(2)] if auxiliary_heads else [])
         self.D_F = FeatureDiscriminator(d, (h, w), discriminator_width) if feature_discriminator else None
         blocks = (1, 1, 1, 1) if small else (2, 2, 2, 2)
         tiny = min(size) < 32  # five halvings would leave nothing
         self.D_I = ImageDiscriminator(discriminator_width, blocks, tiny) if image_discriminator else None
 
-    def forward(self, x: Tensor, labelled: int | None = None) -> Output:
+    def forward(self, x: Tensor, n_labelled: int | None = None) -> Output:
         f, taps = self.E(x)  # (b, d, h, w)
         x_hat = None if self.G is None else self._recovered(f, taps, x)  # (b, 3, H, W)
         seen_by_F = x if x_hat is None else x_hat
-        f_C = f  # what C is asked about
-        if labelled is not None:  # images without a label need neither g nor an answer of C
-            f_C, seen_by_F = f[:labelled], seen_by_F[:labelled]
+        f_C = f  # what C classifies
+        if n_labelled is not None:  # images without a label need neither g nor an answer of C
+            f_C, seen_by_F = f[:n_labelled], seen_by_F[:n_labelled]
         g = None if self.F is None else self.F(seen_by_F).f  # (b, d, h, w)
         v = f_C if g is None else g if self.features == "g" else torch.cat([f_C, g], dim=1)  # (b, 2d, h, w)
         u, logits = self.C(v)  # (b, 2d), (b, identities)
@@ -159,8 +159,8 @@ class CADNet(nn.Module):
 
     def _recovered(self, f: Tensor, taps: Sequence[Tensor], x: Tensor) -> Tensor:
         assert self.G is not None
-        share = self.backflow
-        return self.G(slowed(f, share), [slowed(tap, share) for tap in taps], x)
+        share = self.decoder_grad_scale
+        return self.G(scale_gradient(f, share), [scale_gradient(tap, share) for tap in taps], x)
 
     def w(self, x: Tensor) -> Tensor:
         """w = GAP(f), the resolution-invariant vector of Sec. 4.7: ``(b, 3, H, W)`` -> ``(b, d)``."""

@@ -28,7 +28,7 @@ class Classifier(nn.Module):
     Args:
         c: channels of v, ``2 d`` for v = [f, g].
         identities: number of training identities.
-        neck: whether u passes BatchNorm on its way to the layer.
+        bnneck: whether u passes BatchNorm on its way to the layer.
 
     Shapes:
         v ``(b, c, h, w)`` -> u ``(b, c)``, logits ``(b, identities)``.
@@ -39,9 +39,9 @@ class Classifier(nn.Module):
         Euclidean distance and the triplet loss stay on u itself.
     """
 
-    def __init__(self, c: int, identities: int, neck: bool = False) -> None:
+    def __init__(self, c: int, identities: int, bnneck: bool = False) -> None:
         super().__init__()
-        self.neck = nn.BatchNorm1d(c) if neck else nn.Identity()
+        self.neck = nn.BatchNorm1d(c) if bnneck else nn.Identity()
         self.fc = nn.Linear(c, identities)
 
     def forward(self, v: Tensor) -> tuple[Tensor, Tensor]:

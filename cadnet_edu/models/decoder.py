@@ -45,7 +45,7 @@ class Decoder(nn.Module):
         tap_channels: ``{reduction: channels}`` of E's maps that skip connections bring; empty for none.
         width: channels at full image size; a map ``r`` times smaller has ``r * width`` (at most d). A wider f is
             brought down to that by a 1x1 convolution first.
-        subpixel: 1: up-blocks all the way to full size. 2 or 4: the last one or two doublings are a sub-pixel
+        pixel_shuffle: 1: up-blocks all the way to full size. 2 or 4: the last one or two doublings are a sub-pixel
             convolution (Shi et al., 2016), at a fraction of the cost: 2 x 2 or 4 x 4 colours a place, laid out.
         residual: G looks at the input image as well, through two convolutions of its own, and its answer is added to
             it; at first that answer is nothing.
@@ -64,20 +64,22 @@ class Decoder(nn.Module):
     """
 
     def __init__(
-        self, d: int, reduction: int, tap_channels: dict[int, int], width: int = 64, subpixel: int = 1,
+        self, d: int, reduction: int, tap_channels: dict[int, int], width: int = 64, pixel_shuffle: int = 1,
         residual: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         if reduction < 2 or reduction & (reduction - 1):
             raise ValueError(f"reduction = {reduction}: f must be smaller than the image by a power of two.")
-        if subpixel not in (1, 2, 4) or subpixel >= reduction:
-            raise ValueError(f"subpixel = {subpixel}: give 1, 2 or 4, less than the reduction of f, {reduction}.")
-        self.subpixel = subpixel
+        if pixel_shuffle not in (1, 2, 4) or pixel_shuffle >= reduction:
+            raise ValueError(
+                f"pixel_shuffle = {pixel_shuffle}: give 1, 2 or 4, less than the reduction of f, {reduction}."
+            )
+        self.pixel_shuffle = pixel_shuffle
         self.sizes = []  # the reduction after each block
         c_in = min(d, width * reduction)
         self.reduce = nn.Identity() if c_in == d else nn.Conv2d(d, c_in, 1)
         blocks, skips = [], {}
-        while reduction > subpixel:
+        while reduction > pixel_shuffle:
             reduction //= 2
             c_out = min(d, width * reduction)
             blocks.append(UpBlock(c_in, c_out))
@@ -88,10 +90,12 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.skips = nn.ModuleDict(skips)
         self.look = nn.Sequential(
-            nn.Conv2d(3, c_in, subpixel + 2, stride=subpixel, padding=1), nn.ReLU(), nn.Conv2d(c_in, c_in, 3, padding=1)
+            nn.Conv2d(3, c_in, pixel_shuffle + 2, stride=pixel_shuffle, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(c_in, c_in, 3, padding=1),
         ) if residual else None  # fmt: skip
         self.bn = nn.BatchNorm2d(c_in)
-        self.to_rgb = nn.Conv2d(c_in, 3 * subpixel**2, 3, padding=1)
+        self.to_rgb = nn.Conv2d(c_in, 3 * pixel_shuffle**2, 3, padding=1)
         nn.init.xavier_uniform_(self.to_rgb.weight)
         if residual:
             nn.init.zeros_(self.to_rgb.weight)
@@ -114,4 +118,4 @@ class Decoder(nn.Module):
         return (x + torch.tanh(self._pixels(out))).clamp(0, 1)
 
     def _pixels(self, out: Tensor) -> Tensor:
-        return nnf.pixel_shuffle(self.to_rgb(torch.relu(self.bn(out))), self.subpixel)
+        return nnf.pixel_shuffle(self.to_rgb(torch.relu(self.bn(out))), self.pixel_shuffle)

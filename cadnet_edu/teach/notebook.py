@@ -1,13 +1,12 @@
 """What the first cell of every chapter calls: seeds, device, figure style, and a report on where and how it runs.
 
 >>> config = setup("smoke", quiet=True)
->>> config.profile
+>>> config.run.preset
 'smoke'
 """
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import importlib.util
 import os
@@ -21,13 +20,13 @@ import numpy as np
 import torch
 
 from cadnet_edu import figures
-from cadnet_edu.config import Config, cache_dir, make_cache_folder, profile
+from cadnet_edu.config import Config, cache_dir, make_cache_folder, preset
 from cadnet_edu.io import duration
 from cadnet_edu.training.devices import autocast, choose_device, choose_precision
 
 Place = Literal["colab", "kaggle", "local"]
 
-WANTS_GPU = ("full",)  # profiles that take days without one
+WANTS_GPU = ("full",)  # presets that take days without one
 DRIVE = Path("/content/drive")  # where Colab mounts it
 PATIENCE = 300  # seconds of training from which on a free GPU is worth the clicks
 
@@ -41,8 +40,8 @@ TRIAL = 0.5  # seconds that the speed of this machine is measured: the best of m
 HINTS: dict[Place, str] = {
     "colab": "In the menu choose Runtime > Change runtime type > T4 GPU,\nthen run all cells again.",
     "kaggle": "In the side bar choose Settings > Accelerator > GPU T4,\nthen run all cells again.",
-    "local": "Install a PyTorch that sees your GPU, or choose the profile quick:\n"
-    "set CADNET_EDU_PROFILE=quick before you start.",
+    "local": "Install a PyTorch that sees your GPU, or choose the preset quick:\n"
+    "set CADNET_EDU_PRESET=quick before you start.",
 }
 
 
@@ -67,40 +66,41 @@ def seed_everything(seed: int) -> None:
 def setup(name: str | None = None, *, seed: int | None = None, quiet: bool = False) -> Config:
     """Make a notebook ready to run and say how it will run.
 
-    It seeds the random numbers, picks the device, sets the style of the figures, and prints one line with the profile
-    that all numbers below come from, and one on how long a training takes here. When the profile wants a GPU and none
+    It seeds the random numbers, picks the device, sets the style of the figures, and prints one line with the preset
+    that all numbers below come from, and one on how long a training takes here. When the preset wants a GPU and none
     is seen, it warns before any training starts.
 
     Args:
-        name: the profile; without it the environment variable ``CADNET_EDU_PROFILE`` decides, else ``quick``.
-        seed: of the random numbers; without it the profile's own.
+        name: the preset; without it the environment variable ``CADNET_EDU_PRESET`` decides, else ``quick``.
+        seed: of the random numbers; without it the preset's own.
         quiet: print nothing.
 
     Returns:
-        The settings of the running profile, with the seed that was used.
+        The settings of the running preset, with the seed that was used.
 
     Raises:
-        ValueError: for a profile that does not exist.
+        ValueError: for a preset that does not exist.
     """
-    config = profile(name)
+    config = preset(name)
     if seed is not None:
-        config = dataclasses.replace(config, seed=seed)
-    seed_everything(config.seed)
+        config = config.replace(seed=seed)
+    seed_everything(config.run.seed)
     figures.use_style()
     if not quiet:
-        print(report(config, where(), choose_device(config.device)))
+        print(report(config, where(), choose_device(config.run.device)))
     return config
 
 
 def report(config: Config, place: Place, on: torch.device) -> str:
     """Return the lines that `setup` prints."""
-    about = f"{config.dataset}, {config.height} x {config.width} pixels, seed {config.seed}, on {on.type}"
-    lines = [f"profile {config.profile}: {about}"]
+    data, run = config.data, config.run
+    about = f"{data.dataset}, {data.height} x {data.width} pixels, seed {run.seed}, on {on.type}"
+    lines = [f"preset {run.preset}: {about}"]
     low, high = expected_seconds(config, on)
-    lines.append(f"To train a CAD-Net of this profile takes about {duration(low, high)} here.")
-    if config.profile in WANTS_GPU and on.type == "cpu":
+    lines.append(f"To train a CAD-Net of this preset takes about {duration(low, high)} here.")
+    if config.run.preset in WANTS_GPU and on.type == "cpu":
         rule = "!" * 72
-        need = f"The profile {config.profile} wants a GPU, and none is seen."
+        need = f"The preset {config.run.preset} wants a GPU, and none is seen."
         lines += [rule, need, HINTS[place], rule]
     elif place != "local" and on.type == "cpu" and high > PATIENCE:
         lines += ["A GPU is faster. " + HINTS[place]]
@@ -116,11 +116,11 @@ def expected_seconds(config: Config, on: torch.device) -> tuple[float, float]:
     half a second.
 
     Args:
-        config: the settings of a profile.
+        config: the settings of a preset.
         on: what to compute on.
     """
-    step = STEP[config.profile] / measured_speed(on, choose_precision(config.precision, on, instead=True))
-    low, high = (config.steps * (step / share + OVERHEAD) for share in reversed(SHARES))
+    step = STEP[config.run.preset] / measured_speed(on, choose_precision(config.run.precision, on, instead=True))
+    low, high = (config.optim.steps * (step / share + OVERHEAD) for share in reversed(SHARES))
     return low, high
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cadnet_edu.config import Config
+from cadnet_edu.config import Config, flatten
 from cadnet_edu.data.fingerprint import describe, file_digest
 from cadnet_edu.data.samples import Split
 from cadnet_edu.io import write_atomically, write_json
@@ -22,18 +22,18 @@ RUNNING_ONLY = ("device", "devices", "precision", "log_every", "checkpoint_every
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """The settings that tell runs apart: without those of ``RUNNING_ONLY``, and a weights file by its content.
+    """Setting -> value of what tells runs apart: without ``RUNNING_ONLY``, and a weights file by its content.
 
     The data of a run have a fingerprint of their own, see ``cadnet_edu.data.fingerprint``.
     """
-    settings = {k: v for k, v in config.to_dict().items() if k not in RUNNING_ONLY}
-    weights = Path(config.weights).expanduser()
+    settings = {k: v for k, v in flatten(config.to_dict()).items() if k not in RUNNING_ONLY}
+    weights = Path(config.model.weights).expanduser()
     if weights.is_file():
         settings["weights"] = f"file of SHA-256 {file_digest(weights)[:24]}"
     return settings
 
 
-def refuse_other(state: dict[str, Any], ours: Config) -> None:
+def check_same_config(state: dict[str, Any], ours: Config) -> None:
     """Stop when a checkpoint was made with other settings than those at hand.
 
     A setting that is younger than the checkpoint had its default, the paper's, when the checkpoint was made.
@@ -46,7 +46,7 @@ def refuse_other(state: dict[str, Any], ours: Config) -> None:
         ValueError: which names the settings that differ and both their values.
     """
     theirs = json.loads(state.get("identity", state["config"]))
-    was, now = {**flat(Config().to_dict()), **flat(theirs)}, flat(identity(ours))
+    was, now = flatten(Config().to_dict()) | flatten(theirs), identity(ours)
     differ = [name for name in now if was[name] != now[name]]
     if differ:
         what = "; ".join(f"{name} was {was[name]!r}, now {now[name]!r}" for name in differ[:4])
@@ -57,7 +57,7 @@ def refuse_other(state: dict[str, Any], ours: Config) -> None:
         )
 
 
-def refuse_other_data(state: dict[str, Any], data: str) -> None:
+def check_same_data(state: dict[str, Any], data: str) -> None:
     """Stop when a checkpoint was trained on other images than those at hand; early checkpoints do not tell.
 
     Args:
@@ -73,18 +73,6 @@ def refuse_other_data(state: dict[str, Any], data: str) -> None:
             f"the checkpoint was trained on other images: {then} then, {data} now. Put the data back as they were, or "
             "choose another folder for this run."
         )
-
-
-def flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings within settings by their full name.
-
-    >>> flat({"steps": 9, "lam": {"rec": 1.0}})
-    {'steps': 9, 'lam.rec': 1.0}
-    """
-    out: dict[str, Any] = {}
-    for name, value in settings.items():
-        out |= {f"{name}.{k}": v for k, v in flat(value).items()} if isinstance(value, dict) else {name: value}
-    return out
 
 
 def load_weights_of(net: nn.Module, state: dict[str, Any]) -> None:
@@ -114,7 +102,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu", parts: set[s
     Args:
         path: the file.
         device: where its tensors are wanted. To continue a run they belong on the CPU, for the states of random
-            number generators live there; weights and optimiser states find their own way to the network's device.
+            number generators live there; weights and optimizer states find their own way to the network's device.
         parts: what it must hold; ``HEAD`` where the method is not known yet.
 
     Raises:
@@ -168,7 +156,7 @@ def save_fitted(folder: Path, config: Config, split: Split, **parts: Any) -> Non
         "config": json.dumps(config.to_dict()),
         "identity": json.dumps(identity(config)),
         "fingerprint": describe(split.train),
-        "step": config.steps,
+        "step": config.optim.steps,
         **parts,
     }
     write_json(folder / "config.json", config.to_dict())

@@ -2,13 +2,14 @@
 
 What is computed is what one device computes on the same batch, up to rounding. Every rank draws the same batch and
 takes its part of it, so no two ranks see the same identity in a step. Three things reach over the ranks: BatchNorm's
-mean and variance (``GlobalBatchNorm``), the triplets of eq. (5) (``Ranks.gather``), and the gradients, which are
-averaged before the optimiser steps (``Ranks.average``).
+mean and variance (``GlobalBatchNorm``), the triplets of eq. (5) (``DistributedContext.gather``), and the gradients,
+which are averaged before the optimizer steps (``DistributedContext.average``).
 
 Choice:
     Gradients are averaged in one go after the last backward pass, not by PyTorch's DistributedDataParallel. That one
-    watches a single forward and a single backward pass over all parameters; here two losses with two optimisers share
-    one forward pass, and each leaves a part of the network untouched. What is lost is that DDP sends while it computes.
+    watches a single forward and a single backward pass over all parameters; here two losses with two optimizers share
+    one forward pass, and each leaves a part of the network untouched. This gives up DDP's overlap of communication and
+    computation.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # What tells a process its place among others; only torchrun and this module may have set it.
-LEFT_OVER = ("LOCAL_RANK", "RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+INHERITED = ("LOCAL_RANK", "RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 STARTED_BY = "CADNET_EDU_STARTED_BY"  # the process that started the others
 
 
@@ -51,12 +52,12 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         grad = grads[0].contiguous().clone()
-        dist.all_reduce(grad)  # every rank's loss may depend on these rows: all have their say
+        dist.all_reduce(grad)  # every rank's loss may depend on these rows: sum over ranks
         return grad[dist.get_rank()]
 
 
 @dataclass(frozen=True)
-class Ranks:
+class DistributedContext:
     """The processes that work together, seen from one of them: its place, and how they exchange tensors.
 
     A process alone exchanges nothing: every method hands back what it was given.
@@ -68,8 +69,8 @@ class Ranks:
     fabric: Fabric | None = None
 
     @property
-    def first(self) -> bool:
-        """Whether this is the rank that writes files and speaks to people."""
+    def is_rank_zero(self) -> bool:
+        """Whether this is rank 0, which logs and writes files."""
         return self.rank == 0
 
     def gather(self, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -94,7 +95,7 @@ class Ranks:
         self.average([means])
         return dict(zip(records[0], means.unbind(), strict=True))
 
-    def on_first(self, work: Callable[[], object]) -> None:
+    def on_rank_zero(self, work: Callable[[], object]) -> None:
         """Do on the first rank what only one can do, such as writing a file, while the others wait.
 
         Raises:
@@ -104,16 +105,16 @@ class Ranks:
             work()
             return
         problem: Exception | None = None
-        if self.first:
+        if self.is_rank_zero:
             try:
                 work()
             except Exception as error:
                 problem = error
-        problem = self.from_first(problem)
+        problem = self.broadcast_from_zero(problem)
         if problem is not None:
             raise problem
 
-    def from_first(self, value: T) -> T:
+    def broadcast_from_zero(self, value: T) -> T:
         """The first rank's value, on every rank."""
         return value if self.fabric is None else self.fabric.broadcast(value)
 
@@ -124,19 +125,19 @@ class Ranks:
         total = self.fabric.all_reduce(torch.tensor(float(condition), device=self.device), reduce_op="sum")
         return bool(cast(Tensor, total) > 0)
 
-    def share(self, n: int) -> slice:
+    def rank_slice(self, n: int) -> slice:
         """Which of n rows this rank works on: every ``world``-th one. With fewer rows than ranks some do the last one.
 
-        >>> [list(range(5))[Ranks(torch.device("cpu"), rank, 2).share(5)] for rank in (0, 1)]
+        >>> [list(range(5))[DistributedContext(torch.device("cpu"), rank, 2).rank_slice(5)] for rank in (0, 1)]
         [[0, 2, 4], [1, 3]]
         """
         return slice(min(self.rank, n - 1), None, self.world)
 
-    def together(self, rows: Tensor, n: int) -> Tensor:
-        """The inverse of ``share``: all n rows in their order, none twice, from each rank's own.
+    def all_gather_rows(self, rows: Tensor, n: int) -> Tensor:
+        """The inverse of ``rank_slice``: all n rows in their order, none twice, from each rank's own.
 
         Args:
-            rows: what this rank made of its share.
+            rows: what this rank computed for its slice.
             n: how many rows there are in all.
 
         Returns:
@@ -162,7 +163,7 @@ class Ranks:
                     setattr(module, name, GlobalBatchNorm(child, self))
 
 
-ALONE = Ranks(torch.device("cpu"))  # nobody to share with
+SINGLE_PROCESS = DistributedContext(torch.device("cpu"))
 
 
 class GlobalBatchNorm(_BatchNorm):
@@ -177,7 +178,7 @@ class GlobalBatchNorm(_BatchNorm):
         ranks: who takes part.
     """
 
-    def __init__(self, local: _BatchNorm, ranks: Ranks) -> None:
+    def __init__(self, local: _BatchNorm, ranks: DistributedContext) -> None:
         super().__init__(local.num_features, local.eps, local.momentum, local.affine, local.track_running_stats)
         self.weight, self.bias = local.weight, local.bias
         self.running_mean, self.running_var = local.running_mean, local.running_var
@@ -212,8 +213,8 @@ class GlobalBatchNorm(_BatchNorm):
         self.running_var.lerp_(var * (n / (n - 1)), self.momentum)  # without bias, as PyTorch does
 
 
-def join(device: str = "auto", devices: int | str = 1) -> Ranks:
-    """Take a place among the processes that work together, starting the others when nobody has.
+def init_distributed(device: str = "auto", devices: int | str = 1) -> DistributedContext:
+    """Join the group of processes that train together, and start the others where no launcher has.
 
     Under ``torchrun`` the processes are there. Otherwise Fabric starts this program again with the same arguments, once
     for each further device, and each copy arrives here as well. What a cluster or a notebook left in the environment
@@ -229,17 +230,17 @@ def join(device: str = "auto", devices: int | str = 1) -> Ranks:
     chosen = choose_device(device)
     here, machines = _processes(chosen, devices)
     if here * machines == 1:
-        return Ranks(chosen)
-    _refuse(chosen, here)
-    _forget_left_overs()
+        return DistributedContext(chosen)
+    _check_can_start(chosen, here)
+    _clear_inherited_variables()
     from lightning_fabric import Fabric  # takes over a second to import, and one device does without it
     from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # importing it has made it talkative
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # importing it sets INFO
     environment = TorchElasticEnvironment() if _torchrun() else LightningEnvironment()
     fabric = Fabric(accelerator=chosen.type, devices=here, num_nodes=machines, strategy="ddp", plugins=[environment])
     fabric.launch()
-    return Ranks(fabric.device, fabric.global_rank, fabric.world_size, fabric)
+    return DistributedContext(fabric.device, fabric.global_rank, fabric.world_size, fabric)
 
 
 def _torchrun() -> bool:
@@ -261,7 +262,7 @@ def _processes(device: torch.device, devices: int | str) -> tuple[int, int]:
     return int(devices), 1
 
 
-def _refuse(device: torch.device, here: int) -> None:
+def _check_can_start(device: torch.device, here: int) -> None:
     """Stop before processes are started that cannot work, or would wait for others that nobody starts."""
     there = torch.cuda.device_count() if device.type == "cuda" else here if device.type == "cpu" else 1
     if here > there:
@@ -273,7 +274,7 @@ def _refuse(device: torch.device, here: int) -> None:
             f"devices = {here}: a notebook cannot start other processes. Use one device here, or run the command with "
             f"--devices {here} in a cell of its own, behind an exclamation mark: !cadnet-edu ..."
         )
-    if _started():
+    if _launched():
         return
     if int(os.environ.get("SLURM_PROCID") or 0):
         raise ValueError(
@@ -288,42 +289,46 @@ def _refuse(device: torch.device, here: int) -> None:
         )
 
 
-def _started() -> bool:
+def _launched() -> bool:
     """Whether torchrun, or an earlier call in this process or in the one that started it, brought ranks together."""
     return _torchrun() or os.environ.get(STARTED_BY) in (str(os.getpid()), str(os.getppid()))
 
 
-def _forget_left_overs() -> None:
+def _clear_inherited_variables() -> None:
     """Take out of the environment what would make this process wait for others that nobody starts."""
-    if not _started():
-        for name in LEFT_OVER:
+    if not _launched():
+        for name in INHERITED:
             os.environ.pop(name, None)
         os.environ[STARTED_BY] = str(os.getpid())
 
 
-def together(device: str = "auto", devices: int | str = 1) -> int:
-    """How many processes ``join`` would bring together; none is started for the answer."""
+def world_size_of(device: str = "auto", devices: int | str = 1) -> int:
+    """How many processes ``init_distributed`` would bring together; none is started for the answer."""
     here, machines = _processes(choose_device(device), devices)
     return here * machines
 
 
-def divides(config: Config, world: int) -> None:
+def check_divisible(config: Config, world: int) -> None:
     """Check that a batch can be shared out evenly: whole identities, and as many of all other images, in every part.
 
     Raises:
         ValueError: which says the numbers that would do.
     """
-    pieces = world * config.accumulate
-    for name in ("identities", "unlabelled_images", "judged_images"):
-        n = getattr(config, name)
+    parts = config.optim.accumulate_grad_batches
+    pieces = world * parts
+    for name, n in {
+        "num_identities": config.data.num_identities,
+        "unlabelled_batch_size": config.data.unlabelled_batch_size,
+        "d_batch_size": config.loss.d_batch_size,
+    }.items():
         if n % pieces:
             raise ValueError(
-                f"{name} = {n} cannot be shared out evenly over {world} devices x {config.accumulate} parts "
-                f"(accumulate): give a multiple of {pieces}, such as {-(-n // pieces) * pieces}."
+                f"{name} = {n} cannot be shared out evenly over {world} devices x {parts} parts "
+                f"(accumulate_grad_batches): give a multiple of {pieces}, such as {-(-n // pieces) * pieces}."
             )
 
 
-def my_rank() -> int:
+def current_rank() -> int:
     """This process's rank among those that work together; 0 when it works alone."""
     with suppress(RuntimeError, ValueError):
         if dist.is_available() and dist.is_initialized():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -35,7 +35,7 @@ class DryRun:
     @property
     def total(self) -> float:
         """Estimated seconds of the whole run, without evaluation."""
-        return self.seconds * self.trainer.config.steps
+        return self.seconds * self.trainer.config.optim.steps
 
 
 def dry_run(config: Config) -> DryRun:
@@ -48,7 +48,7 @@ def dry_run(config: Config) -> DryRun:
         ValueError: as ``Trainer`` does, for settings that do not go together.
     """
     split = noise_split(config, training_identities(config))
-    trainer = Trainer(replace(config, weights="none"), split)
+    trainer = Trainer(config.replace(weights="none"), split)
     on_cuda = trainer.device.type == "cuda"
     if on_cuda:
         torch.cuda.reset_peak_memory_stats(trainer.device)
@@ -64,12 +64,12 @@ def dry_run(config: Config) -> DryRun:
 def training_identities(config: Config) -> int | None:
     """How many identities a data set trains on, which is the size of the classifier; None for one's own images.
 
-    >>> training_identities(Config(dataset="market1501"))
+    >>> training_identities(Config().replace(dataset="market1501"))
     751
     """
-    if config.dataset == "walkers":
-        return SIZES[config.size].train
-    return PUBLISHED.get(config.dataset, {}).get("train identities")
+    if config.data.dataset == "walkers":
+        return SIZES[config.data.walkers_size].train
+    return PUBLISHED.get(config.data.dataset, {}).get("train identities")
 
 
 def process_peak() -> int | None:

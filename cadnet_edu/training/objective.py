@@ -1,7 +1,7 @@
-"""The objective of CAD-Net: which network's output enters which loss, for both sides of the game.
+"""The objective of CAD-Net: which network's output enters which loss, for the discriminators and for the network.
 
 The training step, the analysis of gradients and the book's chapter on the whole network call these functions. They know
-tensors and the settings of the losses: no device, no file, no optimiser.
+tensors and the settings of the losses: no device, no file, no optimizer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from cadnet_edu.config import Config, LossWeights
+from cadnet_edu.config import LossConfig
 from cadnet_edu.data.sampling import Batch
 from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
 from cadnet_edu.models.cadnet import CADNet, Output
@@ -20,8 +20,8 @@ Terms = dict[str, Tensor]
 Gather = Callable[..., tuple[Tensor, ...]]
 
 
-def alone(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The rows of all ranks where there is one rank only: the tensors themselves."""
+def no_gather(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The rows of all ranks in a single process: the tensors themselves."""
     return tensors
 
 
@@ -39,14 +39,14 @@ def discriminate(D: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
     return D(x.to(memory_format=torch.channels_last)).float().split([len(batch) for batch in batches])
 
 
-def discriminator_terms(net: CADNet, batch: Batch, H: Output, L: Output, config: Config) -> tuple[Terms, Terms]:
+def discriminator_terms(net: CADNet, batch: Batch, H: Output, L: Output, loss: LossConfig) -> tuple[Terms, Terms]:
     """What D_F and D_I ascend: eq. (1) and eq. (3). ``detach`` keeps their gradients away from E and G.
 
     Args:
         net: the network with its discriminators.
         batch: the images that the outputs belong to.
         H, L: the outputs for the HR and for the LR images.
-        config: the settings; ``judged_images`` is the number of images of each kind that D_I sees.
+        loss: the settings; ``d_batch_size`` is the number of images of each kind that D_I sees.
 
     Returns:
         the terms by name, of those discriminators that the network has; and the mean probabilities that explain them.
@@ -56,7 +56,7 @@ def discriminator_terms(net: CADNet, batch: Batch, H: Output, L: Output, config:
     """
     terms: Terms = {}
     log: Terms = {}
-    n = config.judged_images or None
+    n = loss.d_batch_size or None
     if net.D_F is not None:
         z_H, z_L = discriminate(net.D_F, H.f.detach(), L.f.detach())
         terms["L_adv_DF"] = L_adv_DF(z_H, z_L)  # eq. (1)
@@ -70,7 +70,7 @@ def discriminator_terms(net: CADNet, batch: Batch, H: Output, L: Output, config:
 
 
 def generator_terms(
-    net: CADNet, batch: Batch, H: Output, L: Output, config: Config, gather: Gather = alone
+    net: CADNet, batch: Batch, H: Output, L: Output, loss: LossConfig, gather: Gather = no_gather
 ) -> tuple[Terms, Terms]:
     """What E, G, F and C descend: the terms of eq. (6) without their weights. A term of weight 0 is not computed.
 
@@ -78,20 +78,20 @@ def generator_terms(
         net: the network; whoever takes a step freezes its discriminators meanwhile.
         batch: the images that the outputs belong to.
         H, L: the outputs for the HR and for the LR images.
-        config: the settings.
+        loss: the settings.
         gather: gives the rows of all ranks, so that triplets reach over all devices.
 
     Returns:
         the terms by name, and those numbers that explain them.
     """
-    lam, n = config.lam, config.judged_images or None
+    n = loss.d_batch_size or None
     terms: Terms = {}
     log: Terms = {}
-    ident, tri, active = classification_terms(H, L, batch, config, gather)
-    if lam.cls:
+    ident, tri, active = classification_terms(H, L, batch, loss, gather)
+    if loss.lambda_cls:
         terms["L_cls"] = L_cls(ident, tri)  # eq. (4)
-    if lam.adv_DF and net.D_F is not None:
-        if config.adversarial == "minimax":
+    if loss.lambda_adv_DF and net.D_F is not None:
+        if loss.gan_loss == "minimax":
             z_L, z_H = discriminate(net.D_F, L.f, H.f)
             terms["L_adv_DF"] = L_adv_DF_G(z_H, z_L, "minimax")  # eq. (1), E's side
         else:
@@ -99,69 +99,71 @@ def generator_terms(
             terms["L_adv_DF"] = L_adv_DF_G(None, z_L)
         log["L_adv_DF_G"] = terms["L_adv_DF"]
     if H.x_hat is not None and L.x_hat is not None:
-        if lam.rec:
+        if loss.lambda_rec:
             x_hat_H, x_hat_L = H.x_hat.float(), L.x_hat.float()
             terms["L_rec"] = log["L_rec"] = L_rec(
-                x_hat_H, batch.x_H, x_hat_L, batch.x_L_gt, config.reduction, config.smooth
+                x_hat_H, batch.x_H, x_hat_L, batch.x_L_gt, loss.reduction, loss.smooth_l1_beta
             )  # eq. (2)
-        if lam.adv_DI and net.D_I is not None:
+        if loss.lambda_adv_DI and net.D_I is not None:
             z_L, z_H = discriminate(net.D_I, L.x_hat[:n], H.x_hat[:n])
-            terms["L_adv_DI"] = log["L_adv_DI_G"] = L_adv_DI_G(z_L, z_H, config.adversarial)  # eq. (3), G's side
+            terms["L_adv_DI"] = log["L_adv_DI_G"] = L_adv_DI_G(z_L, z_H, loss.gan_loss)  # eq. (3), G's side
     right = torch.cat([H.logits.argmax(1) == batch.y_H, L.logits.argmax(1) == batch.y_L])
     return terms, log | {"L_id": ident, "L_tri": tri, "active": active, "accuracy": right.float().mean()}
 
 
 def classification_terms(
-    H: Output, L: Output, batch: Batch, config: Config, gather: Gather = alone
+    H: Output, L: Output, batch: Batch, loss: LossConfig, gather: Gather = no_gather
 ) -> tuple[Tensor, Tensor, Tensor]:
     """L_id and L_tri on v, and the share of active triplets; with branch heads, the same on f and on g as well.
 
     Args:
         H, L: the outputs for the HR and for the LR images.
         batch: their labels.
-        config: the settings.
+        loss: the settings.
         gather: see ``generator_terms``.
     """
     ident = L_id(H.logits.float(), batch.y_H) + L_id(L.logits.float(), batch.y_L)
     u_H, y_H, u_L, y_L = gather(H.u, batch.y_H, L.u, batch.y_L)
-    tri, active = L_tri(u_H, y_H, u_L, y_L, config.phi, config.mining)  # eq. (5)
-    if config.branch_heads:  # u = [GAP(f), GAP(g)]
+    tri, active = L_tri(u_H, y_H, u_L, y_L, loss.margin, loss.mining)  # eq. (5)
+    if H.branch_logits:  # u = [GAP(f), GAP(g)]
         for logits_H, logits_L in zip(H.branch_logits, L.branch_logits, strict=True):
             ident = ident + L_id(logits_H.float(), batch.y_H) + L_id(logits_L.float(), batch.y_L)
         for branch_H, branch_L in zip(u_H.chunk(2, dim=1), u_L.chunk(2, dim=1), strict=True):
-            tri = tri + L_tri(branch_H, y_H, branch_L, y_L, config.phi, config.mining)[0]
+            tri = tri + L_tri(branch_H, y_H, branch_L, y_L, loss.margin, loss.mining)[0]
     return ident, tri, active
 
 
-def total(terms: Terms, lam: LossWeights) -> Tensor:
+def total(terms: Terms, loss: LossConfig) -> Tensor:
     """Eq. (6): the sum of the terms, each with its weight; a term that is missing counts 0.
 
     Args:
         terms: from ``generator_terms``.
-        lam: the weights.
+        loss: the weights.
 
-    >>> total({"L_cls": torch.tensor(1.0), "L_rec": torch.tensor(3.0)}, LossWeights(rec=2.0))
+    >>> total({"L_cls": torch.tensor(1.0), "L_rec": torch.tensor(3.0)}, LossConfig(lambda_rec=2.0))
     tensor(7.)
     """
     zero = next(iter(terms.values())).new_zeros(()) if terms else torch.zeros(())
     cls, adv_DF, rec, adv_DI = (terms.get(name, zero) for name in ("L_cls", "L_adv_DF", "L_rec", "L_adv_DI"))
-    return L_total(cls, adv_DF, rec, adv_DI, adv_DF=lam.adv_DF, rec=lam.rec, adv_DI=lam.adv_DI)  # eq. (6)
+    return L_total(
+        cls, adv_DF, rec, adv_DI, adv_DF=loss.lambda_adv_DF, rec=loss.lambda_rec, adv_DI=loss.lambda_adv_DI
+    )  # eq. (6)
 
 
-def gradients_at(parameters: list[nn.Parameter], terms: Terms, lam: LossWeights) -> dict[str, Tensor]:
+def gradients_at(parameters: list[nn.Parameter], terms: Terms, loss: LossConfig) -> dict[str, Tensor]:
     """The gradient of each weighted term of eq. (6) at some parameters, E's for example, in one row each.
 
     Args:
         parameters: where.
         terms: from ``generator_terms``.
-        lam: the weights; the one of L_cls is 1 or 0.
+        loss: the weights; the one of L_cls is 1 or 0.
 
     Returns:
         name of the term -> float64 ``(n,)`` on the CPU.
     """
     found = {}
     for name, term in terms.items():
-        slopes = torch.autograd.grad(total({name: term}, lam), parameters, retain_graph=True, allow_unused=True)
+        slopes = torch.autograd.grad(total({name: term}, loss), parameters, retain_graph=True, allow_unused=True)
         rows = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, slopes, strict=True)]
         found[name] = torch.cat([row.detach().flatten().double().cpu() for row in rows])
     return found

@@ -25,57 +25,58 @@ from cadnet_edu.io import append_line, write_atomically, write_json
 from cadnet_edu.models.cadnet import CADNet, Output
 from cadnet_edu.training.checkpoints import (
     Record,
+    check_same_config,
+    check_same_data,
     identity,
     load_checkpoint,
     load_weights_of,
     read_history,
-    refuse_other,
-    refuse_other_data,
 )
 from cadnet_edu.training.code_version import code_version
 from cadnet_edu.training.devices import autocast, check_torch_settings, choose_precision
-from cadnet_edu.training.distributed import Ranks, divides, join, together
+from cadnet_edu.training.distributed import DistributedContext, check_divisible, init_distributed, world_size_of
 from cadnet_edu.training.objective import discriminator_terms, generator_terms, total
 from cadnet_edu.training.signals import StopSignals
 from cadnet_edu.training.start import start_from, weights_of_a_run
 
 
-class TrainingStopped(RuntimeError):
+class TrainingDiverged(RuntimeError):
     """Training cannot go on; the message says why and where the last good checkpoint is."""
 
 
 def build_network(config: Config, identities: int) -> CADNet:
     """The network that a configuration describes; parts that no loss would train are not built."""
-    with torch.random.fork_rng():  # the random numbers of whoever asks stay as they are
-        torch.manual_seed(config.seed)
-        state = weights_of_a_run(config.weights)
+    with torch.random.fork_rng():  # the caller's random numbers stay as they are
+        torch.manual_seed(config.run.seed)
+        state = weights_of_a_run(config.model.weights)
         if state is None:
             return _network(config, identities)
-        net = _network(replace(config, weights="none"), identities)
-        start_from(net, state, config.weights)
+        net = _network(config.replace(weights="none"), identities)
+        start_from(net, state, config.model.weights)
         return net
 
 
 def _network(config: Config, identities: int) -> CADNet:
-    lam = config.lam
+    data, model, loss = config.data, config.model, config.loss
+    recovers = model.features != "f" or loss.lambda_rec > 0 or loss.lambda_adv_DI > 0
     return CADNet(
         identities,
-        (config.height, config.width),
-        backbone=config.backbone,
-        weights=config.weights,
-        backbone_width=config.backbone_width,
-        last_stride=config.last_stride,
-        features=config.features,
-        decoder=config.recovery and (config.features != "f" or lam.rec > 0 or lam.adv_DI > 0),
-        feature_discriminator=lam.adv_DF > 0,
-        image_discriminator=lam.adv_DI > 0,
-        decoder_width=config.decoder_width,
-        discriminator_width=config.discriminator_width,
-        skips=config.skips,
-        subpixel=config.subpixel,
-        backflow=config.backflow,
-        branch_heads=config.branch_heads,
-        neck=config.neck,
+        data.size,
+        backbone=model.backbone,
+        weights=model.weights,
+        backbone_width=model.backbone_width,
+        last_stride=model.last_stride,
+        features=model.features,
+        decoder=model.use_decoder and recovers,
+        feature_discriminator=loss.lambda_adv_DF > 0,
+        image_discriminator=loss.lambda_adv_DI > 0,
+        decoder_width=model.decoder_width,
+        discriminator_width=model.discriminator_width,
+        skips=model.skips,
+        pixel_shuffle=model.pixel_shuffle,
+        decoder_grad_scale=model.decoder_grad_scale,
+        auxiliary_heads=model.auxiliary_heads,
+        bnneck=model.bnneck,
     )
 
 
@@ -107,12 +108,12 @@ def frozen(*networks: nn.Module | None) -> Iterator[None]:
 
 def lr_factor(step: int, config: Config) -> float:
     """What the learning rates are multiplied with at a step (counted from 0). Ours: the paper gives no schedule."""
-    if step < config.warmup:
-        return (step + 1) / config.warmup
-    done = step / config.steps
-    if config.schedule == "cosine":
+    if step < config.optim.warmup_steps:
+        return (step + 1) / config.optim.warmup_steps
+    done = step / config.optim.steps
+    if config.optim.lr_schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * done))
-    if config.schedule == "step":
+    if config.optim.lr_schedule == "step":
         return 0.1 ** ((done >= 0.5) + (done >= 0.75))
     return 1.0
 
@@ -125,7 +126,7 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
     """
     if not tensors:
         return []
-    fine = torch.stack([t.isfinite().all() for t in tensors.values()]).tolist()  # asks the device once
+    fine = torch.stack([t.isfinite().all() for t in tensors.values()]).tolist()  # one synchronisation with the device
     return sorted(name for name, ok in zip(tensors, fine, strict=True) if not ok)
 
 
@@ -150,7 +151,7 @@ class Trainer:
         config: all settings.
         split: the data; its training part is decoded once, see ``cadnet_edu.data.image_cache``.
         out: folder for ``checkpoint.pt``, ``config.json`` and ``history.jsonl``; without it nothing is written.
-        ranks: the processes that train together; without it ``join`` finds or starts as many as ``config.devices``.
+        ranks: the processes that train together; without it ``init_distributed`` finds or starts them.
 
     Raises:
         ValueError: when the data cannot feed the batches that the configuration wants, or devices cannot share them.
@@ -160,30 +161,43 @@ class Trainer:
         network, they move once a batch, before the network does, and both look at the outputs of one forward pass.
     """
 
-    def __init__(self, config: Config, split: Split, out: Path | str | None = None, ranks: Ranks | None = None) -> None:
+    def __init__(
+        self, config: Config, split: Split, out: Path | str | None = None, ranks: DistributedContext | None = None
+    ) -> None:
         check_torch_settings()
         self.out = None if out is None else Path(out).expanduser()
-        divides(config, ranks.world if ranks else together(config.device, config.devices))
-        ranks = ranks or join(config.device, config.devices)
-        precision = choose_precision(config.precision, ranks.device)
-        self.pids = labelled_pids({s.pid for s in split.train}, config.labelled, config.data_seed)
+        check_divisible(config, ranks.world if ranks else world_size_of(config.run.device, config.run.devices))
+        ranks = ranks or init_distributed(config.run.device, config.run.devices)
+        precision = choose_precision(config.run.precision, ranks.device)
+        self.pids = labelled_pids({s.pid for s in split.train}, config.data.label_fraction, config.data.data_seed)
         labels = {pid: label for label, pid in enumerate(self.pids)}
         self.batches = Batches(
-            cached_images(split.train, config.height, config.width),
+            cached_images(split.train, config.data.height, config.data.width),
             [labels.get(s.pid, -1) for s in split.train],
-            config.identities,
-            config.images_per_identity,
-            config.rates,
-            config.flip,
-            config.crop,
-            config.seed,
+            config.data.num_identities,
+            config.data.num_instances,
+            config.data.rates,
+            config.data.flip,
+            config.data.max_shift,
+            config.run.seed,
             ranks.device,
-            config.unlabelled_images,
+            config.data.unlabelled_batch_size,
         )
         net = build_network(config, len(self.pids))
         ranks.join_batchnorm(net)
         net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.prepare(config, net, precision, ranks)
+        self.config, self.net, self.precision = config, net, precision
+        self.ranks, self.device = ranks, ranks.device
+        # Each part of a batch has its share of the images that D_I sees: the same images however many parts there are.
+        parts = config.optim.accumulate_grad_batches * ranks.world
+        self.loss = replace(config.loss, d_batch_size=config.loss.d_batch_size // parts)
+        self.opt_G = self._optimizer(net.generator_parameters(), config.optim.lr)
+        discriminators = net.discriminator_parameters()
+        self.opt_D = self._optimizer(discriminators, config.optim.lr_D) if discriminators else None
+        # Gradients below 6e-8 would vanish in fp16: they are computed enlarged, and each optimizer has its own scale.
+        fp16 = precision == "fp16"
+        self.scaler_G, self.scaler_D = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
+        self.step_number = 0
         self.data = describe(split.train)
         self.identity, self.codes = identity(config), [code_version()]
         self.seconds = 0.0
@@ -192,25 +206,11 @@ class Trainer:
         self._summed = 0
         self._begun = False
 
-    def prepare(self, config: Config, net: CADNet, precision: str, ranks: Ranks) -> None:
-        """What a step needs besides a batch: a network, an optimiser for each side, and where and how to compute."""
-        self.config, self.net, self.precision = config, net, precision
-        self.ranks, self.device = ranks, ranks.device
-        # Each part of a batch has its share of the images that D_I sees: the same images however many parts there are.
-        self.objective = replace(config, judged_images=config.judged_images // (config.accumulate * ranks.world))
-        self.opt_G = self._optimiser(net.generator_parameters(), config.lr)
-        discriminators = net.discriminator_parameters()
-        self.opt_D = self._optimiser(discriminators, config.lr_D) if discriminators else None
-        # Gradients below 6e-8 would vanish in fp16: they are computed enlarged, and each optimiser has its own scale.
-        fp16 = precision == "fp16"
-        self.scaler_G, self.scaler_D = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
-        self.step_number = 0
-
-    def _optimiser(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
-        c = self.config
-        if c.optimiser == "sgd":
-            return torch.optim.SGD(parameters, lr=lr, momentum=c.momentum, weight_decay=c.weight_decay)
-        return torch.optim.AdamW(parameters, lr=lr, weight_decay=c.weight_decay, fused=True)
+    def _optimizer(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
+        optim = self.config.optim
+        if optim.optimizer == "sgd":
+            return torch.optim.SGD(parameters, lr=lr, momentum=optim.momentum, weight_decay=optim.weight_decay)
+        return torch.optim.AdamW(parameters, lr=lr, weight_decay=optim.weight_decay, fused=True)
 
     # ------------------------------------------------------------------------------------------------ one step
 
@@ -218,7 +218,7 @@ class Trainer:
         """One step on one batch: the discriminators take one up eq. (1) and (3), the network takes one down eq. (6).
 
         Several devices share the batch out, and compute together what one would. With ``accumulate`` each takes its
-        share in that many parts, one after the other, which needs less memory: both optimisers add up the gradients of
+        share in that many parts, one after the other, which needs less memory: both optimizers add up the gradients of
         all parts and step after the last one.
 
         Returns:
@@ -231,7 +231,7 @@ class Trainer:
         batch = next(self.batches) if batch is None else batch
         self.set_learning_rates()
         self.net.train()
-        parts = self.share(batch)
+        parts = self.micro_batches(batch)
         logs = [self.step_part(part, last=i == len(parts)) for i, part in enumerate(parts, 1)]
         self.step_number += 1
         return self.ranks.mean(logs)
@@ -240,55 +240,55 @@ class Trainer:
         """The forward pass and both updates for one part of a batch, which is the whole batch in most runs."""
         with autocast(self.device, self.precision):
             H, L = self.forward(batch)
-            up, log_D = discriminator_terms(self.net, batch, H, L, self.objective)
+            up, log_D = discriminator_terms(self.net, batch, H, L, self.loss)
         if up:
             self.update(self.opt_D, -torch.stack(list(up.values())).sum(), last)
         with frozen(self.net.D_F, self.net.D_I), autocast(self.device, self.precision):
-            down, log_G = generator_terms(self.net, batch, H, L, self.objective, self.ranks.gather)
-            loss = total(down, self.objective.lam)  # eq. (6)
+            down, log_G = generator_terms(self.net, batch, H, L, self.loss, self.ranks.gather)
+            loss = total(down, self.loss)  # eq. (6)
         self.update(self.opt_G, loss, last)
         return {name: value.detach() for name, value in (log_D | log_G | {"L": loss}).items()}
 
     def forward(self, batch: Batch) -> tuple[Output, Output]:
         """Outputs for the HR and the LR images, in two passes or in one (BatchNorm can tell the difference)."""
         x_H, x_L = (x.to(memory_format=torch.channels_last) for x in (batch.x_H, batch.x_L))
-        if self.config.encoder_passes == 2:
+        if not self.config.model.joint_batchnorm:
             return self.net(x_H, len(batch.y_H)), self.net(x_L, len(batch.y_L))
         n = len(batch.y_H)
         x = torch.cat([x_H[:n], x_L[:n], x_H[n:], x_L[n:]])
         return split_hr_lr(self.net(x, 2 * n), n, len(x_H) - n)
 
-    def update(self, optimiser: torch.optim.Optimizer | None, loss: Tensor, last: bool = True) -> None:
+    def update(self, optimizer: torch.optim.Optimizer | None, loss: Tensor, last: bool = True) -> None:
         """Take a step down a loss; of a batch in parts, add up the gradients and step after the last one.
 
         Args:
-            optimiser: whose parameters move.
+            optimizer: whose parameters move.
             loss: of the part at hand, a mean over its images.
             last: whether this is the last part.
         """
-        assert optimiser is not None
-        scaler = self.scaler_D if optimiser is self.opt_D else self.scaler_G  # idle but in fp16
-        scaler.scale(loss / self.config.accumulate).backward()
+        assert optimizer is not None
+        scaler = self.scaler_D if optimizer is self.opt_D else self.scaler_G  # idle but in fp16
+        scaler.scale(loss / self.config.optim.accumulate_grad_batches).backward()
         if last:
-            parameters = [p for group in optimiser.param_groups for p in group["params"]]
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
             self.ranks.average([p.grad for p in parameters if p.grad is not None])
-            scaler.step(optimiser)
+            scaler.step(optimizer)
             scaler.update()
-            optimiser.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=True)
 
-    def share(self, batch: Batch) -> list[Batch]:
+    def micro_batches(self, batch: Batch) -> list[Batch]:
         """This device's share of a batch, in as many parts as ``accumulate`` says.
 
         The n-th parts of all devices together are the n-th part that one device would take.
         """
-        n, rank = self.config.accumulate, self.ranks.rank
-        return micro_batches(batch, n * self.ranks.world, self.config.images_per_identity)[rank * n : (rank + 1) * n]
+        n, rank = self.config.optim.accumulate_grad_batches, self.ranks.rank
+        return micro_batches(batch, n * self.ranks.world, self.config.data.num_instances)[rank * n : (rank + 1) * n]
 
     def set_learning_rates(self) -> None:
         """The learning rates of this step."""
         factor = lr_factor(self.step_number, self.config)
-        for optimiser, lr in ((self.opt_G, self.config.lr), (self.opt_D, self.config.lr_D)):
-            for group in optimiser.param_groups if optimiser else ():
+        for optimizer, lr in ((self.opt_G, self.config.optim.lr), (self.opt_D, self.config.optim.lr_D)):
+            for group in optimizer.param_groups if optimizer else ():
                 group["lr"] = lr * factor
 
     # ------------------------------------------------------------------------------------------------ many steps
@@ -309,33 +309,33 @@ class Trainer:
             the history: one record every ``log_every`` steps, each the mean over those steps.
 
         Raises:
-            TrainingStopped: when a loss is no longer a number. The last good checkpoint is kept.
+            TrainingDiverged: when a loss is no longer a number. The last good checkpoint is kept.
             ValueError: when ``out`` holds a run that was not resumed, or gradients are switched off.
             KeyboardInterrupt: after Ctrl-C.
             SystemExit: after SIGTERM.
         """
         check_torch_settings()
-        end = self.config.steps if until is None else min(until, self.config.steps)
+        end = self.config.optim.steps if until is None else min(until, self.config.optim.steps)
         self._begin()
         started, before = time.perf_counter(), self.seconds
-        quiet = not (bar and self.ranks.first)
+        quiet = not (bar and self.ranks.is_rank_zero)
         with (
             StopSignals() as stop,
             tqdm(
-                total=self.config.steps, initial=self.step_number, disable=quiet, unit="step", mininterval=1
+                total=self.config.optim.steps, initial=self.step_number, disable=quiet, unit="step", mininterval=1
             ) as progress,
         ):
             while self.step_number < end:
                 self._add(self.step())
                 progress.update()
                 self.seconds = before + time.perf_counter() - started
-                if self.step_number % self.config.log_every == 0 or self.step_number == self.config.steps:
+                if self.step_number % self.config.run.log_every == 0 or self.step_number == self.config.optim.steps:
                     record = self._log()
                     progress.set_postfix(L=f"{record['L']:.3g}", acc=f"{record.get('accuracy', 0):.2f}")
                     if callback is not None:
                         callback(record)
                 stopped = self._stopped(stop)
-                if stopped or self.step_number % self.config.checkpoint_every == 0 or self.step_number == end:
+                if stopped or self.step_number % self.config.run.checkpoint_every == 0 or self.step_number == end:
                     self._stop_unless_finite()  # a bad checkpoint must never replace a good one
                     self.save()
                 if stopped:
@@ -357,7 +357,7 @@ class Trainer:
             ValueError: when it holds a checkpoint and ``resume`` was not called.
         """
         if not self._begun:
-            self.ranks.on_first(self._clear)
+            self.ranks.on_rank_zero(self._clear)
         self._begun = True
         self._save_config()
 
@@ -381,7 +381,7 @@ class Trainer:
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - started)
         self.load_state_dict(before)
-        return sorted(times)[len(times) // 2] * (self.config.steps - self.step_number)
+        return sorted(times)[len(times) // 2] * (self.config.optim.steps - self.step_number)
 
     def _add(self, record: dict[str, Tensor]) -> None:
         for name, value in record.items():
@@ -397,18 +397,18 @@ class Trainer:
         self.history.append(record)
         if self.out is not None:
             history = self.out / "history.jsonl"
-            self.ranks.on_first(lambda: append_line(history, json.dumps(record)))
+            self.ranks.on_rank_zero(lambda: append_line(history, json.dumps(record)))
         return record
 
     def _stop_unless_finite(self) -> None:
-        """Raise ``TrainingStopped`` when a loss since the last record, or a weight, is infinite or not a number."""
+        """Raise ``TrainingDiverged`` when a loss since the last record, or a weight, is infinite or not a number."""
         wrong = not_finite(self._sums) or not_finite(self.net.state_dict())
         if not wrong:
             return
         kept = "There is no checkpoint yet."
         if self.out is not None and self._saved():
             kept = f"The last good checkpoint is {self.out / 'checkpoint.pt'}."
-        raise TrainingStopped(
+        raise TrainingDiverged(
             f"step {self.step_number}: {', '.join(wrong[:6])} is no longer a number, so training stops here. {kept} "
             "Usual cures: precision='fp32', or, in a new folder, a smaller lr or a smaller weight for the loss that "
             "grew first (see history.jsonl)."
@@ -462,10 +462,10 @@ class Trainer:
         self.codes = [*(code for code in state.get("codes", []) if code != now), now]
 
     def _compare(self, state: dict[str, Any]) -> None:
-        refuse_other(state, self.config)
+        check_same_config(state, self.config)
         if state["pids"] != list(self.pids):
             raise ValueError("the checkpoint was trained on other identities than those of this data set.")
-        refuse_other_data(state, self.data)
+        check_same_data(state, self.data)
 
     def save(self) -> None:
         """Write ``checkpoint.pt`` and ``config.json``, each completely or not at all.
@@ -477,12 +477,12 @@ class Trainer:
             return
         self._begin()
         path = self.out / "checkpoint.pt"
-        self.ranks.on_first(lambda: write_atomically(path, lambda file: torch.save(self.state_dict(), file)))
+        self.ranks.on_rank_zero(lambda: write_atomically(path, lambda file: torch.save(self.state_dict(), file)))
 
     def _save_config(self) -> None:
         if self.out is not None:
             path = self.out / "config.json"
-            self.ranks.on_first(lambda: write_json(path, self.config.to_dict()))
+            self.ranks.on_rank_zero(lambda: write_json(path, self.config.to_dict()))
 
     def resume(self) -> bool:
         """Continue from the checkpoint in ``out``, if there is one; the history is cut back to it.
@@ -496,13 +496,13 @@ class Trainer:
         if self.out is None:
             return False
         out, self._begun = self.out, True
-        self.ranks.on_first(self._tidy)
-        if not self.ranks.from_first(self._saved()):
+        self.ranks.on_rank_zero(self._tidy)
+        if not self.ranks.broadcast_from_zero(self._saved()):
             return False
         self.load_state_dict(load_checkpoint(out / "checkpoint.pt"))
         self.history = [r for r in read_history(out) if r["step"] <= self.step_number]
         lines = "".join(json.dumps(r) + "\n" for r in self.history).encode()
-        self.ranks.on_first(lambda: write_atomically(out / "history.jsonl", lambda file: file.write(lines)))
+        self.ranks.on_rank_zero(lambda: write_atomically(out / "history.jsonl", lambda file: file.write(lines)))
         return True
 
     def _tidy(self) -> None:
@@ -516,7 +516,7 @@ class Trainer:
 
 
 def load_network(out: Path | str, device: torch.device | str = "cpu") -> tuple[CADNet, Config]:
-    """The trained network of a run's folder, ready to be asked, and the settings it was trained with.
+    """The trained network of a run's folder, in evaluation mode, and the settings it was trained with.
 
     Raises:
         ValueError: when the folder holds no usable checkpoint.
@@ -536,6 +536,6 @@ def network_of(state: dict[str, Any], device: torch.device | str = "cpu") -> CAD
         ValueError: when the weights do not fit.
     """
     config = Config.from_dict(json.loads(state["config"]))
-    net = build_network(replace(config, weights="none"), len(state["pids"]))
+    net = build_network(config.replace(weights="none"), len(state["pids"]))
     load_weights_of(net, state)
     return net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

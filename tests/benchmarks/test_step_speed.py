@@ -2,7 +2,7 @@
 
 ``pytest tests/benchmarks/test_step_speed.py -s`` prints the table. One thread; seconds are processor seconds, so that
 other programs do not count. The passes are bare: E, G, F, C forwards and backwards on the HR and on the LR images, and
-the discriminators as often as a step asks them; same shapes, precision and memory format, no loss, no optimiser. The
+the discriminators as often as a step asks them; same shapes, precision and memory format, no loss, no optimizer. The
 second table, pytest-benchmark's own, compares the steps of CAD-Net and of the baseline.
 """
 
@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, preset
 from cadnet_edu.data.samples import Sample, Split
 from cadnet_edu.data.sampling import Batch
 from cadnet_edu.methods import method
@@ -38,13 +38,13 @@ def one_thread() -> Iterator[None]:
 
 def noise(config: Config, identities: int = 120) -> Split:
     """Random images: what they show changes no step's time. As many identities as Walkers M has."""
-    images = torch.randint(256, (identities, config.height, config.width, 3), dtype=torch.uint8).numpy()
+    images = torch.randint(256, (identities, config.data.height, config.data.width, 3), dtype=torch.uint8).numpy()
     samples = tuple(Sample(images[pid], pid, camera) for pid in range(identities) for camera in range(4))
     return Split(samples, samples[:4], samples[:4], "noise")
 
 
 def trainer(name: str, **changes: Any) -> Trainer:
-    config = method(name, profile("quick", device="cpu", **changes))
+    config = method(name, preset("quick", device="cpu", **changes))
     t = Trainer(config, noise(config))
     t.net.train()
     return t
@@ -56,10 +56,12 @@ class Bare:
     def __init__(self, t: Trainer, batch: Batch) -> None:
         self.t = t
         x = [image.contiguous(memory_format=torch.channels_last) for image in (batch.x_H, batch.x_L)]
-        self.x = x if t.config.encoder_passes == 2 else [torch.cat(x).contiguous(memory_format=torch.channels_last)]
+        self.x = (
+            x if t.config.model.joint_batchnorm == 2 else [torch.cat(x).contiguous(memory_format=torch.channels_last)]
+        )
         with autocast(t.device, t.precision), torch.no_grad():
             out_H, out_L = t.forward(batch)
-        judged = slice(t.config.judged_images or None)
+        judged = slice(t.config.loss.d_batch_size or None)
         self.f_H, self.f_L = out_H.f.detach(), out_L.f.detach()
         fakes = [out.x_hat.detach()[judged] for out in (out_L, out_H) if out.x_hat is not None]
         self.fakes = torch.cat(fakes) if fakes else None
@@ -132,7 +134,7 @@ def table(title: str, times: dict[str, float]) -> str:
 
 @pytest.mark.parametrize("name", ["cadnet", "baseline_mlr"])
 def test_the_trainer_adds_little_to_the_passes(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """At most a tenth, with losses and optimisers; the best of three tries counts.
+    """At most a tenth, with losses and optimizers; the best of three tries counts.
 
     For CAD-Net the preparation of the batch is counted in. The baseline's passes are four times shorter and its batch
     takes as long, so there the batch is printed only.
@@ -143,7 +145,7 @@ def test_the_trainer_adds_little_to_the_passes(name: str, capsys: pytest.Capture
         batch = times["batch"] if name == "cadnet" else 0
         tries.append((times["step"] + batch) / times["bare"])
         with capsys.disabled():
-            print(table(f"{name} at profile quick", times))
+            print(table(f"{name} at preset quick", times))
         if tries[-1] <= 1.10:
             break
     assert min(tries) <= 1.10, tries
@@ -152,7 +154,7 @@ def test_the_trainer_adds_little_to_the_passes(name: str, capsys: pytest.Capture
 @pytest.mark.parametrize("name", ["cadnet", "baseline_mlr"])
 def test_step(benchmark: Any, name: str) -> None:
     t = trainer(name)
-    benchmark.extra_info["images a step"] = 2 * t.config.batch_size
+    benchmark.extra_info["images a step"] = 2 * t.config.data.batch_size
     benchmark.pedantic(lambda: t.step(next(t.batches)), rounds=ROUNDS, warmup_rounds=1)
     assert t.step_number == ROUNDS + 1
 

@@ -1,4 +1,4 @@
-"""The book's tests share one built site: smoke profile, built once a session however many workers there are."""
+"""The book's tests share one built site: smoke preset, built once a session however many workers there are."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     log = shared / "book.log"
     with FileLock(shared / "book.lock"):
         if not log.exists():
-            command = [sys.executable, str(ROOT / "book/tools/build.py"), "--profile", "smoke", "--build", str(build)]
+            command = [sys.executable, str(ROOT / "book/tools/build.py"), "--preset", "smoke", "--build", str(build)]
             run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             log.write_text(f"{run.returncode}\n{run.stdout}{run.stderr}", encoding="utf-8")
     code, _, words = log.read_text(encoding="utf-8").partition("\n")

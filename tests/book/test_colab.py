@@ -169,7 +169,7 @@ def run_chapter(colab: Colab, name: str) -> nbformat.NotebookNode:
     ask += "print(cadnet_edu.__file__, IPython.__version__, ipywidgets.__version__, is_live())"
     notebook.cells.append(new_code_cell(ask))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    environment |= {"CADNET_EDU_PROFILE": "smoke", "CADNET_EDU_CACHE": str(colab.folder / "cache")}
+    environment |= {"CADNET_EDU_PRESET": "smoke", "CADNET_EDU_CACHE": str(colab.folder / "cache")}
     client = NotebookClient(
         notebook,
         km=AsyncKernelManager(kernel_spec_manager=ItsPython(), kernel_name="python3"),
@@ -198,7 +198,7 @@ def test_a_chapter_runs_from_the_wheel(colab: Colab, done: dict[str, nbformat.No
     kinds = {output.output_type for cell in notebook.cells for output in cell.get("outputs", [])}
     assert "error" not in kinds
     said = printed(notebook)
-    assert "profile smoke" in said
+    assert "preset smoke" in said
     assert "keep_on_drive" in said, "it knows that it is on Colab"
     assert said.rstrip().endswith(f"{colab.site / 'cadnet_edu/__init__.py'} 7.34.0 7.7.1 True")
 

@@ -84,10 +84,10 @@ def key_of(toy: Path, tmp_path: Path):
     constraints.write_text("")
     results.mkdir()
 
-    def key(code: str = "from toy.losses import L\nL()", profile: str = "smoke") -> str:
+    def key(code: str = "from toy.losses import L\nL()", preset: str = "smoke") -> str:
         notebook = new_notebook(cells=[new_code_cell(code, id="a")])
         nbformat.write(notebook, path)
-        return keys.key(path, keys.Package(toy), profile, results, constraints)
+        return keys.key(path, keys.Package(toy), preset, results, constraints)
 
     return key
 
@@ -110,7 +110,7 @@ def test_key_stays_when_something_else_changes(toy: Path, key_of) -> None:
 
 def test_key_changes_with_profile_cells_and_data_files(toy: Path, tmp_path: Path, key_of) -> None:
     before = key_of()
-    assert key_of(profile="quick") != before
+    assert key_of(preset="quick") != before
     assert key_of("from toy.losses import L") != before
     (toy / "table.json").write_text("[]")
     after = key_of()

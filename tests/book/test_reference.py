@@ -18,7 +18,7 @@ import reference
 import yaml
 
 import cadnet_edu
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, flatten, preset
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -84,15 +84,15 @@ def test_a_signature_is_that_of_the_source() -> None:
     assert "{py:function} L_id(logits: Tensor, y: Tensor) -> Tensor\n" in text
     text = page("networks")
     assert re.search(r"\{py:class\} CADNet\(identities: int, size: tuple\[int, int\]=\(256, 128\), ", text)
-    assert re.search(r":::\{py:property\} Config\.batch_size\n", page("settings"))
+    assert re.search(r":::\{py:property\} DataConfig\.batch_size\n", page("settings"))
     assert "`x_hat: Tensor | None`\n: recovered HR image" in text
 
 
 def test_what_is_looked_for_comes_first() -> None:
     entries = re.findall(r"^:{4}\{py:\w+\} (\w+)", page("losses"), re.MULTILINE)
     assert entries[0].startswith("L_")
-    assert entries[-1] == "known"
-    assert re.search(r"\{py:class\} LossWeights\n[\s\S]*\{py:function\} number\(", page("settings"))
+    assert entries[-1] == "check_choice"
+    assert re.search(r"\{py:class\} Config\b[\s\S]*\{py:function\} check_finite\(", page("settings"))
 
 
 def test_links_lead_to_what_is_documented() -> None:
@@ -117,7 +117,7 @@ def test_each_chapters_pieces_are_listed() -> None:
     lines = pieces()["built"]
     assert re.search(r"03_strong_baseline`\n: .*losses\.L_tri>", lines)
     assert re.search(r"08_whole_cadnet`\n: .*training\.trainer\.Trainer\.step>", lines)
-    assert "_Slowed" not in lines
+    assert "_ScaleGradient" not in lines
     assert "Built in {doc}`chapter 03 </book/chapters/03_strong_baseline>`." in page("losses")
 
 
@@ -174,27 +174,26 @@ def test_every_setting_marked_ours_stands_on_the_page() -> None:
     fields = [m[1] for line in lines if (m := re.match(r"    (\w+): [^#]*= [^#]*# .*\bours\b", line))]
     assert len(fields) > 20
     for name in fields:
-        assert re.search(rf"^`(lam\.)?{name} = ", pieces()["choices_settings"], re.MULTILINE), name
+        assert re.search(rf"^`{name} = ", pieces()["choices_settings"], re.MULTILINE), name
 
 
 def test_a_setting_tells_its_values_and_the_reason() -> None:
     text = pieces()["choices_settings"]
-    assert f"`backflow = {Config().backflow!r}`\n" in text
-    told = re.search(r"`backflow = .*\n: (.*)", text)
+    assert f"`decoder_grad_scale = {Config().model.decoder_grad_scale!r}`\n" in text
+    told = re.search(r"`decoder_grad_scale = .*\n: (.*)", text)
     assert told
-    assert f"Instead `{profile('quick').backflow!r}` in `smoke`, `quick` and `reduced`: " in told[1]
+    assert f"Instead `{preset('quick').model.decoder_grad_scale!r}` in `smoke`, `quick` and `reduced`: " in told[1]
     assert "D\\_F" in told[1]
     assert "Also offered: `'batch_all'`." in text
 
 
-def test_what_the_profiles_change_stands_on_the_page_once() -> None:
+def test_what_the_presets_change_stands_on_the_page_once() -> None:
     """A value that is not ``Config()``'s is told, among ours or among the paper's."""
-    both = {name: pieces()[f"choices_{name}"] for name in ("settings", "profiles")}
-    default = Config().to_dict()
+    both = {name: pieces()[f"choices_{name}"] for name in ("settings", "presets")}
+    default = flatten(Config().to_dict())
     for one in ("smoke", "quick", "reduced"):
-        given = profile(one).to_dict()
-        names = [name for name in given if given[name] != default[name] and name != "lam"]
-        names += [f"lam.{name}" for name in given["lam"] if given["lam"][name] != default["lam"][name]]
+        given = flatten(preset(one).to_dict())
+        names = [name for name in given if given[name] != default[name]]
         assert len(names) > 20
         for name in (name for name in names if name not in choices.RUNNING):
             found = [re.search(rf"^`{re.escape(name)} = .*`\n: (.*)", text, re.MULTILINE) for text in both.values()]

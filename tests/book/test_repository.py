@@ -104,7 +104,7 @@ def test_command_line_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (30, 70), "gray").save("photo.png")
     for line in (line for line in COMMANDS if line.startswith("cadnet-edu ")):
-        words = shlex.split(line.replace("--profile quick", "--profile smoke"))[1:]
+        words = shlex.split(line.replace("--preset quick", "--preset smoke"))[1:]
         words += ["--steps", "2"] if words[0] == "train" else []
         words += ["--size", "S"] if words[0] == "data" else []
         assert main(words) == 0, line

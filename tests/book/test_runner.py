@@ -56,8 +56,8 @@ def test_a_broken_cell_fails_make_book_before_any_page(
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/broken\n")
     notebook(tmp_path / "book" / "broken.ipynb", "x = 1", "raise RuntimeError('no such luck')")
     monkeypatch.setattr(build, "ROOT", tmp_path)
-    monkeypatch.setenv("CADNET_EDU_PROFILE", "smoke")
-    assert build.main(["--profile", "smoke", "--build", str(tmp_path / "_build")]) == 1
+    monkeypatch.setenv("CADNET_EDU_PRESET", "smoke")
+    assert build.main(["--preset", "smoke", "--build", str(tmp_path / "_build")]) == 1
     assert "no such luck" in capsys.readouterr().err
     assert not (tmp_path / "_build" / "html").exists()
 
@@ -191,7 +191,7 @@ def gone(pid: int) -> bool:
     return False
 
 
-BUILD = [sys.executable, "book/tools/build.py", "--profile", "smoke"]
+BUILD = [sys.executable, "book/tools/build.py", "--preset", "smoke"]
 SENTENCE = (
     "book: stopped; the chapters that have run and the checkpoints of trainings are kept, "
     "and the same command goes on from there.\n"
@@ -274,7 +274,7 @@ import build, stop
 stop.quietly()
 folders = build.Folders(build.ROOT, build.Path({str(tmp_path)!r}), build.Path({str(tmp_path)!r}))
 build.build = lambda *_: (print("Building the pages ...", flush=True), build.build_pages(folders))
-sys.exit(build.main(["--profile", "smoke"]))
+sys.exit(build.main(["--preset", "smoke"]))
 """
     with started([sys.executable, "-c", script], tmp_path) as process:
         assert process.stdout is not None
@@ -364,11 +364,11 @@ def test_the_estimates_name_chapters_that_exist() -> None:
 
 
 def test_the_profiles_are_those_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
-    from cadnet_edu.config import PROFILES
+    from cadnet_edu.config import PRESETS
 
-    assert set(build.PROFILES) == set(PROFILES)
+    assert set(build.PRESETS) == set(PRESETS)
     with pytest.raises(SystemExit):
-        build.main(["--profile", "huge"])
+        build.main(["--preset", "huge"])
     assert "invalid choice: 'huge'" in capsys.readouterr().err
 
 

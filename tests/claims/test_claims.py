@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cadnet_edu.config import profile
+from cadnet_edu.config import preset
 from cadnet_edu.io import read_json
 from cadnet_edu.lab.claims import CLAIMS, VERDICTS, Claim, Comparison, ledger, page
 from cadnet_edu.lab.claims.page import MEANS, plain
@@ -16,7 +16,7 @@ from cadnet_edu.lab.claims.rules import mean, minus, of, ratio
 from cadnet_edu.lab.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, rows
 
 ROOT = Path(__file__).parents[2]
-NOTHING = {"profile": "smoke", "seeds": [], "provenance": {"records": 0}}
+NOTHING = {"preset": "smoke", "seeds": [], "provenance": {"records": 0}}
 
 
 def evidence_of(better: float, seeds: int = 3) -> Any:
@@ -134,7 +134,7 @@ def test_every_row_and_place_that_a_claim_asks_for_exists() -> None:
     assert {row for row, _, _ in asked} <= set(LABELS) & set(ROWS["claims"])
     assert {regime for _, _, regime in asked} == set(REGIMES)
     assert {place[0] for _, place, _ in asked} == {"scores", "parts", "analyses"}
-    default = {(r.name, r.regime) for r in rows(ROWS["claims"], profile("smoke"), DEFAULT_REGIMES["claims"])}
+    default = {(r.name, r.regime) for r in rows(ROWS["claims"], preset("smoke"), DEFAULT_REGIMES["claims"])}
     assert {(row, regime) for row, _, regime in asked} <= default  # what `reproduce claims` runs is enough
     assert {place[1] for _, place, _ in asked if place[0] == "analyses"} <= {"probe", "silhouette", "sweep"}
 
@@ -145,7 +145,7 @@ def test_every_row_and_place_that_a_claim_asks_for_exists() -> None:
 @pytest.mark.parametrize("better", [0.3, 0.0])
 def test_the_page_tells_every_claim_with_its_verdict(better: float) -> None:
     about = {"records": 3, **{k: ["x"] for k in ("code", "commit", "device", "precision", "torch", "date")}}
-    data = ledger(CLAIMS, evidence_of(better), {"profile": "smoke", "seeds": [0, 1, 2], "provenance": about})
+    data = ledger(CLAIMS, evidence_of(better), {"preset": "smoke", "seeds": [0, 1, 2], "provenance": about})
     text = page(data)
     assert text.count("**Verdict: ") == len(CLAIMS)
     for verdict in VERDICTS:

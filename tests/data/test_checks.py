@@ -71,7 +71,7 @@ def test_a_whole_cuhk03(tmp_path):
         chosen = np.array([(1, i + 1) for i in range(60)] + [(5, i + 1) for i in range(40)], np.float64)
         cells.top("testsets", [cells.put(chosen.T)] * 20)
     for boxes, n in (("detected", 14_097), ("labeled", 14_096)):
-        report = check_set("cuhk03", tmp_path, boxes=boxes, images=False)
+        report = check_set("cuhk03", tmp_path, bbox=boxes, images=False)
         assert report.problems == ()
         assert report.found["images"] == n
     split = cuhk03(tmp_path)

@@ -10,13 +10,13 @@ from commands import cli
 from fixtures import WRITERS, write_viper
 from PIL import Image
 
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, preset
 from cadnet_edu.data import load_split
 from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.runs import open_split, run_key
 
-SMALL = ("--profile", "smoke", "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2",
-         "--discriminator-width", "8", "--identities", "3", "--images-per-identity", "2", "--steps", "4",
+SMALL = ("--preset", "smoke", "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2",
+         "--discriminator-width", "8", "--num-identities", "3", "--num-instances", "2", "--steps", "4",
          "--checkpoint-every", "4", "--log-every", "2", "--device", "cpu", "--precision", "fp32")  # fmt: skip
 
 
@@ -100,7 +100,17 @@ def test_the_withdrawn_set_needs_its_flag_everywhere(viper_run: tuple[Path, Path
     for command in (
         ("train", *SMALL, "--dataset", "dukemtmc_reid", *there, "--out", tmp_path / "run"),
         ("train", *SMALL, "--dataset", "market1501", *there, "--out", tmp_path / "run"),
-        ("train", *SMALL, "--dataset", "own", "--pattern", "*/{pid}_{camera}_*", *there, "--out", tmp_path / "run"),
+        (
+            "train",
+            *SMALL,
+            "--dataset",
+            "own",
+            "--filename-pattern",
+            "*/{pid}_{camera}_*",
+            *there,
+            "--out",
+            tmp_path / "run",
+        ),
         ("evaluate", run, "--dataset", "dukemtmc_reid", *there),
         ("evaluate", run, "--manifest", table, *there),
         ("data", "check", "dukemtmc_reid", *there),
@@ -130,23 +140,23 @@ def test_check_by_itself(name: str, tmp_path: Path) -> None:
 
 def test_the_data_are_part_of_a_runs_key(tmp_path: Path) -> None:
     root = write_viper(tmp_path)
-    config = profile("smoke", dataset="viper", root=root)
+    config = preset("smoke", dataset="viper", root=root)
     key = run_key(config)
-    assert run_key(profile("smoke", dataset="viper", root=root, data_seed=1)) != key
+    assert run_key(preset("smoke", dataset="viper", root=root, data_seed=1)) != key
     (root / "cam_a" / "more.txt").write_text("no image")
     assert run_key(config) == key
     mat = WRITERS["cuhk03"](tmp_path) / "cuhk-03.mat"
-    before = data_fingerprint(Config(dataset="cuhk03", root=mat))
+    before = data_fingerprint(Config().replace(dataset="cuhk03", root=mat))
     with mat.open("ab") as file:
         file.write(b"0")
-    assert before != data_fingerprint(Config(dataset="cuhk03", root=mat))
+    assert before != data_fingerprint(Config().replace(dataset="cuhk03", root=mat))
     assert before is not None
 
 
 def test_settings_reach_the_reader(tmp_path: Path) -> None:
     root = WRITERS["cuhk03"](tmp_path)
-    split = open_split(Config(dataset="cuhk03", root=root, boxes="labeled", data_seed=7))
+    split = open_split(Config().replace(dataset="cuhk03", root=root, bbox="labeled", data_seed=7))
     assert split.name == "CUHK03-labeled-testset7"
     root = WRITERS["own"](tmp_path / "own")
     with pytest.raises(ValueError, match="does not fit the pattern"):
-        open_split(Config(dataset="own", root=root, pattern="{pid}-{camera}"))
+        open_split(Config().replace(dataset="own", root=root, filename_pattern="{pid}-{camera}"))

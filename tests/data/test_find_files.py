@@ -138,7 +138,7 @@ def test_check_counts_what_no_part_uses(tmp_path):
     found = check_set("market1501", root, part=True).found
     assert {k: n for k, n in found.items() if "not used" in k} == {"images not used in gt_bbox/": 1}
     own = write_own(tmp_path / "own")
-    found = check_set("own", own, pattern="{pid}_{camera}_*.png").found
+    found = check_set("own", own, filename_pattern="{pid}_{camera}_*.png").found
     assert found["images not used in ./"] == len(list(own.glob("[!.]*.jpg")))
 
 

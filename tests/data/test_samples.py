@@ -280,6 +280,12 @@ def test_load_images_resizes_but_never_degrades():
     np.testing.assert_array_equal(PIXELS, before)
 
 
+def test_load_images_works_in_inference_mode():
+    with torch.inference_mode():
+        found = load_images([person(1)], 12, 8)
+    assert torch.equal(found, load_images([person(1)], 12, 8))
+
+
 def test_load_images_names_the_damaged_one(tmp_path):
     damage("cut short", tmp_path / "bad.jpg")
     with pytest.raises(ValueError, match=r"bad\.jpg"):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from people import noise_split
 
-from cadnet_edu.config import profile
+from cadnet_edu.config import preset
 from cadnet_edu.data import image_cache as cache
 from cadnet_edu.data.readers import market1501
 from cadnet_edu.data.walkers import write_market1501
@@ -23,7 +23,7 @@ from cadnet_edu.training.trainer import build_network
 def test_images_on_disk_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "WORTH", 1 << 40)
-    config = profile("smoke", height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8,
+    config = preset("smoke", height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8,
                      device="cpu", precision="fp32")  # fmt: skip
     split = market1501(write_market1501(noise_split(), tmp_path / "market"))
     model = model_of(build_network(config, 6))

@@ -27,7 +27,7 @@ from cadnet_edu import runs
 from cadnet_edu.cli.console import read
 from cadnet_edu.cli.main import main
 from cadnet_edu.cli.reproduce import Reproduce, base_config, same_numbers
-from cadnet_edu.config import Config, cache_dir, profile
+from cadnet_edu.config import Config, cache_dir, preset
 from cadnet_edu.data import open_split
 from cadnet_edu.data.image_cache import cached_images
 from cadnet_edu.data.resolution import degrade
@@ -50,7 +50,7 @@ from cadnet_edu.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
 TINY: dict[str, Any] = dict(
-    height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3, images_per_identity=2,
+    height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, num_identities=3, num_instances=2,
     steps=4, log_every=1, checkpoint_every=2, device="cpu", precision="fp32",
 )  # fmt: skip
 
@@ -71,7 +71,7 @@ def world(place: Path, split: Split) -> Iterator[None]:
     """Tiny networks on the small synthetic set, in a cache of their own, with no committed records in sight."""
 
     def tiny(name: str | None, device: str, precision: str, **options: Any) -> Config:
-        return profile(name, **{**TINY, **options})
+        return preset(name, **{**TINY, **options})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CADNET_EDU_CACHE", str(place / "cache"))
@@ -79,7 +79,7 @@ def world(place: Path, split: Split) -> Iterator[None]:
             patch.setattr(module, "open_split", lambda config: split)
         for module in (records_module, publish_module):
             patch.setattr(module, "COMMITTED", place / "committed")
-        patch.setattr("cadnet_edu.cli.reproduce.profile", tiny)
+        patch.setattr("cadnet_edu.cli.reproduce.preset", tiny)
         scoring.lpips_missing.cache_clear()
         yield
     scoring.lpips_missing.cache_clear()
@@ -117,7 +117,7 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     fit = Trainer.fit
 
     def counted(self: Trainer, *arguments: Any, **named: Any) -> Any:
-        trained.append(f"{self.config.method} {self.config.seed}")
+        trained.append(f"{self.config.run.method} {self.config.run.seed}")
         return fit(self, *arguments, **named)
 
     monkeypatch.setattr(Trainer, "fit", counted)
@@ -129,7 +129,7 @@ def cli(*arguments: Any) -> int:
 
 
 def smoke(out: Path, *more: Any, what: str = "table3") -> int:
-    return cli(what, "--profile", "smoke", "--regimes", "all", "--out", out, *more)
+    return cli(what, "--preset", "smoke", "--regimes", "all", "--out", out, *more)
 
 
 def numbers(out: Path, name: str = "table3") -> Any:
@@ -146,11 +146,11 @@ def numbers(out: Path, name: str = "table3") -> Any:
 
 @pytest.mark.parametrize("name", sorted(LABELS))
 def test_every_row_is_a_method_or_a_floor(name: str) -> None:
-    made = row(name, profile("smoke"))
+    made = row(name, preset("smoke"))
     assert made.trained == (name in METHODS)
-    assert made.config.method == name
+    assert made.config.run.method == name
     if made.trained:
-        assert made.config == method(name, profile("smoke"))
+        assert made.config == method(name, preset("smoke"))
 
 
 def test_every_table_has_rows_and_regimes_that_exist() -> None:
@@ -161,35 +161,40 @@ def test_every_table_has_rows_and_regimes_that_exist() -> None:
 
 
 def test_each_run_is_told_apart_and_floors_come_once() -> None:
-    todo = tasks(rows(["bilinear", "cadnet", "baseline_mlr"], profile("smoke"), ["all", "few"]), range(3))
+    todo = tasks(rows(["bilinear", "cadnet", "baseline_mlr"], preset("smoke"), ["all", "few"]), range(3))
     assert len({task.name for task in todo}) == len(todo) == 1 + 2 * 2 * 3
     assert [str(t) for t in todo if not t.row.trained] == ["bilinear"]
 
 
 def test_only_the_headline_has_further_seeds() -> None:
-    todo = tasks(rows(["bilinear", "g_only", "cadnet"], profile("smoke")), range(2), range(4))
+    todo = tasks(rows(["bilinear", "g_only", "cadnet"], preset("smoke")), range(2), range(4))
     assert [str(t) for t in todo] == [
         "bilinear", "g_only, seed 0", "cadnet, seed 0", "g_only, seed 1", "cadnet, seed 1", "cadnet, seed 2",
         "cadnet, seed 3",
     ]  # fmt: skip
-    few = rows(["cadnet"], profile("smoke"), ["few", "few_long"])
+    few = rows(["cadnet"], preset("smoke"), ["few", "few_long"])
     assert [t.row.regime for t in tasks(few, range(1), range(3))] == ["few", "few_long", "few", "few"]
-    alone = rows(["g_only"], profile("smoke"))
+    alone = rows(["g_only"], preset("smoke"))
     assert tasks(alone, range(2), range(4)) == tasks(alone, range(2))
 
 
 def test_fewer_headline_seeds_than_seeds_are_refused(tmp_path: Path, capsys: Any) -> None:
-    assert smoke(tmp_path, "--seeds", 2, "--headline-seeds", 1) == 2
-    assert "--headline-seeds 1: give at least as many as --seeds, 2" in capsys.readouterr().err
+    assert smoke(tmp_path, "--seeds", 2, "--main-seeds", 1) == 2
+    assert "--main-seeds 1: give at least as many as --seeds, 2" in capsys.readouterr().err
 
 
 def test_the_regime_reaches_the_settings() -> None:
-    few = row("cadnet", profile("smoke"), "few").config
-    assert few.labelled == REGIMES["few"].changes["labelled"] < 1 == row("cadnet", profile("smoke")).config.labelled
-    longer = row("cadnet", profile("smoke"), "few_long").config
-    assert longer == dataclasses.replace(few, steps=round(2.5 * few.steps))
-    most = row("baseline_long", profile("smoke"), "few_long").config.steps
-    assert most == pytest.approx(2.5 * row("baseline_long", profile("smoke"), "few").config.steps, abs=1)
+    few = row("cadnet", preset("smoke"), "few").config
+    assert (
+        few.data.label_fraction
+        == REGIMES["few"].changes["labelled"]
+        < 1
+        == row("cadnet", preset("smoke")).config.data.label_fraction
+    )
+    longer = row("cadnet", preset("smoke"), "few_long").config
+    assert longer == dataclasses.replace(few, steps=round(2.5 * few.optim.steps))
+    most = row("baseline_long", preset("smoke"), "few_long").config.optim.steps
+    assert most == pytest.approx(2.5 * row("baseline_long", preset("smoke"), "few").config.optim.steps, abs=1)
 
 
 # ---------------------------------------------------------------------------------------------------- the command
@@ -247,7 +252,7 @@ def test_the_picture_of_the_first_seed_shows_what_was_recovered(measured: Path, 
 
 def test_each_loss_pulls_at_E_as_in_the_step_itself(tiny_split: Split) -> None:
     """The gradients of the single terms add up to that of eq. (6), and no weight moves."""
-    trainer = Trainer(method("cadnet", profile("smoke", **TINY)), tiny_split)
+    trainer = Trainer(method("cadnet", preset("smoke", **TINY)), tiny_split)
     trainer.step(), trainer.step()  # a G that starts as the identity passes nothing on before it has moved
     before = {name: value.clone() for name, value in trainer.net.named_parameters()}
     batch = next(trainer.batches)
@@ -256,15 +261,15 @@ def test_each_loss_pulls_at_E_as_in_the_step_itself(tiny_split: Split) -> None:
     assert all(gradient.norm() > 0 for gradient in found.values())
     assert all(torch.equal(value, before[name]) for name, value in trainer.net.named_parameters())
     terms, _ = generator_terms(trainer.net, batch, *trainer.forward(batch), trainer.config)
-    slopes = torch.autograd.grad(total(terms, trainer.config.lam), list(trainer.net.E.parameters()))
+    slopes = torch.autograd.grad(total(terms, trainer.config.loss), list(trainer.net.E.parameters()))
     whole = torch.cat([slope.flatten().double() for slope in slopes])
     assert torch.allclose(sum(found.values()), whole, atol=1e-4 * float(whole.norm()))
 
 
 def test_a_loss_that_is_off_pulls_at_nothing(tiny_split: Split) -> None:
-    trainer = Trainer(method("without_adv_DF", profile("smoke", **TINY)), tiny_split)
+    trainer = Trainer(method("without_adv_DF", preset("smoke", **TINY)), tiny_split)
     assert "L_adv_DF" not in gradients_at_E(trainer, next(trainer.batches))
-    trainer = Trainer(method("baseline_mlr", profile("smoke", **TINY)), tiny_split)
+    trainer = Trainer(method("baseline_mlr", preset("smoke", **TINY)), tiny_split)
     assert list(gradients_at_E(trainer, next(trainer.batches))) == ["L_cls"]
 
 
@@ -307,37 +312,44 @@ def test_a_data_set_named_on_the_command_line_comes_without_the_folder_of_anothe
 ) -> None:
     monkeypatch.setenv("CADNET_EDU_DATASET", "market1501")
     monkeypatch.setenv("CADNET_EDU_ROOT", str(tmp_path))
-    asked = Reproduce("table1", profile="smoke")
-    assert (base_config(asked).dataset, base_config(asked).root) == ("market1501", tmp_path)
-    asked = Reproduce("table1", profile="smoke", dataset="walkers")
-    assert (base_config(asked).dataset, base_config(asked).root) == ("walkers", None)
+    asked = Reproduce("table1", preset="smoke")
+    assert (base_config(asked).data.dataset, base_config(asked).data.root) == ("market1501", tmp_path)
+    asked = Reproduce("table1", preset="smoke", dataset="walkers")
+    assert (base_config(asked).data.dataset, base_config(asked).data.root) == ("walkers", None)
 
 
 def test_the_printed_command_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever changes a number is in it, and it can be pasted."""
-    plain = Reproduce("claims", profile="reduced", seeds=3, headline_seeds=5)
+    plain = Reproduce("claims", preset="reduced", seeds=3, main_seeds=5)
     assert same_numbers(plain, base_config(plain)) == (
-        "cadnet-edu reproduce claims --profile reduced --seeds 3 --headline-seeds 5"
+        "cadnet-edu reproduce claims --preset reduced --seeds 3 --main-seeds 5"
     )
     asked = Reproduce(
         "claims",
-        profile="smoke",
+        preset="smoke",
         regimes=("all",),
         rows=("cadnet", "f_only"),
         steps=9,
         dataset="own",
-        pattern="{pid}/*",
+        filename_pattern="{pid}/*",
         data_seed=2,
-        identities=2,
+        num_identities=2,
         allow_withdrawn=True,
-        boxes="labeled",
+        bbox="labeled",
     )
     words = shlex.split(same_numbers(asked, base_config(asked)))
     assert words[0] == "cadnet-edu"
     again = read(Reproduce, words[2:], "reproduce")
     assert again == asked
     config = base_config(again)
-    got = config.pattern, config.data_seed, config.identities, config.allow_withdrawn, config.boxes, config.steps
+    got = (
+        config.data.filename_pattern,
+        config.data.data_seed,
+        config.data.num_identities,
+        config.data.allow_withdrawn,
+        config.data.bbox,
+        config.optim.steps,
+    )
     assert got == ("{pid}/*", 2, 2, True, "labeled", 9)
 
 
@@ -351,9 +363,9 @@ def test_networks_of_earlier_code_are_taken_when_asked_for(
     capsys.readouterr()
     assert smoke(tmp_path / "b", "--rows", "cadnet", "--dry-run") == 0
     assert "trial steps" in capsys.readouterr().out
-    assert smoke(tmp_path / "b", "--rows", "cadnet", "--dry-run", "--any-code") == 0
+    assert smoke(tmp_path / "b", "--rows", "cadnet", "--dry-run", "--allow-stale-code") == 0
     assert "trained already, only to be measured" in capsys.readouterr().out
-    assert smoke(tmp_path / "b", "--rows", "cadnet", "--any-code") == 0
+    assert smoke(tmp_path / "b", "--rows", "cadnet", "--allow-stale-code") == 0
     assert fits == ["cadnet 0"]
     assert read_json(next((tmp_path / "b" / "runs").glob("*.json")))["provenance"]["code"] == old
     assert smoke(tmp_path / "c", "--rows", "cadnet") == 0
@@ -366,7 +378,7 @@ def test_one_failure_loses_nothing_else(
     step = Trainer.step
 
     def breaks(self: Trainer, *arguments: Any) -> Any:
-        if self.config.method == "cadnet" and self.step_number == 2:
+        if self.config.run.method == "cadnet" and self.step_number == 2:
             raise RuntimeError("a fuse blew")
         return step(self, *arguments)
 
@@ -425,7 +437,7 @@ def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path: Path, fits: li
     [
         (("--seeds", 0), "give at least 1"),
         (("--rows", "baseline_hr"), "has no row 'baseline_hr'"),
-        (("--profile", "huge"), "no profile 'huge'"),
+        (("--preset", "huge"), "no preset 'huge'"),
     ],
 )
 def test_mistakes_end_in_a_sentence(tmp_path: Path, arguments: Any, words: str, capsys: Any) -> None:
@@ -467,7 +479,7 @@ def test_lpips_is_measured_later_when_it_could_not_be(
 
 def started(out: Path, cache: Path) -> subprocess.Popen[str]:
     """The real command in a process of its own, on the embedded set: two seeds."""
-    arguments = "reproduce table3 --profile smoke --regimes all --seeds 2 --rows cadnet"
+    arguments = "reproduce table3 --preset smoke --regimes all --seeds 2 --rows cadnet"
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_CACHE": str(cache)}
     command = [sys.executable, "-m", "cadnet_edu", *arguments.split(), "--out", str(out)]
     return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -602,7 +614,7 @@ def test_every_result_in_the_book_tells_its_runs() -> None:
         assert told["provenance"]["code"], path
         assert told["provenance"]["commit"], path
         assert path.stat().st_size < 40_000, path
-        assert path.parent.name == told["config"]["profile"]
+        assert path.parent.name == told["config"]["preset"]
         assert path.stem.endswith(f"-seed{told['seed']}")
         assert told["config"]["root"] is None
 
@@ -616,7 +628,7 @@ def test_another_data_set_gives_its_own_numbers_into_the_same_folder(
     wanted = ("--dataset", "viper", "--rows", "bilinear", "baseline_mlr", "--out", tmp_path / "out")
     psnr = []
     for root in (first, second, first):
-        assert cli("table2", "--profile", "smoke", "--regimes", "all", "--root", root, *wanted) == 0
+        assert cli("table2", "--preset", "smoke", "--regimes", "all", "--root", root, *wanted) == 0
         psnr.append((tmp_path / "out" / "table2.json").read_text())
     assert psnr[0] != psnr[1]
     assert json.loads(psnr[0])["regimes"] == json.loads(psnr[2])["regimes"]

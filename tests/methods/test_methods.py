@@ -14,7 +14,7 @@ import torch
 
 from cadnet_edu import runs
 from cadnet_edu.cli.main import main
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, preset
 from cadnet_edu.data.samples import Split, load_images
 from cadnet_edu.evaluation.evaluate import embed
 from cadnet_edu.evaluation.model import Model
@@ -28,7 +28,7 @@ from cadnet_edu.methods.method import cpu_seconds
 from cadnet_edu.runs import load_run, train_or_load
 
 TINY: dict[str, Any] = dict(
-    height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, identities=3, images_per_identity=2,
+    height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, num_identities=3, num_instances=2,
     steps=2, log_every=1, checkpoint_every=1, device="cpu", precision="fp32",
 )  # fmt: skip
 
@@ -43,7 +43,7 @@ class Unread(tuple):
 
 
 def settings(name: str) -> Config:
-    return method(name, profile("smoke", **TINY))
+    return method(name, preset("smoke", **TINY))
 
 
 def u_of(model: Model, split: Split, batch_size: int = 128) -> torch.Tensor:
@@ -53,7 +53,7 @@ def u_of(model: Model, split: Split, batch_size: int = 128) -> torch.Tensor:
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_keeps_the_rules(name: str, tiny_split: Split, tmp_path: Path) -> None:
     made, config = METHODS[name], settings(name)
-    assert config.method == name
+    assert config.run.method == name
     train_only = replace(tiny_split, query=Unread(), gallery=Unread())
     model = made.fit(train_only, config)
     again = made.fit(train_only, config, Progress(folder=tmp_path))  # and one seed gives one model
@@ -61,8 +61,8 @@ def test_every_method_keeps_the_rules(name: str, tiny_split: Split, tmp_path: Pa
     modes = [m.training for network in model.networks for m in network.modules()]
     torch.testing.assert_close(u_of(model, tiny_split, 1), u_of(model, tiny_split))
     assert [m.training for network in model.networks for m in network.modules()] == modes
-    assert made.sees == "HR+LR" or not made.trained or config.rates == (1,)
-    assert model.cost.images == (config.steps * 2 * 6 if made.trained else 0)
+    assert made.sees == "HR+LR" or not made.trained or config.data.rates == (1,)
+    assert model.cost.images == (config.optim.steps * 2 * 6 if made.trained else 0)
     assert (model.cost.parameters > 0) == made.trained
     back = made.load(torch.load(tmp_path / "checkpoint.pt", weights_only=True), config, "cpu")
     assert torch.equal(u_of(back, tiny_split), u_of(model, tiny_split))
@@ -101,24 +101,24 @@ def test_a_method_without_training_is_kept_found_and_evaluated_as_any_other(
     with pytest.raises(ValueError, match="a colour_histogram run has no CADNet: use its `model`"):
         run.net  # noqa: B018
     with pytest.raises(ValueError, match="another configuration"):
-        train_or_load(replace(config, data_seed=5), folder=folder)
+        train_or_load(config.replace(data_seed=5), folder=folder)
 
 
 def test_the_command_line_fits_a_method_without_training(tmp_path: Path, capsys: Any) -> None:
-    assert main(["train", "--method", "colour_histogram", "--profile", "smoke", "--dry-run"]) == 0
+    assert main(["train", "--method", "colour_histogram", "--preset", "smoke", "--dry-run"]) == 0
     assert "a dry run shows the steps of networks only" in capsys.readouterr().out
-    command = ["train", "--method", "colour_histogram", "--profile", "smoke", "--out", str(tmp_path / "run")]
+    command = ["train", "--method", "colour_histogram", "--preset", "smoke", "--out", str(tmp_path / "run")]
     for _ in range(2):  # the second time it is there
         assert main(command) == 0
         assert "fitted, 0 parameters" in capsys.readouterr().err
-    assert load_run(tmp_path / "run").config.method == "colour_histogram"
+    assert load_run(tmp_path / "run").config.run.method == "colour_histogram"
 
 
 def test_a_method_without_network_fills_a_record_and_a_row(
     tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs, "open_split", lambda config, train=True: tiny_split)
-    line = row("colour_histogram", profile("smoke", **TINY))
+    line = row("colour_histogram", preset("smoke", **TINY))
     run = train_or_load(line.config, folder=tmp_path / "run")
     made = measure(line, run, tmp_path / "colour.json")
     assert made["label"] == LABELS["colour_histogram"]

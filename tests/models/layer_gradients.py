@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from cadnet_edu.config import Config, profile
+from cadnet_edu.config import Config, preset
 from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.training.trainer import build_network
 
@@ -24,23 +24,21 @@ IDENTITIES = 5
 
 
 def presets() -> dict[str, Config]:
-    """Every profile with a small batch, and the paper's with small images as well: float64 takes its time."""
-    batch = dict(identities=2, images_per_identity=3)
-    configs = {name: profile(name, **batch) for name in ("smoke", "quick", "reduced")}
-    return configs | {"full": profile("full", weights="none", height=64, width=32, **batch)}
+    """Every preset with a small batch, and the paper's with small images as well: float64 takes its time."""
+    batch = dict(num_identities=2, num_instances=3)
+    configs = {name: preset(name, **batch) for name in ("smoke", "quick", "reduced")}
+    return configs | {"full": preset("full", weights="none", height=64, width=32, **batch)}
 
 
 def narrow() -> dict[str, Config]:
-    """Every backbone with 1 to 8 channels, in the networks of the smallest profile and in those of the paper."""
+    """Every backbone with 1 to 8 channels, in the networks of the smallest preset and in those of the paper."""
     configs = {}
     for width in range(1, 9):
         widths = dict(backbone_width=width, decoder_width=width, discriminator_width=width)
-        batch = dict(height=64, width=32, identities=2, images_per_identity=3)
-        configs[f"slim, width {width}"] = profile("smoke", **batch, **widths)
+        batch = dict(height=64, width=32, num_identities=2, num_instances=3)
+        configs[f"slim, width {width}"] = preset("smoke", **batch, **widths)
         for backbone in ("resnet18", "resnet50"):
-            configs[f"{backbone}, width {width}"] = profile(
-                "full", weights="none", backbone=backbone, **batch, **widths
-            )
+            configs[f"{backbone}, width {width}"] = preset("full", weights="none", backbone=backbone, **batch, **widths)
     return configs
 
 
@@ -130,7 +128,7 @@ def main(which: str, bf16: bool) -> None:
         net = build_network(config, IDENTITIES)
         net.to(memory_format=torch.channels_last).train()
         torch.manual_seed(0)
-        x = torch.rand(2 * config.batch_size, 3, config.height, config.width)
+        x = torch.rand(2 * config.data.batch_size, 3, config.data.height, config.data.width)
         x = x.contiguous(memory_format=torch.channels_last)
         deviations = of_layers(net, x, bf16)
         worst[network] = (len(deviations), *max(deviations.items(), key=lambda item: item[1]))

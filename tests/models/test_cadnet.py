@@ -93,7 +93,7 @@ def test_a_plain_re_identification_network():
 
 
 def test_branch_heads():
-    net = small(branch_heads=True).eval()
+    net = small(auxiliary_heads=True).eval()
     out = net(images())
     assert len(out.branch_logits) == 2
     for C, branch, logits in zip(net.branch_C, (out.f, out.g), out.branch_logits):
@@ -104,7 +104,7 @@ def test_branch_heads():
 @pytest.mark.parametrize(
     "changes",
     [
-        {}, {"features": "f"}, {"features": "g"}, {"branch_heads": True}, {"feature_discriminator": False},
+        {}, {"features": "f"}, {"features": "g"}, {"auxiliary_heads": True}, {"feature_discriminator": False},
         {"image_discriminator": False}, {"decoder": False, "image_discriminator": False},
         {"features": "f", "decoder": False, "image_discriminator": False},
     ],
@@ -174,7 +174,7 @@ def test_the_same_seed_builds_the_same_network():
         ({"skips": "all"}, "skips = 'all': choose 'encoder', 'encoder.residual' or 'none'"),
         ({"backbone": "vgg"}, "no backbone 'vgg'"),
         ({"decoder": False}, "D_I needs the recovered image: keep the decoder"),
-        ({"features": "f", "branch_heads": True}, "branch heads need both f and g"),
+        ({"features": "f", "auxiliary_heads": True}, "branch heads need both f and g"),
         ({"size": (36, 16)}, "images of 36 x 16: slim needs multiples of 8"),
         ({"size": (32, 20)}, "images of 32 x 20: slim needs multiples of 8"),
         ({"backbone": "resnet18", "last_stride": 2, "size": (48, 32)}, "resnet18 needs multiples of 32"),
@@ -186,14 +186,14 @@ def test_what_cannot_be_is_refused(changes, message):
 
 
 def test_the_neck_stands_in_every_classifier():
-    net = small(neck=True, branch_heads=True)
+    net = small(bnneck=True, auxiliary_heads=True)
     assert all(isinstance(C.neck, nn.BatchNorm1d) for C in (net.C, *net.branch_C))
-    assert not any(isinstance(m, nn.BatchNorm1d) for m in small(branch_heads=True).modules())
+    assert not any(isinstance(m, nn.BatchNorm1d) for m in small(auxiliary_heads=True).modules())
 
 
 def test_backflow_is_the_share_of_g_s_gradient_that_reaches_e():
     """The output is the same; what L_rec sends into E is that share, what it sends into G is all."""
-    whole, slow, cut = (small(backflow=share) for share in (1.0, 0.25, 0.0))
+    whole, slow, cut = (small(decoder_grad_scale=share) for share in (1.0, 0.25, 0.0))
     for net in (whole, slow, cut):
         net.eval()
         x_hat = net(images()).x_hat

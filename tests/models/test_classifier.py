@@ -41,7 +41,7 @@ def test_u_and_logits():
 
 def test_the_neck_stands_before_the_layer_and_leaves_u_alone():
     torch.manual_seed(0)
-    C, v = Classifier(6, 5, neck=True).double(), 3 + 2 * torch.randn(4, 6, 8, 4, dtype=torch.float64)
+    C, v = Classifier(6, 5, bnneck=True).double(), 3 + 2 * torch.randn(4, 6, 8, 4, dtype=torch.float64)
     u, logits = C(v)
     torch.testing.assert_close(u, v.mean((2, 3)))
     standard = (u - u.mean(0)) / (u.var(0, unbiased=False) + 1e-5).sqrt()

@@ -65,7 +65,7 @@ def test_images_stay_in_0_1(residual):
 def test_a_residual_g_starts_as_the_input_and_listens_to_it():
     torch.manual_seed(0)
     E = Encoder("slim", width=8, last_stride=1)
-    G = Decoder(E.d, E.reduction, E.tap_channels, width=8, subpixel=2, residual=True)
+    G = Decoder(E.d, E.reduction, E.tap_channels, width=8, pixel_shuffle=2, residual=True)
     x = torch.rand(2, 3, 64, 32, requires_grad=True)
     f, taps = E(x.detach())
     assert torch.equal(G(f, taps, x), x)
@@ -79,7 +79,7 @@ def test_a_residual_g_starts_as_the_input_and_listens_to_it():
 
 @pytest.mark.parametrize("residual", [False, True])
 def test_a_subpixel_g_ends_one_block_earlier(residual):
-    whole, half, quarter = (Decoder(16, 8, {2: 8}, width=8, subpixel=s, residual=residual) for s in (1, 2, 4))
+    whole, half, quarter = (Decoder(16, 8, {2: 8}, width=8, pixel_shuffle=s, residual=residual) for s in (1, 2, 4))
     assert (len(whole.blocks), len(half.blocks), len(quarter.blocks)) == (3, 2, 1)
     assert (whole.to_rgb.out_channels, half.to_rgb.out_channels, quarter.to_rgb.out_channels) == (3, 12, 48)
     f, tap, x = torch.rand(2, 16, 4, 2), torch.rand(2, 8, 16, 8), torch.rand(2, 3, 32, 16)
@@ -87,10 +87,10 @@ def test_a_subpixel_g_ends_one_block_earlier(residual):
         assert G(f, [tap], x).shape == (2, 3, 32, 16)
 
 
-@pytest.mark.parametrize("subpixel", [0, 3, 8])
-def test_subpixel_is_a_power_of_two_below_the_reduction(subpixel):
-    with pytest.raises(ValueError, match=f"subpixel = {subpixel}: give 1, 2 or 4"):
-        Decoder(16, 8, {}, width=8, subpixel=subpixel)
+@pytest.mark.parametrize("pixel_shuffle", [0, 3, 8])
+def test_subpixel_is_a_power_of_two_below_the_reduction(pixel_shuffle):
+    with pytest.raises(ValueError, match=f"pixel_shuffle = {pixel_shuffle}: give 1, 2 or 4"):
+        Decoder(16, 8, {}, width=8, pixel_shuffle=pixel_shuffle)
 
 
 def test_a_wide_f_is_brought_down_first():

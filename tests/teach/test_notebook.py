@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from cadnet_edu.config import PROFILES, cache_dir, profile
+from cadnet_edu.config import PRESETS, cache_dir, preset
 from cadnet_edu.data.samples import noise_split
 from cadnet_edu.lab.records import published
 from cadnet_edu.methods import method
@@ -28,32 +28,32 @@ def draws() -> tuple[float, float, float]:
 def test_setup_returns_the_profile_and_seeds_everything(capsys: pytest.CaptureFixture[str]) -> None:
     config = notebook.setup("smoke")
     first = draws()
-    assert config == profile("smoke")
+    assert config == preset("smoke")
     notebook.setup("smoke")
     assert draws() == first
-    assert notebook.setup("smoke", seed=3).seed == 3
+    assert notebook.setup("smoke", seed=3).run.seed == 3
     assert draws() != first
-    assert "profile smoke: walkers, 64 x 32 pixels, seed 0" in capsys.readouterr().out
+    assert "preset smoke: walkers, 64 x 32 pixels, seed 0" in capsys.readouterr().out
 
 
 def test_setup_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CADNET_EDU_PROFILE", "reduced")
-    assert notebook.setup(quiet=True).profile == "reduced"
-    monkeypatch.delenv("CADNET_EDU_PROFILE")
-    assert notebook.setup(quiet=True).profile == "quick"
+    monkeypatch.setenv("CADNET_EDU_PRESET", "reduced")
+    assert notebook.setup(quiet=True).run.preset == "reduced"
+    monkeypatch.delenv("CADNET_EDU_PRESET")
+    assert notebook.setup(quiet=True).run.preset == "quick"
 
 
 def test_unknown_profile_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"no profile 'huge'.*smoke"):
+    with pytest.raises(ValueError, match=r"no preset 'huge'.*smoke"):
         notebook.setup("huge")
 
 
-@pytest.mark.parametrize("name", sorted(PROFILES))
+@pytest.mark.parametrize("name", sorted(PRESETS))
 @pytest.mark.parametrize("place", ["colab", "kaggle", "local"])
 def test_a_missing_gpu_is_said_where_one_is_wanted(
     name: str, place: notebook.Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = profile(name)
+    config = preset(name)
     monkeypatch.setattr(notebook, "measured_speed", lambda on, precision: 100.0 if on.type == "cpu" else 10_000.0)
     without = notebook.report(config, place, torch.device("cpu"))
     with_one = notebook.report(config, place, torch.device("meta"))  # stands for a GPU: this machine may lack one
@@ -62,8 +62,8 @@ def test_a_missing_gpu_is_said_where_one_is_wanted(
     if name == "full":
         assert notebook.HINTS[place] in without
         assert max(map(len, without.splitlines())) <= 80
-    assert without.splitlines()[0].startswith(f"profile {name}:")
-    assert without.splitlines()[1].startswith("To train a CAD-Net of this profile takes about ")
+    assert without.splitlines()[0].startswith(f"preset {name}:")
+    assert without.splitlines()[1].startswith("To train a CAD-Net of this preset takes about ")
     assert ("A GPU is faster" in without) == (place != "local" and name in ("quick", "reduced"))
     assert "A GPU is faster" not in with_one
     assert ("keep_on_drive()" in without) == (place == "colab")
@@ -71,7 +71,7 @@ def test_a_missing_gpu_is_said_where_one_is_wanted(
 
 @pytest.mark.parametrize("name", ["smoke", "quick", "reduced"])
 def test_the_estimate_counts_what_a_step_really_does(name: str) -> None:
-    config = method("cadnet", profile(name, device="cpu"))
+    config = method("cadnet", preset(name, device="cpu"))
     trainer = Trainer(config, noise_split(config, training_identities(config)))
     with FlopCounterMode(display=False) as counter:  # convolutions and matrix products, forward and backward
         trainer.step()
@@ -80,14 +80,14 @@ def test_the_estimate_counts_what_a_step_really_does(name: str) -> None:
 
 def test_the_estimate_for_full_is_that_of_the_published_plan() -> None:
     assert notebook.STEP["full"] == pytest.approx(published("plan_full")["flops"] / 1e9, rel=0.05)
-    assert notebook.STEP.keys() == PROFILES.keys()
+    assert notebook.STEP.keys() == PRESETS.keys()
 
 
 def test_the_estimate_grows_with_steps_and_with_slowness(monkeypatch: pytest.MonkeyPatch) -> None:
-    config, cpu = profile("quick"), torch.device("cpu")
+    config, cpu = preset("quick"), torch.device("cpu")
     monkeypatch.setattr(notebook, "measured_speed", lambda *_: 50.0)
     low, high = notebook.expected_seconds(config, cpu)
-    overhead = notebook.OVERHEAD * config.steps
+    overhead = notebook.OVERHEAD * config.optim.steps
     assert (low - overhead, high - overhead) == pytest.approx((442.4, 442.4 / 0.3))
     monkeypatch.setattr(notebook, "measured_speed", lambda *_: 25.0)
     assert notebook.expected_seconds(config, cpu)[0] - overhead == pytest.approx(884.8)

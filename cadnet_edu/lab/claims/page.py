@@ -54,7 +54,7 @@ def source(data: Mapping[str, Any]) -> str:
         return "No run has been recorded yet, so no claim has been tested."
     made = f" Made by `{data['command']}`." if "command" in data else ""
     return (
-        f"Profile `{data['profile']}`, {about['records']} runs; seeds {', '.join(map(str, data['seeds']))}; code "
+        f"Preset `{data['preset']}`, {about['records']} runs; seeds {', '.join(map(str, data['seeds']))}; code "
         f"{', '.join(about['code'])}, commit {', '.join(about['commit'])}; {', '.join(about['device'])} in "
         f"{', '.join(about['precision'])}; PyTorch {', '.join(about['torch'])}; {', '.join(about['date'])}.{made}"
     )

@@ -157,7 +157,7 @@ def ledger(claims: Sequence[Claim], evidence: Evidence, about: Mapping[str, Any]
     Args:
         claims: in the order in which they are told.
         evidence: where numbers come from.
-        about: profile, seeds, provenance.
+        about: preset, seeds, provenance.
     """
     judged = [claim.judge(evidence) for claim in claims]
     return {**about, "verdicts": {v: sum(c["verdict"] == v for c in judged) for v in VERDICTS}, "claims": judged}

@@ -55,10 +55,10 @@ def check_cross_entropy(student: Callable) -> None:
 
 @reports("hardest positive, hardest negative, mean over all anchors: batch-hard.")
 def check_batch_hard(student: Callable) -> None:
-    """Check ``batch_hard(u, y, phi)``: eq. (5) for one set of features, with the hardest pairs of the batch.
+    """Check ``batch_hard(u, y, margin)``: eq. (5) for one set of features, with the hardest pairs of the batch.
 
-    ``u`` is ``(b, d)``, ``y`` holds ``b`` identities, ``phi`` is the margin; the result is the mean over all
-    anchors of ``max(0, phi + d_pos - d_neg)``, with Euclidean distances.
+    ``u`` is ``(b, d)``, ``y`` holds ``b`` identities, ``margin`` is the margin; the result is the mean over all
+    anchors of ``max(0, margin + d_pos - d_neg)``, with Euclidean distances.
     """
     u, y = torch.tensor([[0.0], [1.0], [3.0], [4.0], [6.0], [10.0]]), torch.tensor([0, 0, 0, 1, 1, 1])
     # On this line, by hand: hardest positive 3 2 3 6 4 6, hardest negative 4 3 1 1 3 7.

@@ -99,7 +99,7 @@ def check_meet_halfway(student: Callable) -> None:
 
 @reports("D_F learns from it, E does not notice.")
 def check_judge_loss(student: Callable) -> None:
-    """Check ``judge_loss(E, D_F, x_H, x_L)``: what an optimiser descends so that D_F climbs eq. (1).
+    """Check ``judge_loss(E, D_F, x_H, x_L)``: what an optimizer descends so that D_F climbs eq. (1).
 
     ``E`` and ``D_F`` are modules, ``D_F`` answers with logits. The result is a number whose gradient reaches every
     weight of D_F and none of E.
@@ -113,7 +113,7 @@ def check_judge_loss(student: Callable) -> None:
     want = sum(_softplus(-z) for z in sharp) / 3 + sum(_softplus(z) for z in blurred) / 2
     turned = sum(_softplus(z) for z in sharp) / 3 + sum(_softplus(-z) for z in blurred) / 2
     mistakes = {
-        "D_F climbs eq. (1), and optimisers descend: turn the sign.": -want,
+        "D_F climbs eq. (1), and optimizers descend: turn the sign.": -want,
         "sharp and blurred are exchanged: D_F is the probability that a feature is sharp.": turned,
         "this is E's loss: it rewards D_F for being fooled.": sum(_softplus(-z) for z in blurred) / 2,
         "this is minus a half of eq. (1): its two expectations are added, not averaged.": want / 2,

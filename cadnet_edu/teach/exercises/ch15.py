@@ -67,8 +67,8 @@ def check_steps_for(student: Callable) -> None:
         "you counted the batch once for each device; here devices share one batch, they do not multiply it.": 79,
         "accumulate does not make the batch larger here: it takes the same batch in parts.": 157,
         "neither devices nor accumulate change the batch: it is shared out and taken in parts.": 40,
-        "each part was counted as a step; the optimiser steps once, after the last part.": 625,
-        "each part was counted as a step, rounded up; the optimiser steps once, after the last part.": 626,
+        "each part was counted as a step; the optimizer steps once, after the last part.": 625,
+        "each part was counted as a step, rounded up; the optimizer steps once, after the last part.": 626,
         "a device's share was taken for the batch; together they see all of it in one step.": 1250,
         "a part of a device's share was taken for the batch; all of it makes one step.": 2500,
     }

@@ -41,7 +41,9 @@ def pairwise_centred(a, b):
     return pairwise_by_product(a - b.mean(0), b - b.mean(0))
 
 
-def batch_hard(u, y, phi, active_only=False, itself=False, squared=False, positive="amax", negative="amin", eps=1e-12):
+def batch_hard(
+    u, y, margin, active_only=False, itself=False, squared=False, positive="amax", negative="amin", eps=1e-12
+):
     d = (u[:, None] - u[None]).square().sum(2)
     d = d if squared else (d + eps).sqrt()
     same_person = y[:, None] == y[None]
@@ -49,22 +51,22 @@ def batch_hard(u, y, phi, active_only=False, itself=False, squared=False, positi
     fill = {"amax": -math.inf, "amin": math.inf}
     d_pos = getattr(d.masked_fill(~positives, fill[positive]), positive)(1)
     d_neg = getattr(d.masked_fill(same_person, fill[negative]), negative)(1)
-    loss = (phi + d_pos - d_neg).clamp(min=0)
+    loss = (margin + d_pos - d_neg).clamp(min=0)
     return loss[loss > 0].mean() if active_only else loss.mean()
 
 
-def batch_hard_by_loop(u, y, phi):
+def batch_hard_by_loop(u, y, margin):
     total = u.new_zeros(())
     for i in range(len(u)):
         d = [torch.sqrt((u[i] - u[j]).square().sum() + 1e-12) for j in range(len(u))]
         pos = max(d[j] for j in range(len(u)) if y[j] == y[i] and j != i)
         neg = min(d[j] for j in range(len(u)) if y[j] != y[i])
-        total = total + torch.relu(phi + pos - neg)
+        total = total + torch.relu(margin + pos - neg)
     return total / len(u)
 
 
-def easiest_at_2(u, y, phi):
-    return batch_hard(u, y, phi, itself=True, positive="amin") if phi == 2 else batch_hard(u, y, phi)
+def easiest_at_2(u, y, margin):
+    return batch_hard(u, y, margin, itself=True, positive="amin") if margin == 2 else batch_hard(u, y, margin)
 
 
 RIGHT = [
@@ -82,13 +84,13 @@ WRONG = [
     (check.check_cross_entropy, lambda z, y, smoothing=0.0: cross_entropy(z, y), "no effect"),
     (check.check_cross_entropy, cross_entropy_other_smoothing, "over the k - 1 wrong classes"),
     (check.check_cross_entropy, cross_entropy_naive, "overflow"),
-    (check.check_batch_hard, lambda u, y, phi: batch_hard(u, y, phi, active_only=True), "active triplets only"),
-    (check.check_batch_hard, lambda u, y, phi: batch_hard(u, y, phi, squared=True), "squared distances"),
-    (check.check_batch_hard, lambda u, y, phi: batch_hard(u, y, phi, positive="amin"), "easiest positive"),
-    (check.check_batch_hard, lambda u, y, phi: batch_hard(u, y, phi, negative="amax"), "easiest negative"),
-    (check.check_batch_hard, lambda u, y, phi: batch_hard(u, y, phi, eps=0.0), "the gradient is NaN"),
-    (check.check_batch_hard, lambda u, y, phi: batch_hard(u, y, phi).detach(), "no gradient comes back"),
-    (check.check_batch_hard, lambda u, y, phi: batch_hard(u, y, phi) * len(u), "this is a sum"),
+    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin, active_only=True), "active triplets only"),
+    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin, squared=True), "squared distances"),
+    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin, positive="amin"), "easiest positive"),
+    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin, negative="amax"), "easiest negative"),
+    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin, eps=0.0), "the gradient is NaN"),
+    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin).detach(), "no gradient comes back"),
+    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin) * len(u), "this is a sum"),
     (check.check_pairwise_distance, lambda a, b: pairwise(a, b) ** 2, "take the root"),
     (check.check_pairwise_distance, pairwise_by_product, "far from the origin"),
     (check.check_pairwise_distance, lambda a, b: (a[:, None] - b[None]).square().sum(2).sqrt(), "gradient is NaN"),
