@@ -12,6 +12,11 @@ SHELL := /bin/bash
 ifeq ($(origin PROFILE),command line)
 $(error PROFILE is now called PRESET: make $(MAKECMDGOALS) PRESET=$(PROFILE))
 endif
+ifeq ($(CADNET_EDU_PRESET)$(filter command line,$(origin PRESET)),)
+ifneq ($(CADNET_EDU_PROFILE),)
+$(error CADNET_EDU_PROFILE is now called CADNET_EDU_PRESET: set CADNET_EDU_PRESET=$(CADNET_EDU_PROFILE) instead)
+endif
+endif
 PRESET ?= $(or $(CADNET_EDU_PRESET),quick)
 WORKERS ?= 2
 PORT ?= 8000
@@ -32,7 +37,7 @@ help:
 	@sed -n '1,7s/^# \{0,1\}//p' Makefile
 
 # Set-up: one environment, installed once; a change of the dependencies installs again.
-$(STAMP): pyproject.toml book/constraints.txt
+$(STAMP): pyproject.toml cadnet_edu/__init__.py book/constraints.txt
 	@python=; for name in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
 	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
 	done; \
@@ -78,7 +83,7 @@ lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	MYPYPATH=book/tools $(PY) -m mypy -m notebooks -m keys -m pages -m docstrings -m choices -m rings -m reference -m stop -m progress -m build -m teach
+	MYPYPATH=book/tools $(PY) -m mypy -m notebooks -m keys -m pages -m docstrings -m choices -m rings -m reference -m stop -m progress -m build -m teach -m hero
 
 .PHONY: bench
 bench: $(STAMP)

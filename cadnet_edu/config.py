@@ -1,6 +1,6 @@
-"""Every number of a run in one place: ``Config()`` is the paper (Sec. 4.1), a preset lists only what differs.
+"""All settings of a run: ``Config()`` is the paper (Sec. 4.1), a preset lists only what differs.
 
-Where the paper gives a number the comment names its section; where it is silent the comment says "ours".
+A comment names the section of the paper that gives the number; "ours" marks those that the paper leaves open.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def expand(path: Path) -> Path:
 
 
 def check_finite(name: str, value: Any) -> None:
-    """Refuse what is no finite number.
+    """Refuse a value that is no finite number.
 
     Raises:
         ValueError: for text, infinities, NaN and the like.
@@ -46,12 +46,12 @@ def require(ok: bool, message: str) -> None:
         raise ValueError(message)
 
 
-# What others call them: Lightning's names are understood, and kept as ours, so that one setting has one name.
+# Names of the precisions in Lightning, which are accepted as well -> ours.
 PRECISIONS = {"32-true": "fp32", "bf16-mixed": "bf16", "16-mixed": "fp16"}
 
 
 class _Group:
-    """What the five groups share: numbers become what the fields say, so that 2 and 2.0 are one setting."""
+    """Base of the five groups: numbers are converted to the type of their field, so that 2 and 2.0 are one setting."""
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
@@ -83,8 +83,8 @@ class DataConfig(_Group):
     dataset: str = "market1501"  # Sec. 4.2; "walkers" is the embedded set
     root: Path | None = None  # folder of a data set on disk; the embedded set needs none
     data_seed: int = 0  # ours: which random halves (viper, caviar, own), test set (cuhk03) or people (walkers)
-    bbox: Literal["detected", "labeled"] = "detected"  # of cuhk03 only; the paper does not say which
-    filename_pattern: str = "{pid}_{camera}_*"  # of one's own images only: how file names say who and where
+    bbox: Literal["detected", "labeled"] = "detected"  # of cuhk03 only; the paper does not specify it
+    filename_pattern: str = "{pid}_{camera}_*"  # of own images only: where identity and camera stand in file names
     allow_withdrawn: bool = False  # of dukemtmc_reid only, which was withdrawn in 2019
     walkers_size: Literal["S", "M", "L"] = "L"  # of the embedded set only
     height: int = 256  # Sec. 4.1
@@ -149,7 +149,7 @@ class ModelConfig(_Group):
     features: Literal["joint", "f", "g"] = "joint"  # Sec. 3.3: v = [f, g]; "f only" and "g only" of Table 1
     backbone_width: int = 64  # channels of the first stage; ResNet-50 has 64
     decoder_width: int = 64  # channels of G at full image size, as in Miyato & Koyama
-    discriminator_width: int = 64  # first rung of the ladders of D_F (Tsai et al.) and D_I (ResNet-18)
+    discriminator_width: int = 64  # channels of the first layer of D_F (Tsai et al.) and of D_I (ResNet-18)
     bnneck: bool = False  # ours: BatchNorm between u and C's layer
     auxiliary_heads: bool = False  # ours: L_cls on f and on g as well as on v
     joint_batchnorm: bool = False  # ours: E's BatchNorm sees HR and LR images together, not in two passes
@@ -201,7 +201,7 @@ class LossConfig(_Group):
 
 @dataclass(frozen=True)
 class OptimConfig(_Group):
-    """The optimisers of both sides and their learning rates."""
+    """The optimizers of both sides and their learning rates."""
 
     optimizer: Literal["sgd", "adamw"] = "sgd"  # Sec. 4.1
     lr: float = 1e-3  # Sec. 4.1: E, G, F, C
@@ -211,7 +211,7 @@ class OptimConfig(_Group):
     steps: int = 60_000  # ours: about 150 passes over Market-1501
     warmup_steps: int = 0  # ours: steps over which the rate grows from 0
     lr_schedule: Literal["constant", "step", "cosine"] = "step"  # ours: x 0.1 at 1/2 and at 3/4 of the steps
-    accumulate_grad_batches: int = 1  # ours: parts that a step takes its batch in, for less memory; see Trainer.step
+    accumulate_grad_batches: int = 1  # ours: micro-batches per step, for less memory; see Trainer.step
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -226,16 +226,16 @@ class OptimConfig(_Group):
 
 @dataclass(frozen=True)
 class RunConfig(_Group):
-    """What is trained, where and how it is computed, how often it is logged."""
+    """The method, the seed, the device and its precision, and how often to log and save."""
 
-    method: str = "cadnet"  # a name for tables and folders; see cadnet_edu.methods
-    preset: str = "full"  # which preset these settings started from
-    seed: int = 0
+    method: str = "cadnet"  # one of cadnet_edu.methods.METHODS; it sets the defaults of its settings
+    preset: str = "full"  # smoke, quick, reduced or full: it sets the defaults of all other settings
+    seed: int = 0  # of weights and batches
     device: str = "auto"  # "auto", "cpu", "cuda", "mps"
-    devices: int | Literal["auto"] = 1  # how many that share a batch; "auto" takes all GPUs
-    precision: Literal["auto", "fp32", "bf16", "fp16", "32-true", "bf16-mixed", "16-mixed"] = "auto"  # see PRECISIONS
-    log_every: int = 50
-    checkpoint_every: int = 1000
+    devices: int | Literal["auto"] = 1  # number of devices that share a batch; "auto" takes all GPUs
+    precision: Literal["auto", "fp32", "bf16", "fp16", "32-true", "bf16-mixed", "16-mixed"] = "auto"  # auto: by device
+    log_every: int = 50  # steps
+    checkpoint_every: int = 1000  # steps
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -252,13 +252,13 @@ class RunConfig(_Group):
 
 @dataclass(frozen=True)
 class Config:
-    """All settings of one training run, in five groups. The defaults are the paper's, or ours where it is silent.
+    """All settings of one training run, in five groups. The defaults are the paper's, or ours where it gives none.
 
     No two settings have the same name, so that a setting can be given without its group: ``Config().replace(lr=0.1)``,
     ``preset("quick", lr=0.1)``, ``--lr 0.1``.
 
     Raises:
-        ValueError: for a value that cannot work, with what is needed instead.
+        ValueError: for an invalid value, with the valid ones.
     """
 
     data: DataConfig = field(default_factory=DataConfig)
@@ -276,7 +276,7 @@ class Config:
         )
 
     def replace(self, **changes: Any) -> Config:
-        """The same settings but for some, each given by its own name.
+        """The same settings with some changed, each by its own name.
 
         Raises:
             ValueError: for a setting that does not exist.
@@ -295,7 +295,7 @@ class Config:
         return dataclasses.replace(self, **{g: dataclasses.replace(getattr(self, g), **c) for g, c in of.items()})
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Group -> setting -> plain value, ready for JSON; ``Config.from_dict`` is the way back."""
+        """Group -> setting -> plain value, ready for JSON; ``Config.from_dict`` is the inverse."""
         out = dataclasses.asdict(self)
         out["data"] |= {"root": None if self.data.root is None else str(self.data.root), "rates": [*self.data.rates]}
         return out
@@ -305,7 +305,7 @@ class Config:
         """Inverse of ``to_dict``; missing settings have their defaults, names of earlier versions are understood.
 
         Raises:
-            ValueError: for a setting that does not exist, or one that has gone and had another value than its default.
+            ValueError: for an unknown setting, or a removed one with another value than its default.
         """
         return cls().replace(**flatten(values))
 
@@ -323,7 +323,7 @@ def group_of() -> dict[str, str]:
 
 @cache
 def choices() -> dict[str, tuple[Any, ...]]:
-    """The settings that take one of a few values, and which.
+    """Setting -> its possible values, for those that have a list of them.
 
     >>> choices()["optimizer"]
     ('sgd', 'adamw')
@@ -344,14 +344,14 @@ RENAMED = {
     "adversarial": "gan_loss", "smooth": "smooth_l1_beta", "judged_images": "d_batch_size", "optimiser": "optimizer",
     "warmup": "warmup_steps", "schedule": "lr_schedule", "accumulate": "accumulate_grad_batches",
 }  # fmt: skip
-RETIRED: dict[str, Any] = {"recover_first": 0}  # with the one value that every kept run has of them
+RETIRED: dict[str, Any] = {"recover_first": 0}  # with the value that all records have
 
 
 def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in groups or not, by today's names or earlier ones -> setting -> value.
+    """Settings in groups or flat, under present or earlier names -> setting -> value.
 
     Raises:
-        ValueError: for a setting that has gone and had another value than its default.
+        ValueError: for a removed setting with another value than its default.
 
     >>> flatten({"optim": {"lr": 0.1}, "encoder_passes": 1, "lam": {"rec": 2.0}})
     {'lr': 0.1, 'joint_batchnorm': True, 'lambda_rec': 2.0}
@@ -371,19 +371,19 @@ def flatten(values: Mapping[str, Any]) -> dict[str, Any]:
 
 # --------------------------------------------------------------------------------------------------------- presets
 
-# A network that starts from nothing, not from ImageNet, and has minutes, not days. Each of these is ours.
+# For a network trained from scratch, without ImageNet, in minutes, not days. Each of these is ours.
 FROM_NOTHING: dict[str, Any] = dict(
     dataset="walkers", weights="none", last_stride=1,
     optimizer="adamw", weight_decay=0.02, lr_schedule="cosine",
-    bnneck=True,  # without it a baseline needs more than twice the steps
-    auxiliary_heads=True,  # with one classifier on v = [f, g], the branch that learns faster starves the other
-    joint_batchnorm=True,  # a BatchNorm that sees HR and LR apart hides from G which of them it has before it
-    skips="encoder+residual",  # a narrow G cannot carry every pixel of a sharp image through f
-    smooth_l1_beta=0.02,  # a G that starts perfect on HR images is held there by plain L1
+    bnneck=True,  # otherwise a baseline needs more than twice the steps
+    auxiliary_heads=True,  # with one classifier on v = [f, g], the slower branch gets hardly any gradient
+    joint_batchnorm=True,  # separate BatchNorm statistics hide from G whether f is of an HR or an LR image
+    skips="encoder+residual",  # a narrow G cannot reconstruct every pixel of a sharp image from f
+    smooth_l1_beta=0.02,  # plain L1 would keep G at the identity on HR images
     lambda_adv_DF=0.05,
-    lambda_rec=1000,  # L_rec is a mean over pixels: less, and L_cls drowns it
+    lambda_rec=1000,  # L_rec is a mean over pixels: with less, L_cls dominates it
     lambda_adv_DI=0.005,
-    decoder_grad_scale=0.05,  # an f that serves G has to know the resolution that D_F wants it to forget
+    decoder_grad_scale=0.05,  # G needs the resolution in f, which D_F removes
 )  # fmt: skip
 SLIM: dict[str, Any] = dict(FROM_NOTHING, backbone="slim", lr=3e-3, lr_D=2e-4, pixel_shuffle=4, d_batch_size=8)
 SMALL: dict[str, Any] = dict(SLIM, walkers_size="M", height=96, width=48, backbone_width=24, decoder_width=8,
@@ -412,14 +412,18 @@ def preset(name: str | None = None, **changes: Any) -> Config:
             is.
 
     Raises:
-        ValueError: for an unknown preset or setting.
+        ValueError: for an unknown preset or setting, and for the earlier variable ``CADNET_EDU_PROFILE``.
 
     >>> preset("full").data.batch_size
     32
     >>> preset("smoke", steps=2).optim.steps
     2
     """
-    name = name or os.environ.get("CADNET_EDU_PRESET") or "quick"
+    name = name or os.environ.get("CADNET_EDU_PRESET")
+    if not name and os.environ.get("CADNET_EDU_PROFILE"):
+        old = os.environ["CADNET_EDU_PROFILE"]
+        raise ValueError(f"CADNET_EDU_PROFILE is now called CADNET_EDU_PRESET: set CADNET_EDU_PRESET={old} instead.")
+    name = name or "quick"
     if name not in PRESETS:
         raise ValueError(f"there is no preset {name!r}. Choose one of: {', '.join(PRESETS)}.")
     return Config().replace(**{"preset": name, **PRESETS[name], **data_named(PRESETS[name], changes), **changes})
@@ -430,7 +434,7 @@ def data_named(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
 
     Args:
         settings: of the preset.
-        changes: what a caller asked for.
+        changes: that a caller gives.
     """
     found = {}
     if "dataset" not in changes and os.environ.get("CADNET_EDU_DATASET"):
@@ -442,13 +446,13 @@ def data_named(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
 
 
 def cache_dir() -> Path:
-    """Where rendered images, trained runs and fetched weights are kept.
+    """The folder of rendered images, trained runs and downloaded weights.
 
     The environment variable ``CADNET_EDU_CACHE`` decides; without it ``~/.cache/cadnet_edu`` (or
     ``$XDG_CACHE_HOME/cadnet_edu``). The folder need not exist.
 
     Raises:
-        ValueError: when neither is set and there is no home folder.
+        ValueError: without either variable and without a home folder.
     """
     given = os.environ.get("CADNET_EDU_CACHE")
     try:
@@ -463,10 +467,10 @@ def cache_dir() -> Path:
 
 
 def make_cache_folder(folder: Path) -> Path:
-    """Make a folder below ``cache_dir()``.
+    """Create a folder below ``cache_dir()``.
 
     Raises:
-        OSError: when it cannot be made; the message names the variable that points to another place.
+        OSError: when it cannot be created, with the variable that chooses another place.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Write files so that none is ever half-written; write durations so that people can read them."""
+"""Atomic writing of files, JSON, and durations as text."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ REMEDIES = {
 
 
 def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path:
-    """Write a file completely or not at all: into a temporary neighbour first, then renamed over ``path``.
+    """Write a file atomically: into a temporary file beside it, which is then renamed.
 
     Args:
-        path: where the file shall be; missing folders are made.
+        path: of the file; missing folders are created.
         write: called with the open temporary file.
 
     Raises:
-        OSError: when it cannot be written (no space, no permission). An older file at ``path`` is then still whole,
-            and the message says where and why.
+        OSError: when it cannot be written (no space, no permission), with path, reason and remedy. An older file at
+            ``path`` is unchanged.
     """
     path = Path(path)
-    temporary = path.parent / f".{path.name[:32]}.{secrets.token_hex(4)}.part"  # no longer than what disks allow
+    temporary = path.parent / f".{path.name[:32]}.{secrets.token_hex(4)}.part"  # within the limit of file systems
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        opened = temporary.open("xb")  # with the usual permissions, which tempfile would narrow to the owner
+        opened = temporary.open("xb")  # tempfile would restrict the permissions to the owner
     except OSError as error:
         why = f"cannot write into {path.parent} ({error.strerror}). {remedy(error)}"
         raise OSError(error.errno, why) from None
@@ -58,22 +58,22 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
 
 
 def underlying_os_error(error: BaseException | None) -> OSError | None:
-    """The system's own complaint; torch.save, for one, hides a full disk behind a RuntimeError of its own."""
+    """The operating system's error behind one; torch.save wraps it in a RuntimeError."""
     while error is not None and not isinstance(error, OSError):
         error = error.__cause__ or error.__context__ if isinstance(error, RuntimeError) else None
     return error
 
 
 def remedy(error: OSError) -> str:
-    """What helps against an error of the file system."""
+    """The remedy for an error of the file system."""
     return REMEDIES.get(error.errno or 0, "Choose another folder")
 
 
 def append_line(path: str | Path, line: str) -> None:
-    """Add a line to a text file, which is made when it is missing.
+    """Append a line to a text file, creating it if necessary.
 
     Raises:
-        OSError: when it cannot be written; the message says where and why. The line may then be there in part.
+        OSError: when it cannot be written, with path, reason and remedy. Part of the line may have been written.
     """
     path = Path(path)
     try:
@@ -113,10 +113,10 @@ def read_json(path: str | Path) -> Any:
 
 
 def duration(seconds: float, most: float | None = None) -> str:
-    """Seconds, or a range of seconds, in the unit that fits their size.
+    """Format seconds, or a range of seconds, in a suitable unit.
 
     Args:
-        seconds: how long, or the lower end of the range.
+        seconds: the duration, or the lower end of the range.
         most: the upper end of the range.
 
     >>> duration(42), duration(200), duration(9000), duration(200_000)

@@ -1,4 +1,4 @@
-"""File locks: one process at a time works in a folder; the others wait and say so, or are told."""
+"""File locks: one process at a time works in a folder; others wait with a message, or get an error."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 UNSUPPORTED = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
-PATIENCE = 2.0  # seconds of silence before a process that waits says so
+PATIENCE = 2.0  # seconds before a waiting process prints a message
 
 __all__ = ["Timeout", "locked"]
 
 
 def _print(text: str) -> None:
-    with suppress(OSError, ValueError):  # nobody reads it: no reason to stop
+    with suppress(OSError, ValueError):  # an unwritable standard error is ignored
         print(text, file=sys.stderr, flush=True)
 
 
@@ -25,12 +25,12 @@ def _print(text: str) -> None:
 def locked(path: Path, work: str, wait: bool = True) -> Iterator[None]:
     """Hold the lock ``path`` while the block runs.
 
-    A process that has to wait for another one prints a line that says so. On a file system without locks (some Lustre,
-    NFS and FUSE mounts) a line says that, and the block runs without one.
+    A process that waits for another one prints a message. On a file system without locks (some Lustre, NFS and FUSE
+    mounts) it prints a warning and runs the block without a lock.
 
     Args:
         path: the lock file; its folder exists.
-        work: what the holder does, as in "trains this run", for the message.
+        work: of the holder, for messages, such as "trains this run".
         wait: whether to wait for another process that holds it.
 
     Raises:
@@ -52,7 +52,7 @@ def locked(path: Path, work: str, wait: bool = True) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # the disk may have gone meanwhile; the system frees the lock with the process
+        with suppress(OSError):  # an unmounted disk; the lock ends with the process
             lock.release()
 
 

@@ -1,7 +1,7 @@
-"""The losses of CAD-Net, equations (1) to (6): pure functions of tensors, one function an equation.
+"""The losses of CAD-Net, equations (1) to (6): pure functions of tensors, one for each equation.
 
-Discriminators answer with logits ``z``; the probability they stand for is ``D = sigmoid(z)``. So ``log D`` is written
-``logsigmoid(z)`` and ``log(1 - D)`` is written ``logsigmoid(-z)``: the same number, without the overflow.
+Discriminators output logits ``z``; the probability is ``D = sigmoid(z)``. ``log D`` is computed as ``logsigmoid(z)``
+and ``log(1 - D)`` as ``logsigmoid(-z)``, which is numerically stable.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import Tensor
 
 
 def check_choice(name: str, value: str, *allowed: str) -> None:
-    """Refuse a misspelt choice, so that it never computes something else in silence.
+    """Refuse an unknown choice.
 
     Args:
-        name: what the choice is called.
-        value: the one given.
-        allowed: those there are.
+        name: of the argument.
+        value: that was given.
+        allowed: the possible values.
 
     Raises:
         ValueError: when ``value`` is not one of ``allowed``.
@@ -29,16 +29,16 @@ def check_choice(name: str, value: str, *allowed: str) -> None:
 
 
 def L_adv_DF(z_H: Tensor, z_L: Tensor) -> Tensor:
-    """Feature-level adversarial loss, eq. (1): how well D_F tells HR features from LR ones. D_F climbs it.
+    """Feature-level adversarial loss, eq. (1): how well D_F distinguishes HR from LR features. D_F maximises it.
 
     L_adv^{D_F} = E[log D_F(f_H)] + E[log(1 - D_F(f_L))]
 
     Args:
-        z_H: logits of D_F on f_H, any shape; a patch discriminator answers at several places and all count alike.
+        z_H: logits of D_F on f_H, any shape; a patch discriminator has one for each location, averaged.
         z_L: logits of D_F on f_L.
 
     Returns:
-        a scalar ``<= 0``; ``-2 ln 2 = -1.386`` when D_F can only guess.
+        a scalar ``<= 0``; ``-2 ln 2 = -1.386`` when D_F outputs 1/2 everywhere.
 
     >>> round(L_adv_DF(torch.zeros(4), torch.zeros(4)).item(), 3)
     -1.386
@@ -51,7 +51,7 @@ def L_adv_DF(z_H: Tensor, z_L: Tensor) -> Tensor:
 def L_adv_DF_G(
     z_H: Tensor | None, z_L: Tensor, form: Literal["non_saturating", "minimax"] = "non_saturating"
 ) -> Tensor:
-    """E's side of eq. (1): what E descends so that D_F takes LR features for HR ones.
+    """E's side of eq. (1), which E minimises so that D_F classifies LR features as HR.
 
     Args:
         z_H, z_L: logits of D_F on f_H and f_L, with gradients to E; ``non_saturating`` needs no z_H.
@@ -64,9 +64,9 @@ def L_adv_DF_G(
         ValueError: for an unknown form, or ``minimax`` without z_H.
 
     Choice:
-        The paper writes one formula for both sides. ``minimax`` is its letter: E descends eq. (1) itself. Its gradient
-        fades just when D_F wins. ``non_saturating`` (Goodfellow et al., 2014, and the code that the paper takes D_F
-        from) descends ``-log D_F(f_L)`` instead: same direction, stronger pull. It is the default.
+        The paper has one formula for both sides. With ``minimax``, to the letter, E minimises eq. (1) itself; its
+        gradient vanishes when D_F is confident. ``non_saturating``, the default (Goodfellow et al., 2014, and the code
+        of the paper's D_F), minimises ``-log D_F(f_L)`` instead: the same direction, a stronger gradient.
 
     >>> round(L_adv_DF_G(torch.zeros(4), torch.zeros(4)).item(), 3)
     0.693
@@ -95,8 +95,8 @@ def L_rec(
         x_hat_H: G(f_H), ``(b, 3, H, W)``.
         x_H: the HR images themselves.
         x_hat_L: G(f_L).
-        x_L_gt: the HR images that the LR ones were made from. HR and LR batches are drawn apart (Sec. 3.2), so
-            these are not ``x_H``.
+        x_L_gt: the HR originals of the LR images. HR and LR batches are drawn independently (Sec. 3.2), so these
+            are not ``x_H``.
         reduction: see Choice.
         smooth_l1_beta: differences d below beta count as ``d^2 / (2 beta)``, larger ones as ``|d| - beta / 2``; 0 is
             plain L1.
@@ -106,8 +106,8 @@ def L_rec(
 
     Choice:
         ``mean`` averages over pixels and channels, so that the value does not grow with the image; ``sum`` is the L1
-        norm to the letter, averaged over images only. ``smooth_l1_beta`` is ours, for a G that starts perfect on HR
-        images: plain L1 has its full gradient at the smallest difference, and would hold G there.
+        norm to the letter, averaged over images only. ``smooth_l1_beta`` is ours, for a residual G, which starts
+        perfect on HR images: plain L1 has its full gradient even at tiny differences, and would keep G there.
 
     >>> a, b = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
     >>> L_rec(a, b, b, b).item(), L_rec(a, b, b, b, reduction="sum").item()
@@ -120,17 +120,17 @@ def L_rec(
 
 
 def L_adv_DI(z_real: Tensor, z_rec_L: Tensor, z_rec_H: Tensor) -> Tensor:
-    """Image-level adversarial loss, eq. (3): how well D_I tells HR images from recovered ones. D_I climbs it.
+    """Image-level adversarial loss, eq. (3): how well D_I distinguishes HR from recovered images. D_I maximises it.
 
     L_adv^{D_I} = E[log D_I(x_H)] + E[log(1 - D_I(G(f_L)))] + E[log D_I(x_H)] + E[log(1 - D_I(G(f_H)))]
 
     Args:
-        z_real: logits of D_I on x_H; this term counts twice, once beside each kind of recovered image.
+        z_real: logits of D_I on x_H; this term counts twice, once for each kind of recovered image.
         z_rec_L: logits of D_I on G(f_L).
         z_rec_H: logits of D_I on G(f_H).
 
     Returns:
-        a scalar ``<= 0``; ``-4 ln 2 = -2.773`` when D_I can only guess.
+        a scalar ``<= 0``; ``-4 ln 2 = -2.773`` when D_I outputs 1/2 everywhere.
 
     >>> round(L_adv_DI(torch.zeros(2), torch.zeros(2), torch.zeros(2)).item(), 3)
     -2.773
@@ -144,17 +144,17 @@ def L_adv_DI(z_real: Tensor, z_rec_L: Tensor, z_rec_H: Tensor) -> Tensor:
 def L_adv_DI_G(
     z_rec_L: Tensor, z_rec_H: Tensor, form: Literal["non_saturating", "minimax"] = "non_saturating"
 ) -> Tensor:
-    """G's side of eq. (3): what E and G descend so that D_I takes recovered images for real ones.
+    """G's side of eq. (3), which E and G minimise so that D_I classifies recovered images as real.
 
     Args:
         z_rec_L, z_rec_H: logits of D_I on G(f_L) and G(f_H), with gradients to G.
-        form: ``minimax``, the terms of eq. (3) that G can move, or ``non_saturating``; see Choice.
+        form: ``minimax``, the terms of eq. (3) that depend on G, or ``non_saturating``; see Choice.
 
     Returns:
         a scalar.
 
     Choice:
-        The same two readings as for eq. (1), see ``L_adv_DF_G``; ``non_saturating`` is the default.
+        The same two forms as for eq. (1), see ``L_adv_DF_G``; ``non_saturating`` is the default.
 
     >>> round(L_adv_DI_G(torch.zeros(2), torch.zeros(2)).item(), 3)
     1.386
@@ -166,14 +166,14 @@ def L_adv_DI_G(
 
 
 def L_id(logits: Tensor, y: Tensor) -> Tensor:
-    """Identity loss of eq. (4): softmax cross-entropy between C's answer and the true identity.
+    """Identity loss of eq. (4): softmax cross-entropy of C's logits and the true identity.
 
     Args:
         logits: C(v), ``(b, identities)``.
         y: labels ``(b,)``, integers in ``[0, identities)``.
 
     Returns:
-        a scalar ``>= 0``; ``ln(identities)`` for an answer that says nothing.
+        a scalar ``>= 0``; ``ln(identities)`` for a uniform prediction.
 
     >>> round(L_id(torch.zeros(2, 10), torch.tensor([3, 7])).item(), 3)
     2.303
@@ -189,7 +189,7 @@ def pairwise_distances(u: Tensor) -> Tensor:
 
     Returns:
         ``(b, b)``, symmetric, zero on the diagonal. Pairs at distance 0 get gradient 0, not NaN. The differences
-        themselves are squared: the shorter ``|a|^2 + |b|^2 - 2ab`` loses the small distances between long vectors.
+        are squared directly: ``|a|^2 + |b|^2 - 2ab`` is inaccurate for small distances between long vectors.
 
     >>> pairwise_distances(torch.tensor([[0.0, 0.0], [3.0, 4.0]]))
     tensor([[0., 5.],
@@ -211,14 +211,14 @@ def triplet(
         mining: which pairs; see Choice.
 
     Returns:
-        the loss, and the share of active triplets (those with a positive hinge). When that share falls to 0 the
-        curve is flat because there is nothing left to learn, not because learning broke.
+        the loss, and the share of active triplets (those with a positive hinge); at 0 all triplets keep the margin,
+        and the gradient is 0.
 
     Raises:
-        ValueError: when the batch has no positive or no negative pair at all, or for an unknown mining.
+        ValueError: when the batch has no positive or no negative pair, or for an unknown mining.
 
     Choice:
-        The paper does not say which pairs. ``batch_hard`` takes for each anchor its farthest positive and its nearest
+        The paper does not specify the pairs. ``batch_hard`` takes for each anchor its farthest positive and its nearest
         negative, as in the reference it cites (Hermans et al., 2017). ``batch_all`` averages over all valid triplets.
 
     >>> u = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
@@ -254,21 +254,20 @@ def L_tri(
     margin: float = 2.0,
     mining: Literal["batch_hard", "batch_all"] = "batch_hard",
 ) -> tuple[Tensor, Tensor]:
-    """Triplet loss, eq. (5): pull images of one identity together, push others a margin farther, HR and LR apart.
+    """Triplet loss, eq. (5): images of one identity closer than others by a margin, within HR and within LR.
 
     L_tri = E_H max(0, margin + d_pos^H - d_neg^H) + E_L max(0, margin + d_pos^L - d_neg^L)
 
     Args:
         u_H, y_H: vectors ``(b, n)`` and labels ``(b,)`` of the HR batch.
-        u_L, y_L: those of the LR batch. Pairs are formed within a resolution only.
+        u_L, y_L: of the LR batch. Pairs are formed within a resolution only.
         margin, mining: see ``triplet``.
 
     Returns:
         the loss, and the mean share of active triplets.
 
     Choice:
-        The paper does not say of what d is a distance. We measure it between the vectors u, which are what images are
-        searched with (Sec. 3.1).
+        The paper does not specify the vectors of the distance d. We use u, by which images are matched (Sec. 3.1).
     """
     tri_H, active_H = triplet(u_H, y_H, margin, mining)
     tri_L, active_L = triplet(u_L, y_L, margin, mining)
@@ -283,15 +282,15 @@ def L_cls(L_id: Tensor, L_tri: Tensor) -> Tensor:
 def L_total(
     L_cls: Tensor, L_adv_DF: Tensor, L_rec: Tensor, L_adv_DI: Tensor, adv_DF: float, rec: float, adv_DI: float
 ) -> Tensor:
-    """Full objective, eq. (6): what E, G, F and C descend.
+    """Full objective, eq. (6), which E, G, F and C minimise.
 
     L = L_cls + lambda_adv^{D_F} L_adv^{D_F} + lambda_rec L_rec + lambda_adv^{D_I} L_adv^{D_I}
 
-    A weight of 0 removes its term exactly: even a term that is infinite or NaN leaves no trace.
+    A term of weight 0 is left out, even if it is infinite or NaN.
 
     Args:
-        L_cls, L_adv_DF, L_rec, L_adv_DI: the values of eq. (4), (1), (2) and (3), scalars; the adversarial ones as E
-            and G descend them.
+        L_cls, L_adv_DF, L_rec, L_adv_DI: the values of eq. (4), (1), (2) and (3), scalars; the adversarial ones
+            on the side of E and G.
         adv_DF, rec, adv_DI: the three lambdas.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Trained networks that come with the package: half precision, one safetensors file each, and how they were made."""
+"""Trained networks of the package: one safetensors file each, in half precision, with settings and scores."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cadnet_edu.training.checkpoints import Record
 from cadnet_edu.training.trainer import build_network
 
 WEIGHTS = Path(__file__).parent / "weights"
-LARGEST = 10 * 2**20  # bytes of all files together
+LARGEST = 10 * 2**20  # bytes in total
 FORMAT = "cadnet_edu-1"
-DISCRIMINATORS = ("D_F.", "D_I.")  # what only training needs stays behind
+DISCRIMINATORS = ("D_F.", "D_I.")  # not exported: only training uses them
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,23 @@ class Pretrained:
 
 
 def names(folder: Path | None = None) -> list[str]:
-    """The networks that there are.
+    """The names of the networks.
 
     Args:
-        folder: where to look; the package's own without it.
+        folder: of the files; by default the package's own.
     """
     return sorted(path.stem for path in (folder or WEIGHTS).glob("*.safetensors"))
 
 
 def pretrained(name: str = "cadnet", folder: Path | None = None) -> Pretrained:
-    """Load a trained network that comes with the package.
+    """Load a trained network of the package.
 
-    Its weights are kept in half precision and computed with in single precision, so scores differ from those of the
-    run it came from in the third digit at most; the record that comes along holds the scores of these very weights.
+    Its weights are stored in half precision and used in single precision, so scores differ from those of its run in the
+    third digit at most; its record holds the scores of the stored weights.
 
     Args:
-        name: which; see ``names``.
-        folder: where to look; the package's own without it.
+        name: see ``names``.
+        folder: of the files; by default the package's own.
 
     Returns:
         the network in evaluation mode on the CPU, its settings, its record and its losses during training.
@@ -60,7 +60,7 @@ def pretrained(name: str = "cadnet", folder: Path | None = None) -> Pretrained:
         ValueError: when there is no such network, or its file is damaged or of another kind.
 
     Choice:
-        D_F and D_I are not kept: they serve training only.
+        D_F and D_I are not stored: only training uses them.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -88,8 +88,8 @@ def network(config: Config, tensors: dict[str, Tensor], path: Path) -> CADNet:
     """The network of a configuration with these weights, without its discriminators.
 
     Args:
-        config: which networks there are.
-        tensors: their weights.
+        config: all settings.
+        tensors: the weights.
         path: of the file, for messages.
 
     Raises:
@@ -141,17 +141,17 @@ def export(
     Args:
         net: the trained network.
         config: its settings.
-        record: what is told about it: scores of the halved weights, budget, provenance.
+        record: scores of the halved weights, budget, provenance.
         history: its losses during training.
         name: letters, digits, ``_`` and ``-``.
-        folder: where to; the package's own without it.
-        every: how many records of the history share one kept, to keep the file small.
+        folder: to write into; by default the package's own.
+        every: only every so many-th record of the history is stored, to keep the file small.
 
     Returns:
         the file.
 
     Raises:
-        ValueError: for another name, or when all files in the package's folder together were more than 10 MB.
+        ValueError: for another name, or when the files in the package's folder would exceed 10 MB in total.
     """
     from safetensors.torch import save
 
@@ -178,7 +178,7 @@ def export(
 
 
 def model_card(made: list[Pretrained]) -> str:
-    """A page that says what the networks are, how they were made, what they can do, and what they are not for.
+    """The model card: data, use, settings, training cost and scores of the networks.
 
     Args:
         made: the networks.
@@ -188,13 +188,14 @@ def model_card(made: list[Pretrained]) -> str:
     for one in made:
         data, model, run = one.config.data, one.config.model, one.config.run
         size = f" size {data.walkers_size}" if data.dataset == "walkers" else ""
+        weights = {k: v for k, v in vars(one.config.loss).items() if k.startswith("lambda_")}
         about, budget = one.record.get("provenance", {}), one.record.get("budget", {})
         lines += [
             f"## `{one.name}`",
             "",
             f"Method `{run.method}` at preset `{run.preset}`, seed {run.seed}: "
             f"{model.backbone}, images {data.height} x {data.width}, {one.config.optim.steps} steps on "
-            f"`{data.dataset}`{size}, losses {one.config.loss}. "
+            f"`{data.dataset}`{size}, {', '.join(f'{k} {v:g}' for k, v in weights.items())}. "
             f"Trained in {budget.get('wall_seconds')} s on {about.get('device')}, code {about.get('code')}, commit "
             f"{about.get('commit')}, {about.get('date')}.",
             "",
@@ -214,11 +215,11 @@ def _card_row(r: str, scores: dict[str, Any]) -> str:
 
 DRAWN = """\
 - **Data.** Walkers, the drawn pedestrians of this package. No photograph and no real person was used.
-- **Use.** Teaching and experiments. They know drawn people only: on photographs their answers mean nothing, and they
-  must not be used to identify anybody."""
+- **Use.** Teaching and experiments. They were trained on drawn people only: on photographs their output is
+  meaningless, and they must not be used to identify people."""
 PHOTOGRAPHED = """\
 - **Data.** Photographs of people ({}), on whose terms their use depends; those of `walkers` are drawn.
-- **Use.** Teaching and experiments. They must not be used to identify anybody."""
+- **Use.** Teaching and experiments. They must not be used to identify people."""
 CARD = """# Trained networks that come with `cadnet_edu`
 
 Small CAD-Nets for the chapters of the book and for Colab, so that a reader meets a trained network at once. Written by
@@ -228,5 +229,5 @@ Small CAD-Nets for the chapters of the book and for Colab, so that a reader meet
 - **Licence.** MIT, as the package.
 - **Format.** safetensors, float16; settings, record and losses in the file's metadata. D_F and D_I are left out.
 
-The scores are of these files, halved weights computed with in float32, on the test people of the same data set.
+The scores are of these files, halved weights used in float32, on the test identities of the same data set.
 """

@@ -1,4 +1,4 @@
-"""Finished runs: each is fitted once, kept under a key made of settings, data and code, and found again."""
+"""Finished runs: fitted once, and cached under a key of settings, data and training code."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cadnet_edu.evaluation.model import Model
 from cadnet_edu.io import READ_ONLY, read_json, write_json
 from cadnet_edu.locks import locked
 from cadnet_edu.methods import Progress, method_of
-from cadnet_edu.methods.method import cpu_seconds
+from cadnet_edu.methods.interface import cpu_seconds
 from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.training.checkpoints import (
     HEAD,
@@ -43,7 +43,7 @@ from cadnet_edu.training.distributed import init_distributed
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: what was fitted, with what, and how it went."""
+    """A finished run: its settings, fitted model, history and provenance."""
 
     folder: Path
     config: Config
@@ -53,7 +53,7 @@ class Run:
 
     @property
     def net(self) -> CADNet:
-        """The network of CAD-Net, a baseline, a control or an ablation.
+        """The network, for CAD-Net, its baselines, controls and ablations.
 
         Raises:
             ValueError: when the method has no such network.
@@ -67,7 +67,7 @@ class Run:
         return open_split(self.config)
 
     def evaluate(self, rates: tuple[float, ...] = (1, 2, 3, 4, 8), **more: Any) -> dict[str, dict[str, Any]]:
-        """Scores by rate, see ``cadnet_edu.evaluation.evaluate``; kept in the run's folder, so computed once only."""
+        """Scores by rate, see ``cadnet_edu.evaluation.evaluate``; cached in the run's folder."""
         precision = choose_precision(self.config.run.precision, self.model.device, instead=True)
         question = [list(rates), sorted((k, _named(v)) for k, v in more.items())]
         split = self.split()
@@ -77,21 +77,21 @@ class Run:
         keep = "<own>" not in str(question)
         if keep and path.exists():
             return read_json(path)
-        size = (self.config.data.height, self.config.data.width)
+        size = self.config.data.size
         results = evaluate(self.model, split, rates, size, device=self.model.device, precision=precision, **more)
         if keep:
             try:
                 write_json(path, results)
-            except OSError as error:  # in a read-only folder nothing is kept
+            except OSError as error:  # nothing is cached in a read-only folder
                 if error.errno not in READ_ONLY:
                     raise
         return results
 
 
 def _named(value: Any) -> str:
-    """What an argument is, the same in every process: the package's functions by name, anybody's own by ``<own>``.
+    """A key of an argument, the same in every process: functions of the package by name, others as ``<own>``.
 
-    Two functions of a notebook can share a name, so results that depend on one are never kept.
+    Two functions of a notebook can have the same name, so results that depend on one are not cached.
     """
     if isinstance(value, dict):
         return ", ".join(f"{k}: {_named(v)}" for k, v in sorted(value.items()))
@@ -117,13 +117,13 @@ def provenance(
     codes: Sequence[str] = (),
     data: str | None = None,
 ) -> dict[str, Any]:
-    """Where a number comes from: settings, seed, code, libraries, hardware, time. Ready for JSON.
+    """The provenance of a run: settings, seed, code, libraries, hardware, time. Ready for JSON.
 
     Args:
         config: all settings.
-        seconds: that training took.
-        devices: how many shared the batches.
-        codes: the versions of the training code that took part, in their order; without them the one at hand.
+        seconds: of training.
+        devices: number of devices.
+        codes: the versions of the training code, in order; by default the present one.
         data: the fingerprint of the data set on disk; None for the embedded one.
     """
     try:
@@ -155,28 +155,28 @@ def git_commit() -> str | None:
     if not (here.parent / ".git").exists():
         return None
     try:
-        ask = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"]
-        return subprocess.run(ask, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        line = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12"]
+        return subprocess.run(line, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
 
 
 def processor() -> str:
-    """The processor's name and number of cores, as far as they are known."""
+    """The processor's name and number of cores, if known."""
     info = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     name = info.get("cpu_name") or platform.processor() or platform.machine()
     return f"{name}, {info.get('num_physical_cores') or '?'} cores"
 
 
 def run_key(config: Config, data: str | None = None) -> str:
-    """The name under which a run is kept: its method, its preset, and a hash of settings, data and training code.
+    """The cache key of a run: its method, its preset, and a hash of settings, data and training code.
 
     Args:
         config: all settings.
-        data: the fingerprint of its data; without it, it is found out.
+        data: the fingerprint of its data; computed when not given.
     """
     settings = identity(config)
-    if config.run.precision != "auto":  # given by name, it is part of the settings
+    if config.run.precision != "auto":  # chosen explicitly, it is part of the settings
         settings["precision"] = config.run.precision
     text = json.dumps([settings, code_version(), data or data_fingerprint(config)], sort_keys=True)
     return f"{config.run.method}-{config.run.preset}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
@@ -188,15 +188,15 @@ def train_or_load(
     bar: bool = False,
     folder: Path | str | None = None,
 ) -> Run:
-    """Fit a method, or load it when it has been fitted before with the same settings, data and code.
+    """Fit a method, or load it if it was fitted before with the same settings, data and code.
 
-    A run that was killed is continued from its last checkpoint. Two processes that want the same run train it once.
+    A killed run is resumed from its last checkpoint. Of two processes that need the same run, one trains it.
 
     Args:
-        config: all settings; its ``method`` says which is fitted.
+        config: all settings, including the method.
         callback: called with each logged record while training.
         bar: show a progress bar.
-        folder: where to keep it; without it, under ``cache_dir()/runs``.
+        folder: of the run; by default below ``cache_dir()/runs``.
 
     Returns:
         the finished ``Run``.
@@ -204,11 +204,11 @@ def train_or_load(
     Raises:
         ValueError: when the folder given holds a run of another configuration, or of other data.
     """
-    own = folder is not None  # a folder of the caller's; one named by run_key holds no other data
+    own = folder is not None  # a folder named by run_key cannot hold other data
     folder = Path(folder).expanduser() if folder else cache_dir() / "runs" / run_key(config)
     ranks = init_distributed(config.run.device, config.run.devices)
     ranks.on_rank_zero(lambda: make_cache_folder(folder) if not own else folder.mkdir(parents=True, exist_ok=True))
-    with contextlib.ExitStack() as held:  # one process locks for all that train together
+    with contextlib.ExitStack() as held:  # rank 0 holds the lock
         ranks.on_rank_zero(lambda: held.enter_context(locked(folder / ".lock", "trains this run")))
         if not ranks.broadcast_from_zero(is_finished(folder, config)):
             model = method_of(config).fit(open_split(config), config, Progress(folder, callback, bar, ranks))
@@ -222,7 +222,7 @@ def train_or_load(
 
 
 def is_finished(folder: Path, config: Config) -> bool:
-    """Whether a folder holds this configuration's run, trained to its end.
+    """Whether a folder holds the finished run of this configuration.
 
     Raises:
         ValueError: when it holds the finished run of another configuration.
@@ -239,7 +239,7 @@ def load_run(folder: Path | str, root: Path | None = None) -> Run:
 
     Args:
         folder: of the run.
-        root: where its data lie now; without it, where they lay when it was trained.
+        root: folder of its data, if that has moved.
 
     Raises:
         ValueError: when there is none, or its checkpoint is damaged.
@@ -247,14 +247,14 @@ def load_run(folder: Path | str, root: Path | None = None) -> Run:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise ValueError(f"{folder}: there is no such folder. Give the --out folder of a training run.")
-    device = choose_device("auto")  # and not the device it was trained on, which this machine may lack
+    device = choose_device("auto")  # not the device of the training, which this machine may lack
     checkpoint = load_checkpoint(folder / "checkpoint.pt", device, HEAD)
     config = Config.from_dict(json.loads(checkpoint["config"]))
     model = method_of(config).load(checkpoint, config, device)
     done = folder / "run.json"
     if done.exists():
         metadata = read_json(done)
-    else:  # still going on, or stopped: where and when it was trained is not known here
+    else:  # unfinished: where and when it was trained is unknown
         unknown = ("code", "commit", "torch", "python", "device", "devices", "threads", "precision", "date")
         metadata = provenance(config.replace(device=str(device))) | dict.fromkeys(unknown)
     seconds = metadata["training_seconds"]

@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # What the commands and tests below need of the optional dependencies.
 EXTRAS = ("h5py", "pytest", "pytest-timeout", "hypothesis", "nbval", "scikit-image", "ipykernel")
-TESTS = ("test_config.py", "test_files.py", "test_losses.py", "evaluation/test_retrieval.py", "test_train.py", "models")
+TESTS = ("test_config.py", "test_io.py", "test_losses.py", "evaluation/test_retrieval.py", "training", "models")
 NOTEBOOK = "book/chapters/02_measuring_retrieval.ipynb"
 
 

@@ -1,4 +1,4 @@
-"""Commands as a reader types them, for tests: ``from commands import cli``."""
+"""Commands as a user types them, for tests: ``from commands import cli, refused``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import io
 from typing import Any, NamedTuple
 
 from cadnet_edu.cli.main import main
+
+TINY = (
+    "--preset", "smoke", "--device", "cpu", "--precision", "32-true", "--height", "32", "--width", "16", "--steps", "4",
+    "--backbone-width", "8", "--decoder-width", "2", "--discriminator-width", "8", "--num-identities", "2",
+    "--num-instances", "2", "--log-every", "1",
+)  # fmt: skip
 
 
 class Said(NamedTuple):
@@ -26,3 +32,14 @@ def cli(*arguments: Any) -> Said:
         except SystemExit as stop:
             code = int(stop.code or 0)
     return Said(code, out.getvalue(), err.getvalue())
+
+
+def refused(said: Said, *words: str) -> str:
+    """Check that a command failed with an error message that holds these words, and return it as one line."""
+    text = " ".join(said.err.replace("│", " ").split())
+    assert said.code != 0, said
+    assert "Traceback" not in text
+    assert said.out == ""
+    for word in words:
+        assert word in text, text
+    return text

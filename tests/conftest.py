@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from cadnet_edu.data.samples import Split
+from cadnet_edu.data.walkers import write_market1501
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -47,6 +48,12 @@ def pytest_configure() -> None:
 def tiny_split() -> Split:
     """6 training identities x 2 cameras x 3 shots; 5 test identities: 1 query and 3 gallery images each; 64 x 32."""
     return noise_split().check()
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same small data set on disk, in Market-1501's layout."""
+    return write_market1501(noise_split(), tmp_path_factory.mktemp("data") / "market")
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def test_the_second_waits_and_says_for_what(
 ) -> None:
     monkeypatch.setattr(locks, "PATIENCE", 0.1)
     path = tmp_path / ".lock"
-    with held_elsewhere(path, 1.5), locked(path, "trains this run"):
+    with held_elsewhere(path, 0.6), locked(path, "trains this run"):
         said = capsys.readouterr().err
     assert said == f"waiting for another process that trains this run (it holds {path})\n"
 

@@ -93,7 +93,7 @@ def test_a_record_that_cannot_be_understood_is_refused(tmp_path: Path, record: d
 
 def test_every_committed_record_and_network_loads() -> None:
     """They were written under the names that settings had in version 0.1."""
-    for folder in records.COMMITTED.iterdir():
+    for folder in records.COMMITTED_RUNS.iterdir():
         files = list(folder.glob("*-seed*.json"))
         assert len(Records(folder)) == len(files) > 0
         for path in files:
@@ -144,7 +144,7 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
 
 
 def test_a_package_without_the_book_has_no_committed_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(records, "COMMITTED", tmp_path)
+    monkeypatch.setattr(records, "COMMITTED_RUNS", tmp_path)
     assert committed_folders("smoke") == []
     (tmp_path / "smoke").mkdir()
     assert committed_folders("smoke") == [tmp_path / "smoke"]
@@ -156,7 +156,7 @@ def test_what_is_published_is_read_from_the_book_or_from_the_package(
     assert published("claims")["claims"]
     with pytest.raises(ValueError, match=r"Nothing is published as 'table9'. There is beyond, claims, "):
         published("table9")
-    monkeypatch.setattr(records, "COMMITTED", tmp_path / "none" / "runs")  # an installed package has no book
+    monkeypatch.setattr(records, "COMMITTED_RUNS", tmp_path / "none" / "runs")  # an installed package has no book
     monkeypatch.setattr(records, "__file__", str(tmp_path / "lab" / "records.py"))
     write_json(tmp_path / "results" / "table1.json", {"table": "table1"})
     assert published("table1") == {"table": "table1"}

@@ -67,6 +67,7 @@ def training(runs: Path, since: float) -> str | None:
         runs: the folder of the runs.
         since: a time, in seconds since the epoch; what was logged before it does not count.
     """
+    from cadnet_edu.config import Config
     from cadnet_edu.io import read_json
     from cadnet_edu.training.checkpoints import read_history
 
@@ -74,7 +75,8 @@ def training(runs: Path, since: float) -> str | None:
         logs = {path: path.stat().st_mtime for path in runs.glob("*/history.jsonl")}
         newest = max(logs, key=logs.__getitem__)
         if logs[newest] >= since:
-            done, steps = read_history(newest.parent)[-1]["step"], read_json(newest.parent / "config.json")["steps"]
+            config = Config.from_dict(read_json(newest.parent / "config.json"))
+            done, steps = read_history(newest.parent)[-1]["step"], config.optim.steps
             method = newest.parent.name.partition("-")[0]
             return f"{method} step {done} of {steps}" if done < steps else None
     return None

@@ -300,9 +300,9 @@ def students(paths: Sequence[Path]) -> dict[Path, str]:
         return Path(os.path.relpath(os.path.abspath(path), shared))
 
     names = {path: path.stem for path in unique}
-    for longer in (lambda p: inside(p).with_suffix("").as_posix(), lambda p: inside(p).as_posix()):
+    for longer in ({p: inside(p).with_suffix("").as_posix() for p in names}, {p: inside(p).as_posix() for p in names}):
         often = Counter(names.values())
-        names = {path: longer(path) if often[name] > 1 else name for path, name in names.items()}
+        names = {path: longer[path] if often[name] > 1 else name for path, name in names.items()}
     return {path: os.fsencode(name).decode("utf-8", "backslashreplace") for path, name in names.items()}
 
 

@@ -1,20 +1,11 @@
-"""What a trained network's numbers hide: arrays in, numbers out.
+"""Analyses of a trained network: arrays in, numbers out.
 
-Where a table says how often a method is right, these say why: how much of the resolution is left in w, which half of
-u a query owes its answer to, whom it is confused with, which detail recovery restores, which loss moves E.
+How much of the resolution is left in w, whether f or g decides a query, which identities are confused, which detail
+recovery restores, which loss dominates the gradient at E.
 """
 
-from cadnet_edu.analysis.features import (
-    Margins,
-    Nearest,
-    confusions,
-    margins,
-    nearest,
-    rank1_against_rate,
-    resolution_probe,
-    separation,
-)
-from cadnet_edu.analysis.frequency import error_by_frequency, octaves, radial_power
+from cadnet_edu.analysis.features import Margins, Nearest, confusions, margins, nearest, resolution_probe, separation
+from cadnet_edu.analysis.frequency import error_by_frequency, octaves, radial_power_spectrum
 from cadnet_edu.analysis.gradients import gradient_shares, mean_shares
 from cadnet_edu.analysis.projection import silhouette, tsne
 
@@ -28,8 +19,7 @@ __all__ = [
     "mean_shares",
     "nearest",
     "octaves",
-    "radial_power",
-    "rank1_against_rate",
+    "radial_power_spectrum",
     "resolution_probe",
     "separation",
     "silhouette",

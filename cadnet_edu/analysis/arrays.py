@@ -1,4 +1,4 @@
-"""What every analysis and figure takes: tensors, lists and arrays alike."""
+"""Convert the inputs of analyses and figures to NumPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the feature vectors: resolution, identity, and which half of u decides."""
+"""Analyse feature vectors: resolution and identity in w, margins in f and g, confusions."""
 
 from __future__ import annotations
 
@@ -10,54 +10,34 @@ import numpy as np
 
 from cadnet_edu.analysis.projection import silhouette
 from cadnet_edu.evaluation.distances import Array, Distances
-from cadnet_edu.evaluation.retrieval import Ids, blocks, check, query_chunks, retrieval
-
-
-def rank1_against_rate(
-    queries: Mapping[float, Array], gallery: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids
-) -> dict[float, float]:
-    """Rank-1 (single-shot) of the same queries at many down-sampling rates, whole or not.
-
-    Args:
-        queries: rate -> u of the queries ``(q, d)``.
-        gallery: u of the HR gallery ``(g, d)``.
-        q_pids, g_pids, q_cams, g_cams: identities and cameras, as in ``cadnet_edu.evaluation.retrieval.cmc``.
-
-    Returns:
-        rate -> rank-1 from 0 to 1, in ascending order of rates.
-    """
-    return {
-        r: retrieval(Distances(queries[r], gallery), q_pids, g_pids, q_cams, g_cams)["rank1"] for r in sorted(queries)
-    }
+from cadnet_edu.evaluation.retrieval import Ids, blocks, check, query_chunks
 
 
 def resolution_probe(
     w: Mapping[float, Array], pids: Ids, folds: int = 5, most: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
-    """How well a linear classifier tells from w at which rate an image was seen.
+    """The accuracy of a linear classifier that predicts from w the down-sampling rate of an image.
 
-    Logistic regression on standardised features, cross-validated: in each fold it is tested on people whom it was not
-    trained on. If w were free of resolution it could only guess.
+    Logistic regression on standardised features, cross-validated over identities. If w were free of resolution, its
+    accuracy would be at chance.
 
     Args:
         w: rate -> features ``(n, d)`` of the same n images at that rate.
-        pids: who is on each of them, ``(n,)``.
-        folds: parts of the cross-validation; at most as many as there are people.
-        most: images used; of more, this many are drawn.
+        pids: their identities ``(n,)``.
+        folds: of the cross-validation; at most the number of identities.
+        most: images used, drawn at random.
         seed: of that draw and of the folds.
 
     Returns:
-        ``accuracy`` (mean over folds), ``low`` and ``high`` (the worst and best fold), ``chance`` (one over the number
-        of rates), ``rates``, ``confusion`` (rows: true rate, columns: said rate, shares of the row) and ``images``.
+        ``accuracy`` (mean over folds), ``low`` and ``high`` (the worst and best fold), ``chance``, ``rates``,
+        ``confusion`` (rows: true rate, columns: predicted rate, as fractions of the row) and ``images``.
 
     Raises:
         ValueError: for fewer than two rates or two people.
 
     Example:
-        Features that say the rate aloud:
-
-        >>> told = {r: np.full((6, 1), r) for r in (1.0, 2.0)}
-        >>> found = resolution_probe(told, [1, 1, 2, 2, 3, 3], folds=3)
+        >>> w = {r: np.full((6, 1), r) for r in (1.0, 2.0)}
+        >>> found = resolution_probe(w, [1, 1, 2, 2, 3, 3], folds=3)
         >>> found["accuracy"], found["chance"]
         (1.0, 0.5)
     """
@@ -75,36 +55,35 @@ def resolution_probe(
     x = np.concatenate([np.asarray(w[r], dtype=np.float64)[kept] for r in rates])
     y = np.repeat(np.arange(len(rates)), len(kept))
     who = np.tile(pids[kept], len(rates))
-    said, accuracies = np.zeros((len(rates), len(rates))), []
+    counts, accuracies = np.zeros((len(rates), len(rates))), []
     for held_out in np.array_split(people, min(folds, len(people))):
         test = np.isin(who, held_out)
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500, tol=1e-3))
         answers = model.fit(x[~test], y[~test]).predict(x[test])
         accuracies.append(float((answers == y[test]).mean()))
-        np.add.at(said, (y[test], answers), 1)
+        np.add.at(counts, (y[test], answers), 1)
     return {
         "accuracy": float(np.mean(accuracies)),
         "low": min(accuracies),
         "high": max(accuracies),
         "chance": 1 / len(rates),
         "rates": list(rates),
-        "confusion": (said / said.sum(1, keepdims=True)).tolist(),
+        "confusion": (counts / counts.sum(1, keepdims=True)).tolist(),
         "images": len(kept),
     }
 
 
 def separation(w: Mapping[float, Array], pids: Ids, most: int = 400, seed: int = 0) -> dict[str, float]:
-    """Silhouettes of w over all rates together: do the points group by person, or by resolution?
+    """Silhouettes of w over all rates together, by identity and by rate.
 
     Args:
         w: rate -> features ``(n, d)`` of the same n images.
-        pids: who is on each of them.
-        most: images used; of more, this many are drawn.
+        pids: their identities.
+        most: images used, drawn at random.
         seed: of that draw.
 
     Returns:
-        ``identity`` and ``rate``, each from -1 to 1; a network that the paper hopes for has the first high and the
-        second at 0 or below.
+        ``identity`` and ``rate``, each from -1 to 1; the paper aims at a high one and one of 0 or below.
     """
     rates, pids = sorted(w), np.asarray(pids)
     kept = np.sort(np.random.default_rng(seed).permutation(len(pids))[:most])
@@ -116,10 +95,10 @@ def separation(w: Mapping[float, Array], pids: Ids, most: int = 400, seed: int =
 
 
 class Nearest(NamedTuple):
-    """The nearest right and the nearest wrong gallery image of each query, the query's own camera left out.
+    """The nearest right and the nearest wrong gallery image of each query, without those of the query's camera.
 
     Args:
-        right, wrong: places in the gallery ``(q,)``; -1 where there is none.
+        right, wrong: positions in the gallery ``(q,)``; -1 where there is none.
         d_right, d_wrong: their distances ``(q,)``; infinity where there is none.
     """
 
@@ -156,20 +135,19 @@ class Margins(NamedTuple):
     """By how much each query prefers its nearest right image to its nearest wrong one, in f and in g.
 
     Args:
-        f, g: ``(q,)``. Their sum is the margin in u; above 0 the query is answered right.
+        f, g: ``(q,)``. Their sum is the margin in u; above 0, rank 1 is correct.
     """
 
     f: np.ndarray
     g: np.ndarray
 
     def summary(self) -> dict[str, float | None]:
-        """Means over the queries, and who owes the right answer to whom.
+        """Means over the queries, and which branch decides.
 
         Returns:
-            ``margin_f`` and ``margin_g`` (means over all queries); ``share_g``, what g contributes to the margins of
-            the queries that are answered right (None when none is); and shares of all queries: ``right``,
-            ``right_by_both`` (each half alone prefers the right image), ``saved_by_f`` (g alone would have erred),
-            ``saved_by_g``.
+            ``margin_f`` and ``margin_g`` (means over all queries); ``share_g``, the contribution of g to the margins of
+            the correct queries (None when none is); and fractions of all queries: ``right``, ``right_by_both`` (each
+            of f and g alone prefers the right image), ``saved_by_f`` (g alone would err), ``saved_by_g``.
 
         >>> Margins(np.array([3.0, -1.0, -4.0]), np.array([1.0, 3.0, 1.0])).summary()["share_g"]
         0.6666666666666666
@@ -188,11 +166,11 @@ class Margins(NamedTuple):
 
 
 def margins(q_u: Array, g_u: Array, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids) -> Margins:
-    """Each query's margin, split exactly into what f and what g contribute.
+    """Each query's margin, split exactly into the contributions of f and g.
 
     u = [f, g], so the squared distance of two images is ``|f - f'|^2 + |g - g'|^2``. Hence the margin of a query,
     the squared distance to its nearest wrong image minus that to its nearest right one (nearest in u), is the sum of
-    the same difference in f and in g. The whole gallery counts, without the query's camera.
+    the same difference in f and in g. The whole gallery is searched, without the query's camera.
 
     Args:
         q_u: u of the queries ``(q, 2d)``.
@@ -233,21 +211,20 @@ def confusions(
     top: int = 10,
     group: Callable[[int], int] | None = None,
 ) -> dict[str, Any]:
-    """Who is taken for whom: the queries whose nearest image shows somebody else.
+    """The identities that are confused: queries whose nearest image shows another person.
 
-    The whole gallery counts, without the query's camera.
+    The whole gallery is searched, without the query's camera.
 
     Args:
         distances: ``(q, g)``, or the ``Distances`` of vectors.
         q_pids, g_pids, q_cams, g_cams: identities and cameras, as in ``cadnet_edu.evaluation.retrieval.cmc``.
-        top: how many pairs of people are listed.
+        top: number of pairs that are listed.
         group: identity -> group of look-alikes, where such groups are known.
 
     Returns:
-        ``wrong``: share of queries answered wrong. ``pairs``: the pairs confused most often, each
-        ``[one, other, times, rate]``, the rate being times over the queries of the two. With ``group``: ``alike``, the
-        share of the wrong answers that stay within a group (None when all are right), and ``alike_by_chance``, what
-        it would be if wrong answers were drawn at random.
+        ``wrong``: fraction of queries that are wrong at rank 1. ``pairs``: the pairs confused most often, each
+        ``[one, other, times, rate]``, with rate = times over the queries of the two. With ``group``: ``alike``, the
+        fraction of errors within a group (None without errors), and ``alike_by_chance``, for errors drawn at random.
 
     Example:
         >>> d = np.array([[0.1, 0.9], [0.2, 0.8]])
@@ -258,19 +235,19 @@ def confusions(
     scored = (near.right >= 0) & (near.wrong >= 0)
     truth, people = np.asarray(q_pids)[scored], np.unique(np.asarray(g_pids))
     wrong = near.d_wrong[scored] <= near.d_right[scored]  # at equal distance wrong comes first, as in the metrics
-    said = np.asarray(g_pids)[near.wrong[scored]]
-    asked: Counter[int] = Counter(truth.tolist())
+    predicted = np.asarray(g_pids)[near.wrong[scored]]
+    queries: Counter[int] = Counter(truth.tolist())
     pairs: Counter[tuple[int, int]] = Counter()
-    for a, b in zip(truth[wrong].tolist(), said[wrong].tolist()):
+    for a, b in zip(truth[wrong].tolist(), predicted[wrong].tolist()):
         pairs[min(a, b), max(a, b)] += 1
     listed = sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:top]
     found: dict[str, Any] = {
         "wrong": float(wrong.mean()),
-        "pairs": [[a, b, n, n / (asked[a] + asked[b])] for (a, b), n in listed],
+        "pairs": [[a, b, n, n / (queries[a] + queries[b])] for (a, b), n in listed],
     }
     if group is not None:
         groups = {int(p): group(int(p)) for p in (*people, *np.unique(truth))}
-        alike = [groups[a] == groups[b] for a, b in zip(truth[wrong].tolist(), said[wrong].tolist())]
+        alike = [groups[a] == groups[b] for a, b in zip(truth[wrong].tolist(), predicted[wrong].tolist())]
         others = [np.mean([groups[int(b)] == groups[a] for b in people if b != a]) for a in truth.tolist()]
         found["alike"] = float(np.mean(alike)) if alike else None
         found["alike_by_chance"] = float(np.mean(others))

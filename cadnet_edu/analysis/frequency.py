@@ -1,4 +1,4 @@
-"""Which detail recovery restores: the error that is left, by spatial frequency."""
+"""Measure the detail of images, and the error left after recovery, by spatial frequency."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from cadnet_edu.analysis.arrays import to_array
 from cadnet_edu.evaluation.distances import Array
 
 
-def radial_power(images: Any) -> tuple[np.ndarray, np.ndarray]:
-    """How much of an image's detail lies at each fineness.
+def radial_power_spectrum(images: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The power spectrum of images, averaged over images and directions.
 
-    Grey images, mean removed, windowed (Hann) against the edge; the power of the Fourier transform is averaged over
-    all directions.
+    Of grey images, with their mean removed and a Hann window.
 
     Args:
         images: ``(n, 3, h, w)`` or ``(n, h, w, 3)``, values in [0, 1] or ``uint8``.
@@ -51,14 +50,13 @@ def octaves(height: int) -> list[tuple[int, int]]:
 def error_by_frequency(x_hat: Array, x: Array, x_H: Array) -> dict[str, Any]:
     """The error of recovered images against that of the inputs, band by band of spatial frequency.
 
-    The power of ``x_hat - x_H`` and of ``x - x_H`` (grey, windowed, over all directions) is averaged over the images
-    and over the frequencies of each band. A ratio of 1 is the input's own error: nothing was restored there. Below 1
-    detail was restored, above 1 false detail was painted.
+    The power of ``x_hat - x_H`` and of ``x - x_H`` is averaged over the images and the frequencies of each band. Where
+    the ratio is below 1, detail was restored; where it is above 1, false detail was added.
 
     Args:
         x_hat: recovered images ``(n, 3, H, W)`` in [0, 1].
-        x: what recovery saw, the bilinearly up-sampled LR images.
-        x_H: the truth.
+        x: its inputs, the bilinearly up-sampled LR images.
+        x_H: the HR images.
 
     Returns:
         ``bands`` (pairs of cycles per image height, upper end not included), ``recovered`` and ``input`` (error
@@ -71,8 +69,8 @@ def error_by_frequency(x_hat: Array, x: Array, x_H: Array) -> dict[str, Any]:
     if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 4:
         raise ValueError(f"three batches of one shape (n, 3, H, W) are needed; given {[a.shape for a in arrays]}.")
     recovered, seen, truth = arrays
-    frequency, power = radial_power(recovered - truth)
-    _, floor = radial_power(seen - truth)
+    frequency, power = radial_power_spectrum(recovered - truth)
+    _, floor = radial_power_spectrum(seen - truth)
     bands = octaves(truth.shape[2])
     inside = [(frequency >= low) & (frequency < high) for low, high in bands]
     inside[-1] |= frequency == bands[-1][1]  # the finest there is

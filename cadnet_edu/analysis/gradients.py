@@ -1,4 +1,4 @@
-"""How hard each loss of eq. (6) pulls at E."""
+"""Compare the gradients of the losses of eq. (6)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from cadnet_edu.evaluation.distances import Array
 
 
 def gradient_shares(gradients: Mapping[str, Array]) -> dict[str, dict[str, float]]:
-    """The length of each term's own gradient, as a number and as a share of all lengths.
+    """The norm of each term's gradient, also as a fraction of the sum of all norms.
 
     Args:
-        gradients: name of a term -> its gradient at some parameters, E's for example, in one row ``(n,)``.
+        gradients: name of a term -> its gradient at some parameters, such as E's, as one vector ``(n,)``.
 
     Returns:
-        name -> ``norm``, ``share`` (of the sum of the norms) and ``cosine`` (with the sum of the gradients: 1 pulls the
-        way that the parameters go, below 0 against it).
+        name -> ``norm``, ``share`` (of the sum of the norms) and ``cosine`` (with the sum of the gradients).
 
     Example:
         >>> found = gradient_shares({"a": np.array([3.0, 0.0]), "b": np.array([0.0, 4.0])})

@@ -1,4 +1,4 @@
-"""Features in the plane (t-SNE), and how well labels fall into groups."""
+"""Project features to two dimensions (t-SNE), and measure clusters (silhouette)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from cadnet_edu.analysis.arrays import to_array
 
 
 def tsne(w: Any, seed: int = 0, perplexity: float | None = None) -> np.ndarray:
-    """Features laid out in the plane so that neighbours stay neighbours (t-SNE).
+    """Project features to two dimensions by t-SNE.
 
     Args:
         w: features ``(n, d)``, at least 5 of them.
-        seed: of scikit-learn's random numbers; the start is by PCA, so another seed hardly changes the map.
-        perplexity: how many neighbours count, roughly; by default 30, or a third of the points when they are few.
+        seed: of scikit-learn; the map starts from PCA, so another seed hardly changes it.
+        perplexity: by default 30, or a third of the points when they are few.
 
     Returns:
-        points ``(n, 2)``. Only who is near whom means anything, not the axes, and not the distance of far groups.
+        points ``(n, 2)``; only neighbourhoods have a meaning.
 
     Raises:
         ValueError: for fewer than 5 points, or features that are not finite.
@@ -35,7 +35,7 @@ def tsne(w: Any, seed: int = 0, perplexity: float | None = None) -> np.ndarray:
 
 
 def silhouette(w: Any, labels: Any) -> float:
-    """How well labels fall into groups: 1 far apart, 0 mixed, negative when neighbours carry other labels.
+    """The mean silhouette: 1 for clusters far apart, 0 for mixed ones, negative when neighbours have other labels.
 
     Args:
         w: features ``(n, d)``.

@@ -1,4 +1,4 @@
-"""What all commands share: options as people type them, paths below home, lines to paste, output on any stream."""
+"""Shared by all commands: parsing of options, ``~`` in paths, commands to paste, and output streams."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from cadnet_edu.config import RENAMED, expand
+import tyro
 
+from cadnet_edu.config import RENAMED, RETIRED, expand
+from cadnet_edu.training.distributed import current_rank
+
+STOPPED = "\nstopped. The same command goes on from the last checkpoint."
 Options = TypeVar("Options")
-# Options of earlier versions, by the name that each has now.
-OLD_OPTIONS = {"plan": "dry_run", "main_seeds": "main_seeds", "allow_stale_code": "allow_stale_code"} | {
+# Options of earlier versions -> their present names.
+OLD_OPTIONS = {"plan": "dry_run", "headline_seeds": "main_seeds", "any_code": "allow_stale_code"} | {
     old.removeprefix("lam."): new for old, new in RENAMED.items()
 }
 
 
 def read(kind: type[Options], arguments: Sequence[str], prog: str, default: Options | None = None) -> Options:
-    """Parse a command's arguments. Every command goes through here, so that all understand the same spelling.
+    """Parse the arguments of a command; all commands call this function, so that they accept the same spellings.
 
     ``~`` is expanded in all paths, and a list can be written ``--rates 1 4``, ``--rates 1,4`` or
     ``--rates 1 --rates 4``.
@@ -34,12 +38,9 @@ def read(kind: type[Options], arguments: Sequence[str], prog: str, default: Opti
         default: values of options that are not given.
 
     Raises:
-        ValueError: for a value that the dataclass refuses, for an option by its earlier name, and for ``~`` where there
-            is no home folder.
+        ValueError: for a value that the dataclass refuses, an option's earlier name, or ``~`` without a home folder.
         SystemExit: for options that do not exist, and after ``--help``.
     """
-    import tyro
-
     refuse_old_options(arguments, fields(kind))
     words = join_lists(arguments, list_options(kind))
     more: dict[str, Any] = {} if default is None else {"default": default}
@@ -48,7 +49,7 @@ def read(kind: type[Options], arguments: Sequence[str], prog: str, default: Opti
 
 
 def fields(kind: type) -> dict[str, Any]:
-    """Name -> type of each option of a command; the fields of a dataclass within it count as options of their own."""
+    """Name -> type of each option of a command, those of nested dataclasses included."""
     found: dict[str, Any] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         while get_origin(hint) is Annotated:
@@ -58,25 +59,35 @@ def fields(kind: type) -> dict[str, Any]:
 
 
 def refuse_old_options(arguments: Iterable[str], known: Iterable[str]) -> None:
-    """Answer an option's earlier name with its present one.
+    """Refuse an option's earlier name, with its present one.
 
     Args:
         arguments: as typed.
         known: names of the command's options.
 
     Raises:
-        ValueError: for an option that was renamed.
+        ValueError: for an option that was renamed, or removed.
+
+    >>> refuse_old_options(["--accumulate=2"], ["accumulate_grad_batches"])
+    Traceback (most recent call last):
+    ValueError: --accumulate is now called --accumulate-grad-batches: give --accumulate-grad-batches instead.
     """
-    for word in arguments:
-        name = word.partition("=")[0].removeprefix("--").replace("-", "_")
-        now = OLD_OPTIONS.get(name, "")
-        if word.startswith("--") and name not in known and now in known:
-            new = option(now)
-            raise ValueError(f"{word.partition('=')[0]} is now called {new}: give {new} instead.")
+    for typed in (word.partition("=")[0] for word in arguments if word.startswith("--")):
+        name = typed.removeprefix("--").replace("-", "_")
+        no, name = ("no_", name[3:]) if name.startswith("no_") else ("", name)
+        new = OLD_OPTIONS.get(name, "")
+        if name in known:
+            continue
+        if name == "encoder_passes" and new in known:
+            raise ValueError(f"{typed} is now a flag: give --joint-batchnorm for 1, --no-joint-batchnorm for 2.")
+        if new in known:
+            raise ValueError(f"{typed} is now called {option(no + new)}: give {option(no + new)} instead.")
+        if name in RETIRED and "steps" in known:
+            raise ValueError(f"{typed}: this version has no such setting any more. Leave it out.")
 
 
 def option(name: str) -> str:
-    """A setting as it is typed.
+    """The option of a setting.
 
     >>> option("lambda_rec")
     '--lambda-rec'
@@ -99,7 +110,7 @@ def list_options(kind: type) -> set[str]:
 
 
 def join_lists(arguments: Iterable[str], lists: set[str]) -> list[str]:
-    """The arguments with all values of a list option behind its first mention, and none joined by commas.
+    """Collect all values of a list option behind its first mention, and split them at commas.
 
     Args:
         arguments: as typed.
@@ -139,7 +150,7 @@ def is_number(word: str) -> bool:
 
 
 def expand_paths(value: Any) -> Any:
-    """A value, with ``~`` expanded in all paths in it; dataclasses and tuples are looked through."""
+    """Expand ``~`` in all paths of a value, also inside dataclasses and tuples."""
     if isinstance(value, Path):
         return expand(value)
     if isinstance(value, tuple):
@@ -152,7 +163,7 @@ def expand_paths(value: Any) -> Any:
 
 
 def command(*words: object) -> str:
-    """A command of this package as a line to paste into a shell.
+    """A command of this package, quoted for a shell.
 
     >>> command("evaluate", Path("my runs/a"))
     "cadnet-edu evaluate 'my runs/a'"
@@ -162,9 +173,7 @@ def command(*words: object) -> str:
 
 
 def say(text: str) -> None:
-    """Print progress or a note on standard error, which leaves standard output to results; from rank 0 only."""
-    from cadnet_edu.training.distributed import current_rank
-
+    """Print progress or a note on standard error, from rank 0 only; results go to standard output, see ``show``."""
     if current_rank() == 0:
         print(text, file=sys.stderr, flush=True)
 
@@ -173,7 +182,7 @@ def show(text: str) -> None:
     """Print a result on standard output, at once.
 
     Raises:
-        BrokenPipeError: when its reader has gone.
+        BrokenPipeError: when the reader has closed the pipe.
         OSError: when it cannot be written for another reason, such as a full disk.
     """
     with _standard_output():
@@ -181,13 +190,13 @@ def show(text: str) -> None:
 
 
 def flush() -> None:
-    """Print what is still waiting on standard output.
+    """Write out what is buffered for standard output.
 
     Raises:
         BrokenPipeError, OSError: as ``show`` does.
     """
     with _standard_output():
-        if sys.stdout is not None:  # as it is for a program that is started without
+        if sys.stdout is not None:  # None in a program started without one
             sys.stdout.flush()
 
 
@@ -202,7 +211,7 @@ def _standard_output() -> Iterator[None]:
 
 
 def accept_any_text() -> None:
-    """Let standard output and standard error escape what their encoding lacks: a name is never a reason to stop."""
+    """Escape characters that standard output or standard error cannot encode, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -210,7 +219,7 @@ def accept_any_text() -> None:
 
 
 def discard_unwritable() -> None:
-    """Let standard streams that cannot be written lead nowhere, or Python would complain about them when it ends."""
+    """Redirect unwritable standard streams to the null device, or Python would report an error at exit."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from cadnet_edu.cli.console import command, read, say, show
+from cadnet_edu.config import cache_dir
 from cadnet_edu.data import load_split
 from cadnet_edu.data.mlr_variants import CONSTRUCTIONS, construct
 from cadnet_edu.data.readers.custom import PATTERN
@@ -18,12 +19,12 @@ USAGE = f"""usage: cadnet-edu data WHAT ...
 
   walkers   write the embedded data set:      cadnet-edu data walkers --out data/walkers
   prepare   unpack and check an archive:      cadnet-edu data prepare viper VIPeR.v1.0.zip --out data/viper
-  check     is a set on disk whole?           cadnet-edu data check market1501 --root data/market1501
+  check     is a set complete?                cadnet-edu data check market1501 --root data/market1501
   manifest  a split as a table for others:    cadnet-edu data manifest viper --root data/viper --mlr paper
   cache     list or delete decoded images:    cadnet-edu data cache
 
 Constructions for --mlr: {", ".join(CONSTRUCTIONS)}.
-cadnet-edu data WHAT --help shows what each understands.
+cadnet-edu data WHAT --help lists the options of each.
 """
 Published = Literal["market1501", "dukemtmc_reid", "cuhk03", "viper", "caviar"]
 OnDisk = Literal["market1501", "dukemtmc_reid", "cuhk03", "viper", "caviar", "own"]
@@ -36,7 +37,7 @@ class Walkers:
     out: Path
     """Folder to make; it must not exist yet, or be empty."""
     size: Literal["S", "M", "L"] = "M"
-    """How many people; L has as many as Market-1501."""
+    """Number of people; L has as many as Market-1501."""
     height: int = 128
     """Pixels."""
     width: int = 64
@@ -58,14 +59,14 @@ class OnDiskOptions:
     bbox: Literal["detected", "labeled"] = "detected"
     """Of cuhk03."""
     filename_pattern: str = PATTERN
-    """Of own images: how file names say who and where."""
+    """Of own images: where identity and camera stand in file names."""
     allow_withdrawn: bool = False
     """Of dukemtmc_reid: you know that it was withdrawn and may use it."""
 
 
 @dataclass
 class Check(OnDiskOptions):
-    """Compare a data set on disk with what was published, and open every image. Exit code: 0 when it is whole, or 2."""
+    """Compare a data set on disk with what was published, and open every image. Exit code: 0 if complete, 2 if not."""
 
     part: bool = False
     """It is a part of the set: show counts, do not compare them."""
@@ -75,7 +76,7 @@ class Check(OnDiskOptions):
 
 @dataclass
 class Prepare:
-    """Check an archive, unpack it, and check what is in it. Without an archive: where to ask for the set, its terms."""
+    """Check an archive, unpack it, check its content. Without an archive: show the terms of the set and its source."""
 
     name: Annotated[Published, tyro.conf.Positional]
     """The data set."""
@@ -113,22 +114,6 @@ class Cache:
 
     clear: bool = False
     """Delete all of them; the next run decodes what it needs."""
-
-
-def data(arguments: Sequence[str]) -> None:
-    """Run one of the commands.
-
-    Raises:
-        ValueError: for an unknown one, and for what each refuses.
-    """
-    if arguments and arguments[0] in ("-h", "--help"):
-        show(USAGE)
-        return
-    commands = {"walkers": walkers, "prepare": prepare, "check": check, "manifest": manifest, "cache": cache}
-    if not arguments or arguments[0] not in commands:
-        what = f"there is no {arguments[0]!r}" if arguments and not arguments[0].startswith("-") else "say which"
-        raise ValueError(f"{what}: choose one of {', '.join(commands)}, as in: cadnet-edu data walkers --out FOLDER")
-    commands[arguments[0]](list(arguments[1:]))
 
 
 def walkers(arguments: Sequence[str]) -> None:
@@ -207,7 +192,6 @@ def manifest(arguments: Sequence[str]) -> None:
 
 def cache(arguments: Sequence[str]) -> None:
     """``cadnet-edu data cache``"""
-    from cadnet_edu.config import cache_dir
     from cadnet_edu.data.image_cache import cache_entries, clear
 
     options = read(Cache, arguments, "cadnet-edu data cache")
@@ -219,3 +203,21 @@ def cache(arguments: Sequence[str]) -> None:
         show(f"{entry.folder.name.split('-')[0]:>9}  {entry.images:>9,} images  {entry.bytes / 1e9:7.2f} GB{old}")
     total = sum(entry.bytes for entry in entries)
     show(f"{total / 1e9:.2f} GB below {cache_dir() / 'images'}" + (", now deleted" if options.clear else ""))
+
+
+COMMANDS = {"walkers": walkers, "prepare": prepare, "check": check, "manifest": manifest, "cache": cache}
+
+
+def data(arguments: Sequence[str]) -> None:
+    """Run one of the commands.
+
+    Raises:
+        ValueError: for an unknown one, and for what each refuses.
+    """
+    if arguments and arguments[0] in ("-h", "--help"):
+        show(USAGE)
+        return
+    if not arguments or arguments[0] not in COMMANDS:
+        what = f"there is no {arguments[0]!r}" if arguments and not arguments[0].startswith("-") else "say which"
+        raise ValueError(f"{what}: choose one of {', '.join(COMMANDS)}, as in: cadnet-edu data walkers --out FOLDER")
+    COMMANDS[arguments[0]](arguments[1:])

@@ -1,4 +1,4 @@
-"""``cadnet-edu reproduce``: the paper's tables and figures and what goes beyond them, run by run."""
+"""``cadnet-edu reproduce``: the paper's tables and figures, and further analyses, from trained runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from cadnet_edu.cli.console import command, read, say, show
+from cadnet_edu.cli.console import command, option, read, say, show
 from cadnet_edu.config import Config, preset
 from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.io import write_atomically
@@ -19,47 +19,41 @@ from cadnet_edu.lab.figures_3_4 import figure3, figure3_text, figure4, figure4_t
 from cadnet_edu.lab.publish import LEVELS, claims, publish
 from cadnet_edu.lab.records import Records, committed_folders, write_record
 from cadnet_edu.lab.rows import DEFAULT_REGIMES, ROWS, Row, Target, rows
-from cadnet_edu.lab.run_all import Task, plan, run_all, tasks
+from cadnet_edu.lab.run_all import plan, run_all, tasks
 from cadnet_edu.lab.tables import markdown, table
 
-CHANGES = (
-    "steps",
-    "dataset",
-    "data_seed",
-    "bbox",
-    "filename_pattern",
-    "num_identities",
-)  # settings that the options change
+# Settings of the preset that options change.
+CHANGES = ("steps", "dataset", "data_seed", "bbox", "filename_pattern", "num_identities")
 
 
 @dataclass
 class Reproduce:
-    """Recompute a table or a figure from runs, doing those that are still to do.
+    """Recompute a table or a figure; train and evaluate the runs that it still lacks.
 
-    Runs that were done before are not done again, neither those in --out nor those that come with the source; a run
-    that was stopped goes on from its last checkpoint.
+    Finished runs, in --out or committed with the source, are used as they are; a stopped run is resumed from its last
+    checkpoint.
     """
 
     what: Annotated[Target, tyro.conf.Positional]
-    """Which table or figure, what goes beyond the paper, or the ledger of its claims."""
+    """Which table or figure; beyond: further analyses; claims: a verdict on each claim of the paper."""
     preset: str | None = None
     """smoke, quick, reduced or full; see the README."""
     seeds: int = 1
     """How many repetitions: seeds 0 to N - 1."""
     main_seeds: int | None = None
-    """How many of the rows that the headline rests on (CAD-Net and what it has to beat), where that is to be more."""
+    """More repetitions for the main rows: CAD-Net and the rows that it is compared with."""
     out: Path = Path("runs/reproduce")
     """Folder for records, tables and figures."""
     publish: bool = False
     """Also copy records and result into the book of a source checkout, as the results that come with it."""
     dry_run: bool = False
-    """Only show what would be done, what is done already, and how long the rest will take."""
+    """Only list the finished runs and the missing ones, and estimate the time that these will take."""
     fresh: bool = False
-    """Do every run again, whatever there is."""
+    """Train and evaluate every run again."""
     allow_stale_code: bool = False
-    """Take networks that an earlier version of this code trained, too; every record says which version it was."""
+    """Also use networks trained by an earlier version of this code; every record names the version."""
     regimes: tuple[Literal["all", "few", "few_long"], ...] = ()
-    """Labels for all training identities, for few, or for few and training longer; without it all that are options."""
+    """Labels for all training identities, for few, or for few and training longer; by default those of the table."""
     rows: tuple[str, ...] = ()
     """Only these rows; without it all of the table."""
     steps: int | None = None
@@ -73,11 +67,11 @@ class Reproduce:
     bbox: Literal["detected", "labeled"] | None = None
     """Of cuhk03."""
     filename_pattern: str | None = None
-    """Of own images: how file names say who and where."""
+    """Of own images: where identity and camera stand in file names."""
     allow_withdrawn: bool = False
     """You know that dukemtmc_reid was withdrawn and may use it."""
     num_identities: int | None = None
-    """People in a batch; fewer than the preset's where a data set has few people."""
+    """Identities in a batch; fewer than the preset's for data sets of few people."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -90,7 +84,7 @@ def reproduce(arguments: Sequence[str]) -> int:
     if options.seeds < 1:
         raise ValueError(f"--seeds {options.seeds}: give at least 1.")
     base = base_config(options)
-    lines = rows_asked(options, base)
+    lines = requested_rows(options, base)
     if options.main_seeds is not None and options.main_seeds < options.seeds:
         raise ValueError(f"--main-seeds {options.main_seeds}: give at least as many as --seeds, {options.seeds}.")
     seeds = list(range(options.main_seeds or options.seeds))
@@ -99,15 +93,11 @@ def reproduce(arguments: Sequence[str]) -> int:
     records = Records(here, committed_folders(base.run.preset), data)
     todo = tasks(lines, range(options.seeds), seeds, data)
     if options.dry_run:
-        plan(
-            todo,
-            Records(here, data=data) if options.fresh else records,
-            show,
-            allow_stale_code=options.allow_stale_code,
-        )
+        done = Records(here, data=data) if options.fresh else records
+        plan(todo, done, show, allow_stale_code=options.allow_stale_code)
         return 0
     failed = run_all(todo, here, records, say, options.fresh, options.allow_stale_code)
-    result, text = shown(options, base, lines, records, seeds)
+    result, text = recompute(options, base, lines, records, seeds)
     write(options, result, text)
     if options.publish:
         say(f"published: {publish(options.what, result, todo, records)}")
@@ -125,8 +115,8 @@ def base_config(options: Reproduce) -> Config:
                    allow_withdrawn=options.allow_withdrawn, **changes)  # fmt: skip
 
 
-def rows_asked(options: Reproduce, base: Config) -> list[Row]:
-    """The rows of what was options for, or those named.
+def requested_rows(options: Reproduce, base: Config) -> list[Row]:
+    """All rows of the table or figure, or those of --rows.
 
     Raises:
         ValueError: for a row that the table does not have.
@@ -139,14 +129,14 @@ def rows_asked(options: Reproduce, base: Config) -> list[Row]:
 
 
 def write(options: Reproduce, data: dict[str, Any], text: str) -> None:
-    """Write a table or a figure's numbers, as data and as text."""
+    """Write the numbers of a table or figure as JSON and as Markdown."""
     write_record(options.out / f"{options.what}.json", data, LEVELS)
     write_atomically(options.out / f"{options.what}.md", lambda file: file.write(text.encode()))
     say(f"written: {options.out / options.what}.json and .md")
 
 
 def same_numbers(options: Reproduce, base: Config) -> str:
-    """The command that gives the same numbers elsewhere, without what depends on the machine.
+    """The command that reproduces the same numbers, without the options that depend on the machine.
 
     Args:
         options: the command line.
@@ -156,14 +146,14 @@ def same_numbers(options: Reproduce, base: Config) -> str:
     for name in ("main_seeds", "regimes", "rows", *CHANGES):
         value = getattr(options, name)
         if value not in (None, ()):
-            words += [f"--{name.replace('_', '-')}", *(value if isinstance(value, tuple) else [value])]
+            words += [option(name), *(value if isinstance(value, tuple) else [value])]
     return command(*words, *(["--allow-withdrawn"] if options.allow_withdrawn else []))
 
 
-def shown(
+def recompute(
     options: Reproduce, base: Config, lines: list[Row], records: Records, seeds: list[int]
 ) -> tuple[dict[str, Any], str]:
-    """What was options for, as data and as text; its figures are written.
+    """The table or figure as data and as text; figures are also written to --out.
 
     Args:
         options: the command line.
@@ -175,9 +165,9 @@ def shown(
     what, out = options.what, options.out
     labels = {row.name: row.label for row in lines}
     if what in ("figure3", "figure4"):
-        draw, tell = (figure3, figure3_text) if what == "figure3" else (figure4, figure4_text)
+        draw, text_of = (figure3, figure3_text) if what == "figure3" else (figure4, figure4_text)
         data = draw([row for row in lines if row.regime == lines[0].regime], records, seeds, out)
-        return data, tell(data, labels)
+        return data, text_of(data, labels)
     if what == "claims":
         data = claims(base, lines, records, seeds) | {"command": same_numbers(options, base)}
         return data, page(data)
@@ -186,6 +176,3 @@ def shown(
         return data, beyond_text(data)
     data = table(what, lines, records, seeds)
     return data, markdown(data)
-
-
-__all__ = ["Reproduce", "Task", "reproduce"]

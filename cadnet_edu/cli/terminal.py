@@ -1,4 +1,4 @@
-"""Commands inside a notebook: typed as in a terminal, run in this process, shown as a page can show them."""
+"""Run commands of this package in a notebook, in its own process."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ BACKSLASHES = re.compile(
 
 
 def run(line: str) -> int:
-    """Run a command of this package and print the command and what it says.
+    """Run a command of this package; print the command and its output.
 
-    It does what the same line does in a terminal, without starting Python again. What goes to standard error is
-    printed among the rest, in order, and progress bars are left out: a page shows neither otherwise.
+    It does the same as in a terminal, without starting Python again. Standard error is printed in order with standard
+    output, and progress bars are left out.
 
     Args:
         line: as typed, beginning with ``cadnet-edu``; see ``words_of`` for quotes and backslashes.
@@ -44,18 +44,18 @@ def run(line: str) -> int:
     words = words_of(line)
     if not words or words[0] != NAME:
         raise ValueError(f"{line!r}: a command of this package begins with {NAME}, as in: {NAME} data cache.")
-    said = io.StringIO()
+    output = io.StringIO()
     print(f"$ {line}")
     try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             return main(words[1:])
     except SystemExit as stop:  # --help, and options that do not exist
         if isinstance(stop.code, str):  # Python prints such a code and ends with 1
-            print(stop.code, file=said)
+            print(stop.code, file=output)
             return 1
         return stop.code or 0
     finally:  # also before an error, or when the cell is interrupted
-        print(without_bars(said.getvalue()), end="")
+        print(without_bars(output.getvalue()), end="")
 
 
 def words_of(line: str) -> list[str]:
@@ -83,7 +83,7 @@ def words_of(line: str) -> list[str]:
 
 
 def without_bars(text: str) -> str:
-    """What was printed, without lines that were written over.
+    """The output without progress bars, which are lines with a carriage return.
 
     >>> without_bars("start\\n\\r 1/2\\r 2/2\\nend\\n")
     'start\\nend\\n'

@@ -1,4 +1,4 @@
-"""Data sets: samples and splits, the embedded walkers, folders on disk, resolution, and batches."""
+"""Data sets: samples and splits, the embedded walkers, readers of sets on disk, resolution, and batches."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def load_split(
     Args:
         dataset: ``walkers``, the embedded set, or the name of a set on disk; ``own`` is a folder of your own images.
         root: the folder of a set on disk.
-        size, height, width: of the embedded set: how many people, drawn at which size.
-        seed: which people: those drawn (``walkers``), the random halves (``viper``, ``caviar``, ``own``), or the number
-            of the test set (``cuhk03``). The others have one split.
+        size, height, width: of the embedded set: the number of people, and pixels.
+        seed: of the drawn people (``walkers``) or the random halves (``viper``, ``caviar``, ``own``), or the number of
+            the test set (``cuhk03``). The others have one split.
         bbox: of ``cuhk03``: ``detected`` or ``labeled``.
         filename_pattern: of ``own``: how file names give identity and camera; see ``readers.custom``.
-        allow_withdrawn: of ``dukemtmc_reid``: that you know that it was withdrawn and may use it nevertheless.
-        train: the split needs a training part. Without it, a set of queries and gallery alone is enough.
+        allow_withdrawn: of ``dukemtmc_reid``: that you know that it was withdrawn and may use it.
+        train: whether a training part is required.
 
     Raises:
         ValueError: for an unknown name, a missing folder, or data that cannot be trained on and scored.
@@ -71,8 +71,8 @@ def open_split(config: Config, train: bool = True) -> Split:
     """The data set that a configuration names, see ``load_split``.
 
     Args:
-        config: names it.
-        train: whether a training part is needed.
+        config: with its name and options.
+        train: whether a training part is required.
     """
     c = config
     return load_split(

@@ -22,7 +22,7 @@ from cadnet_edu.data.samples import Sample, Split
 
 Counts = dict[str, int]
 
-# What the sets' own papers and pages, and code that reads them, say. Images without a whole person (-1) are junk.
+# From the sets' papers and pages, and public code. Images without a complete person (-1) are junk.
 PUBLISHED: dict[str, Counts] = {
     "market1501": {
         "train images": 12_936, "train identities": 751, "query images": 3_368, "query identities": 750,
@@ -51,13 +51,13 @@ MD5 = {"viper": "1c2d9fc1cc800332567a0da25a1ce68c", "cuhk03": "728939e58ad9f0ff5
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found.
+    """The result of a check.
 
     Args:
         name: of the data set.
-        found: how many of what there are.
-        published: how many there should be; empty for custom images, and with ``part``.
-        problems: a sentence each; empty when all is well.
+        found: counts by name.
+        published: the published counts; empty for custom images, and with ``part``.
+        problems: a message for each; empty for a complete set.
     """
 
     name: str
@@ -91,12 +91,11 @@ def check_set(
     Args:
         name: as in ``load_split``.
         root, seed, bbox, filename_pattern, allow_withdrawn: as in ``load_split``.
-        part: it is known to be a part of the set, so counts are shown and not compared, and its training part may be
-            missing.
+        part: only a part of the set is present: counts are not compared, and the training part may be missing.
         images: open every image. Without it only the file names are checked.
 
     Raises:
-        ValueError: when it cannot be read as that set at all; the message says why.
+        ValueError: when it cannot be read as that set at all, with the reason.
     """
     split = load_split(
         name,
@@ -173,7 +172,7 @@ def unused(name: str, root: Path, split: Split, train: bool = True) -> Counts:
 
 
 def differences(found: Counts, published: Counts) -> list[str]:
-    """A sentence for each number that is not as published.
+    """A message for each count that differs from the published one.
 
     >>> differences({"query images": 3, "cameras": 2}, {"query images": 5, "cameras": 2})
     ['query images: 3 found, 5 published, so 2 are missing.']
@@ -187,7 +186,7 @@ def differences(found: Counts, published: Counts) -> list[str]:
 
 
 def unreadable(samples: Sequence[Sample]) -> list[str]:
-    """A sentence for each image that cannot be opened; it names the file."""
+    """A message with the file name for each image that cannot be opened."""
 
     def look(sample: Sample) -> str | None:
         try:
@@ -201,7 +200,7 @@ def unreadable(samples: Sequence[Sample]) -> list[str]:
 
 
 def duplicates(split: Split) -> list[str]:
-    """A sentence for each image that exists twice, byte for byte, under two names."""
+    """A message for each pair of files with the same content."""
     seen: dict[str, str] = {}
     problems = []
     for role, sample in all_samples(split):

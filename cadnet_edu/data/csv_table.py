@@ -53,7 +53,7 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
 
 
 def table_text(path: Path) -> tuple[str, str, int]:
-    """The text of a CSV file from its header on, what stands between its entries, and how many lines were skipped.
+    """The text of a CSV file from its header on, the delimiter, and the number of skipped lines.
 
     Raises:
         ValueError: when the file is missing or no text.
@@ -77,7 +77,7 @@ def table_text(path: Path) -> tuple[str, str, int]:
 
 
 def check_header(path: Path, names: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> None:
-    """Stop when a column is missing or there twice.
+    """Refuse a header that lacks a column or has one twice.
 
     Raises:
         ValueError: with the first such column.
@@ -94,7 +94,7 @@ def check_header(path: Path, names: Sequence[str], required: Sequence[str], opti
 
 
 def listed_file(root: Path, name: str, where: str) -> Path:
-    """The file that an entry of a table names: as it is written, else without blanks around it, else with slashes.
+    """The file of a table's entry: as written, else without surrounding blanks, else with slashes.
 
     Args:
         root: the folder that names are relative to.
@@ -147,7 +147,7 @@ def whole_number(text: str, what: str, where: str) -> int:
     """An entry that must be a number from 0 up.
 
     Raises:
-        ValueError: when it is another thing, or has too many digits for 64 bits.
+        ValueError: when it is not, or has too many digits for 64 bits.
     """
     number = whole(text)
     if not (number.isascii() and number.isdecimal()):
@@ -161,7 +161,7 @@ def role_of(text: str, where: str) -> str:
     """An entry that must name a part of a split.
 
     Raises:
-        ValueError: when it is another thing.
+        ValueError: when it does not.
     """
     if text.lower() not in ROLES:
         raise ValueError(f"{where}: role = {text!r}. It must be one of {', '.join(ROLES)}.")

@@ -1,4 +1,4 @@
-"""The one walk over a data set's folder: which files belong to it, and which of them are images."""
+"""Walk a data set's folder: its files, and the images among them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def files_below(root: Path) -> Iterator[Path]:
     """All regular files of a data set, in an order that depends on names alone.
 
     Links to files and folders are followed. Left out are hidden files and folders (``.git``, ``._0001.jpg``), those of
-    ``SYSTEM``, links that lead nowhere, and links to a folder that they lie in.
+    ``SYSTEM``, broken links, and links to a folder that they lie in.
 
     Args:
         root: the folder; a root that is a file yields itself.
@@ -33,7 +33,7 @@ def files_below(root: Path) -> Iterator[Path]:
 
 
 def entries_below(root: Path, depth: int | None = None) -> Iterator[Path]:
-    """What ``files_below`` yields, and also links that lead nowhere, pipes and the like: all that is no folder.
+    """What ``files_below`` yields, and also broken links, pipes and the like: everything except folders.
 
     Args:
         root: the folder; a root that is no folder yields itself.
@@ -72,7 +72,7 @@ def is_hidden(name: str) -> bool:
 
 
 def images_below(folder: Path, depth: int | None = None) -> list[Path]:
-    """The image files of a folder. A link that leads nowhere is among them, so that whoever reads it names it.
+    """The image files of a folder. Broken links are included, so that reading them raises an error.
 
     Args:
         folder: where to look.
@@ -92,7 +92,7 @@ def images_below(folder: Path, depth: int | None = None) -> list[Path]:
 
 
 def unused_images(root: Path, used: Iterable[Path]) -> Counter[str]:
-    """How many images lie below a folder that a data set does not use, by the folder that they lie in.
+    """The number of images below a folder that a data set does not use, by folder.
 
     Args:
         root: the folder of the data set.

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -154,7 +154,7 @@ def _store(folder: Path) -> Path:
     return cache_dir() / "digests" / f"{name}.json"
 
 
-def _read_store(store: Path) -> dict[str, list]:
+def _read_store(store: Path) -> dict[str, list[Any]]:
     try:
         return dict(json.loads(store.read_bytes()))
     except (OSError, ValueError, TypeError):  # none yet, or damaged: the files are read again

@@ -16,14 +16,14 @@ NO_H5PY = "this set is one HDF5 file, and h5py, which reads those, is not instal
 class H5Image:
     """One picture of an HDF5 file with nested MATLAB cells, as CUHK03's ``cuhk-03.mat``.
 
-    It holds the address of the pixels and not an open file: it can be compared, hashed, pickled and sent to another
-    process or thread, each of which opens the file for itself.
+    It holds the address of the pixels, not an open file, so it can be compared, hashed, pickled and sent to other
+    processes.
 
     Args:
         path: the file.
         cells: name of the outer cell array, such as ``detected``.
-        index: which of its cells, from 0.
-        row, column: which cell inside that one, from 0.
+        index: of one of its cells, from 0.
+        row, column: of a cell inside that one, from 0.
 
     >>> str(H5Image(Path("cuhk-03.mat"), "detected", 0, 12, 5))
     'cuhk-03.mat#detected/0/12/5'
@@ -76,7 +76,7 @@ def open_h5(path: Path) -> Any:
     """An ``h5py.File`` for reading, without a lock: it is only read, and some disks have none.
 
     Raises:
-        ValueError: when h5py or the file is missing, or the file is locked or no whole HDF5 file.
+        ValueError: when h5py or the file is missing, or the file is locked, or is no complete HDF5 file.
     """
     try:
         import h5py

@@ -1,9 +1,8 @@
-"""Images of files, decoded and resized once: kept as bytes in a few large files, and read from there a batch at a time.
+"""A cache of decoded and resized images: stored in a few large files, and read a batch at a time.
 
 A *shard* is a pair of files: ``NAME.npy`` holds some thousand images ``uint8 (n, 3, H, W)``, ``NAME.keys`` one line
-for each, which says of what file it is a picture. Shards are written once and never changed. What is asked for is
-looked up image by image, so every split and every MLR version of a data set is served by the same shards, and only
-files that are new or have changed are decoded again.
+for each, the key of its file. Shards are written once and never changed. Images are looked up one by one, so all splits
+and MLR versions of a data set use the same shards, and only new or changed files are decoded.
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ from cadnet_edu.data.samples import Sample, load_images
 from cadnet_edu.io import write_atomically
 from cadnet_edu.locks import locked
 
-WORTH = 64 << 20  # bytes: what is smaller, in its files and decoded, is read anew before one would notice
+WORTH = 64 << 20  # bytes: smaller sets, in their files and decoded, are decoded each time
 SHARD = 8192  # images a file
 CHUNK = 256  # images decoded side by side, then written
 
 
 class Images:
-    """Images that lie in shards. As of a tensor, a slice of them is a view and rows are a copy; only rows are read.
+    """Images in shards. As with a tensor, a slice is a view and rows are a copy; only rows are read.
 
     Args:
         shards: arrays ``uint8 (m, 3, H, W)``, mapped into memory.
-        places: where each image is, int ``(n, 2)``: which shard, which row of it.
+        places: shard and row of each image, int ``(n, 2)``.
     """
 
     dtype = torch.uint8
@@ -84,7 +83,7 @@ def cached_images(samples: Sequence[Sample], height: int, width: int) -> Tensor:
     """All images of one size, as :func:`load_images` gives them, decoded once and not held in memory.
 
     Args:
-        samples: what to load; ``Sample.rate`` is not applied here.
+        samples: to load; ``Sample.rate`` is not applied here.
         height, width: pixels.
 
     Returns:
@@ -92,8 +91,8 @@ def cached_images(samples: Sequence[Sample], height: int, width: int) -> Tensor:
         can be read, ``images[rows]``. Small sets, and those whose pixels are in memory anyway, are a tensor.
 
     Raises:
-        ValueError: for an unreadable image, by name. Shards that were complete before stay; no half of one does.
-        OSError: when the disk is full; the message says how much is needed and what to do.
+        ValueError: for an unreadable image, by name. Complete shards are kept, partial ones are removed.
+        OSError: when the disk is full, with the space needed and the remedy.
 
     Choice:
         Images are identified by the content of their files, not by path; see ``cadnet_edu.data.fingerprint``.
@@ -114,7 +113,7 @@ def cached_images(samples: Sequence[Sample], height: int, width: int) -> Tensor:
 
 def folder_of(height: int, width: int) -> Path:
     """The folder of the images of this size, decoded by the present version of the code."""
-    return cache_dir() / "images" / f"{height}x{width}-{_decoder()}"
+    return cache_dir() / "images" / f"{height}x{width}-{decoder_version()}"
 
 
 def cache_entries() -> list[CacheEntry]:
@@ -123,18 +122,18 @@ def cache_entries() -> list[CacheEntry]:
     for folder in sorted(p for p in (cache_dir() / "images").glob("*") if p.is_dir()):
         images = sum(len(path.read_text().split()) for path in folder.glob("*.keys"))
         size = sum(path.stat().st_size for path in folder.iterdir())
-        entries.append(CacheEntry(folder, images, size, folder.name.endswith(f"-{_decoder()}")))
+        entries.append(CacheEntry(folder, images, size, folder.name.endswith(f"-{decoder_version()}")))
     return entries
 
 
 def clear() -> None:
-    """Delete all decoded images; the next run decodes what it needs."""
+    """Delete all decoded images; the next run decodes those that it needs."""
     if (cache_dir() / "images").exists():
         shutil.rmtree(cache_dir() / "images")
 
 
 @cache
-def _decoder() -> str:
+def decoder_version() -> str:
     """A hash of the decoding code; each version has its own shards."""
     here = Path(__file__).parent
     sources = b"".join((here / name).read_bytes() for name in ("samples.py", "hdf5.py"))
@@ -142,7 +141,7 @@ def _decoder() -> str:
 
 
 def _keys(samples: Sequence[Sample]) -> tuple[list[str | None], int]:
-    """A key for the content of each image, none where its pixels are in memory; and the size of all files together."""
+    """A key for the content of each image, None for pixels in memory; and the total size of all files."""
     files = file_contents(path_of(s) for s in samples if not isinstance(s.image, np.ndarray))
     keys = [
         None
@@ -170,7 +169,7 @@ def _open(
 
 
 def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """A shard's pixels mapped into memory; none when they are missing, cut short or of another shape."""
+    """A shard's pixels mapped into memory; None if they are missing, truncated or of another shape."""
     try:
         pixels = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):
@@ -179,7 +178,7 @@ def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _decode_missing(folder: Path, height: int, width: int, by_key: dict[str, Sample]) -> None:
-    """Decode what is missing. Of several processes that need the same images, one decodes and the others wait."""
+    """Decode the missing images. Of several processes that need the same ones, one decodes and the others wait."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock", "decodes these images"):
@@ -212,7 +211,7 @@ def _check_free_space(folder: Path, needed: int) -> None:
 
 
 def _write(folder: Path, height: int, width: int, missing: dict[str, Sample]) -> None:
-    """Decode images on all cores, and write them in shards as they come: some hundred are in memory at a time."""
+    """Decode images on all cores and write them in shards, with some hundred in memory at a time."""
     keys, samples = list(missing), list(missing.values())
     workers = max(4, os.cpu_count() or 1)  # Pillow decodes outside the interpreter's lock
     name = f"Decoding images to {height}x{width}"
@@ -235,7 +234,7 @@ def _write(folder: Path, height: int, width: int, missing: dict[str, Sample]) ->
 
             path = write_atomically(folder / f"{secrets.token_hex(8)}.npy", write)
             lines = "\n".join(keys[start : start + SHARD]).encode()
-            write_atomically(path.with_suffix(".keys"), partial(_write_bytes, lines))  # from here on the shard counts
+            write_atomically(path.with_suffix(".keys"), partial(_write_bytes, lines))  # now the shard is complete
 
 
 def _write_bytes(content: bytes, file: BinaryIO) -> None:

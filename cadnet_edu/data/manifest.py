@@ -38,7 +38,7 @@ def write_manifest(split: Split, path: str | Path, root: str | Path | None = Non
         the path.
 
     Raises:
-        ValueError: for images that are on no disk, lie outside ``root``, or cannot be read; nothing is written then.
+        ValueError: for images that are in memory, lie outside ``root``, or cannot be read; nothing is written then.
         OSError: when it cannot be written.
     """
     rows = [(role, s) for role in ROLES for s in getattr(split, role)]
@@ -68,7 +68,7 @@ def write_manifest(split: Split, path: str | Path, root: str | Path | None = Non
 
 
 def check_utf8_names(names: Iterable[str]) -> None:
-    """Stop when a file's name is not UTF-8, as names from old archives are: a manifest is UTF-8 and cannot hold it.
+    """Refuse file names that are not UTF-8, as in old archives; a manifest is UTF-8.
 
     Raises:
         ValueError: with the first such name, its bytes written as ``\\xf6``, and how many there are.

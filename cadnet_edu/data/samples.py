@@ -24,11 +24,11 @@ class Sample:
 
     Args:
         image: a file path, or an ``H5Image`` (an address inside an HDF5 file), or the pixels themselves as ``uint8`` of
-            shape ``(height, width, 3)``, RGB. The first two are read anew by each ``load``, in any process.
+            shape ``(height, width, 3)``, RGB. The first two are read by each ``load``, in any process.
         pid: person identity, an integer ``>= 0``. Identities of train and test never overlap.
         camera: camera index, an integer ``>= 0``.
-        rate: the down-sampling rate ``r`` at which this image is to be seen (Sec. 4.4); 1 leaves it as it is.
-        name: how to call the image in figures and messages; the file name when the image is a path.
+        rate: the down-sampling rate ``r`` of this image (Sec. 4.4); 1 for HR.
+        name: of the image in figures and messages; for a path by default the file name.
 
     Raises:
         ValueError: for pixels of another shape or type, an identity or camera that is negative or beyond 64 bits, or a
@@ -82,12 +82,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Split:
-    """A data set cut the way re-identification is scored.
+    """A data set, split for re-identification.
 
     Args:
-        train: images to learn from.
-        query: images to look for.
-        gallery: images to look in, of the identities of ``query`` and perhaps distractors, never those of ``train``.
+        train: training images.
+        query: query images, of other identities than ``train``.
+        gallery: gallery images, of the identities of ``query`` and perhaps distractors.
         name: the data set's name, for messages, figures and provenance.
     """
 
@@ -104,10 +104,10 @@ class Split:
         return f"{self.name}: " + ", ".join(parts)
 
     def check(self, train: bool = True) -> Split:
-        """The split itself, after the mistakes that make every later number wrong have been ruled out.
+        """Validate the split, and return it.
 
         Args:
-            train: the training part is needed. Without it, it may be empty.
+            train: whether a training part is required.
 
         Raises:
             ValueError: for an empty part, an identity in both train and test, an identity with one training
@@ -143,14 +143,14 @@ def read_image(path: str | Path) -> Image.Image:
     """Open an image file as RGB, upright (its EXIF orientation is followed); a transparent background becomes white.
 
     Of 16 bits a channel the upper eight are used, so 65535 is white. Floating-point and 32-bit pixels are refused,
-    since their files do not say which number is white: it may be 1, 255, 4095 or another.
+    since their range is unknown: white may be 1, 255, 4095 or another number.
 
     Args:
         path: the file.
 
     Raises:
-        ValueError: when the file is missing, no image, cut short, too large, or of refused pixels; the message names
-            the file and says what to do.
+        ValueError: when the file is missing, no image, cut short, too large, or of refused pixels, with its name and
+            the remedy.
 
     Warns:
         UserWarning: for 16-bit pixels below a quarter of the range, as cameras of 10, 12 or 14 bits write; once for
@@ -173,10 +173,10 @@ def read_image(path: str | Path) -> Image.Image:
 
 
 def refuse_no_file(path: Path) -> None:
-    """Stop when a path is no file that can be opened.
+    """Refuse a path that is no file.
 
     Raises:
-        ValueError: which says whether it is missing, a folder, or a link that leads nowhere.
+        ValueError: with the reason: missing, a folder, or a broken link.
     """
     if path.is_dir():
         raise ValueError(f"{path}: this is a folder, not an image. Give the files in it.")
@@ -187,7 +187,7 @@ def refuse_no_file(path: Path) -> None:
 
 
 class UnknownRangeError(ValueError):
-    """Pixels of which a file does not say which number is white."""
+    """Pixels of unknown range."""
 
 
 def eight_bits(picture: Image.Image, kind: str, path: Path) -> Image.Image:
@@ -201,7 +201,7 @@ def eight_bits(picture: Image.Image, kind: str, path: Path) -> Image.Image:
     Raises:
         UnknownRangeError: for floating-point and 32-bit pixels.
     """
-    if picture.mode == "F" or (picture.mode == "I" and kind not in ("PNG", "PPM")):  # those two hold 16 bits at most
+    if picture.mode == "F" or (picture.mode == "I" and kind not in ("PNG", "PPM")):  # these have 16 bits at most
         numbers = "floating-point numbers" if picture.mode == "F" else "32-bit integers"
         raise UnknownRangeError(numbers)
     pixels = np.asarray(picture)
@@ -221,7 +221,7 @@ _TOLD: set[Path] = set()  # folders with a dark 16-bit image
 
 
 def why_unreadable(error: Exception) -> str:
-    """What is the matter with an image file, and what to do, by what Pillow said of it."""
+    """The reason and the remedy for an unreadable image file, from Pillow's error."""
     if isinstance(error, UnknownRangeError):
         return (
             f"its pixels are {error}, and the file does not say which number is white. Save it with 8 bits a pixel, "
@@ -243,7 +243,7 @@ def load_images(samples: Sequence[Sample], height: int, width: int) -> torch.Ten
     """All images of one size in one tensor.
 
     Args:
-        samples: what to load; ``Sample.rate`` is not applied here (see ``cadnet_edu.data.resolution``).
+        samples: to load; ``Sample.rate`` is not applied here (see ``cadnet_edu.data.resolution``).
         height, width: pixels.
 
     Returns:
@@ -263,11 +263,11 @@ def load_images(samples: Sequence[Sample], height: int, width: int) -> torch.Ten
 
 
 def noise_split(config: Config, identities: int | None = None) -> Split:
-    """Training images of noise, made at once: what they show changes neither the time nor the memory of a step.
+    """Training images of noise, to measure time and memory of a step.
 
     Args:
-        config: the size of the images, and how many of an identity a batch takes.
-        identities: how many to train on; enough for 16 batches without it.
+        config: the size of the images, and P and K of a batch.
+        identities: number of training identities; by default enough for 16 batches.
     """
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (config.data.height, config.data.width, 3), dtype=np.uint8)

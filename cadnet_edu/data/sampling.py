@@ -72,7 +72,7 @@ class PKSampler:
         if len(self.rows) < identities:
             raise ValueError(
                 f"a batch of {identities} identities cannot be drawn from {len(self.rows)}. "
-                "Set a smaller `identities`, or use a larger training set."
+                "Set a smaller `num_identities`, or use a larger training set."
             )
         single = sum(len(rows) < 2 for rows in self.rows)
         if single:

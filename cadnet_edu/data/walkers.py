@@ -1,16 +1,8 @@
-"""Walkers, the embedded data set: procedural pedestrians, in which no real person appears.
+"""Walkers, the embedded data set: procedurally drawn pedestrians, no real persons.
 
-Nothing is downloaded: images are computed from numbers, in the same bytes each time, so every figure of the book can
-be remade on any machine. The steps of drawing one image are, in this order, in the modules of ``cadnet_edu.walkers``:
-
-- `walkers_people`: identities, and groups of look-alikes which differ in fine detail only;
-- `walkers_cloth`: the textures of their clothes, faces and bags;
-- `walkers_scenes`: cameras, streets, obstacles;
-- `walkers_pose`: how a person stands or walks in one image;
-- `walkers_shapes`: body parts put into buffers;
-- `walkers_draw`: light and camera, and `draw`: one image with its mask, joints and attributes.
-
-Here they become a data set: which images there are, a cache of their pixels, and Market-1501's layout on disk.
+Nothing is downloaded: images are computed, with the same bytes each time, so every figure of the book can be reproduced
+on any machine. ``cadnet_edu.walkers`` draws single images; this module makes a data set of them: the list of images, a
+cache of their pixels, and Market-1501's layout on disk.
 """
 
 from __future__ import annotations
@@ -46,7 +38,7 @@ from cadnet_edu.walkers.render import Drawing, Keypoint, check_size, draw
 __all__ = ["SIZES", "Drawing", "Keypoint", "draw", "walkers", "write_market1501"]
 
 CACHE_FROM = 200  # a set with fewer images is drawn faster than a file is worth
-POOL_FROM = 800  # with fewer, starting processes takes longer than it saves
+POOL_FROM = 800  # with fewer, starting processes costs more time than it saves
 CHUNK = 32  # images a worker draws between two reports
 
 
@@ -72,7 +64,7 @@ class Shot(NamedTuple):
 
 
 def _spread(total: int, bins: int) -> list[int]:
-    """``total`` things over ``bins``, as evenly as whole numbers allow.
+    """Distribute ``total`` items over ``bins`` as evenly as possible.
 
     >>> _spread(7, 3)
     [2, 2, 3]
@@ -81,7 +73,7 @@ def _spread(total: int, bins: int) -> list[int]:
 
 
 def _visits(identities: range, pairs: int, cameras: int, seed: int) -> list[tuple[int, int]]:
-    """Which person passed which cameras, when not everybody passes all of them: ``pairs`` of (identity, camera)."""
+    """Pairs of (identity, camera), for sets in which a person passes only some of the cameras."""
     found = []
     for identity, n in zip(identities, _spread(pairs, len(identities))):
         order = np.random.default_rng([seed, 8, identity]).permutation(cameras)
@@ -89,8 +81,8 @@ def _visits(identities: range, pairs: int, cameras: int, seed: int) -> list[tupl
     return found
 
 
-def _shots(train: range, test: range, cameras: int, shots: int, seed: int) -> list[Shot]:
-    """All images of a set, ordered by identity so that a worker paints each wardrobe once."""
+def planned_shots(train: range, test: range, cameras: int, shots: int, seed: int) -> list[Shot]:
+    """All images of a set, ordered by identity so that a worker draws the clothes of each person once."""
     if shots:
         seen = {ids: [(i, c) for i in ids for c in range(cameras)] for ids in (train, test)}
         counts = {train: [shots] * len(seen[train]), test: [max(shots - 1, 1)] * len(seen[test])}
@@ -123,22 +115,22 @@ def walkers(
             (751 + 750 and the image counts of Market-1501, 32,217 images).
         height, width: pixels of each image. The scenes do not depend on them.
         seed: another seed gives other people, cameras and streets.
-        identities: how many to train on and to test on, instead of the size's.
-        cameras: how many, instead of the size's.
+        identities: number of training and test identities, instead of the size's.
+        cameras: number of cameras, instead of the size's.
         shots: images of one person by one camera, instead of the size's. In the test part one of them is the query
             and the others, at least one, go to the gallery.
-        progress: show a progress bar; when not given, for sets that take more than a few seconds.
+        progress: show a progress bar; by default for sets that take more than a few seconds.
 
     Returns:
         A `Split` whose identities are ``0 .. n-1`` in train and ``n ..`` in query and gallery. Pixels of sets of 200
-        images or more live in one file below ``cache_dir() / "walkers"``, drawn once and then mapped into memory.
+        images or more are cached in one file below ``cache_dir() / "walkers"``, which is mapped into memory.
 
     Raises:
-        ValueError: for an unknown size, silly pixel sizes, or counts that leave nothing to train on or to score.
+        ValueError: for an unknown size, invalid pixel sizes, or too few identities, cameras or shots.
 
     Choice:
         Training on all images of a person by all cameras, and one query for each test person and camera, follow
-        Market-1501; unlike there, small sets see everybody by every camera.
+        Market-1501; unlike there, in small sets every camera has images of everyone.
     """
     if size not in SIZES:
         raise ValueError(f"There is no Walkers size {size!r}. Choose one of {', '.join(map(repr, SIZES))}.")
@@ -152,7 +144,7 @@ def walkers(
             "least 2 training identities, 1 test identity, 2 cameras (a query is searched in other cameras), 1 "
             "shot, and a seed of 0 or more."
         )
-    jobs = _shots(range(n_train), range(n_train, n_train + n_test), n_cameras, n_shots, seed)
+    jobs = planned_shots(range(n_train), range(n_train, n_train + n_test), n_cameras, n_shots, seed)
     pixels = _pixels(jobs, height, width, seed, progress)
     parts: dict[str, list[Sample]] = {"train": [], "query": [], "gallery": []}
     for job, image in zip(jobs, pixels):
@@ -166,14 +158,14 @@ def walkers(
 
 
 def _source_key() -> str:
-    """A hash of the code that draws: another code, another cache file."""
+    """A hash of the drawing code; each version has its own cache files."""
     here = Path(render.__file__).parent
     sources = b"".join(p.read_bytes() for p in sorted(here.glob("*.py")))
     return hashlib.sha256(sources + f"{np.__version__} {PIL.__version__}".encode()).hexdigest()
 
 
 def _pixels(jobs: list[Shot], height: int, width: int, seed: int, progress: bool | None) -> np.ndarray:
-    """``(n, height, width, 3)`` uint8, read only, from the cache when it has them."""
+    """``(n, height, width, 3)`` uint8, read only, from the cache if possible."""
     if len(jobs) < CACHE_FROM:
         pixels = np.concatenate(list(_drawn(jobs, height, width, seed, progress)))
         pixels.flags.writeable = False
@@ -200,10 +192,9 @@ def _pixels(jobs: list[Shot], height: int, width: int, seed: int, progress: bool
 
 
 def _read(path: Path, jobs: list[Shot], height: int, width: int, seed: int) -> np.ndarray | None:
-    """The cache file mapped into memory, or nothing when it is missing, cut short or does not hold these images.
+    """The cache file mapped into memory; None if it is missing, truncated or of other images.
 
-    Three of the images are drawn again and compared: it costs milliseconds and finds a file of the right size with
-    the wrong content.
+    Three of the images are drawn again and compared, to find a file of the right size with wrong content.
     """
     try:
         pixels = np.load(path, mmap_mode="r")
@@ -218,7 +209,7 @@ def _read(path: Path, jobs: list[Shot], height: int, width: int, seed: int) -> n
 
 
 def _write(path: Path, chunks: Iterator[np.ndarray], shape: tuple[int, ...]) -> None:
-    """Write an ``.npy`` file piece by piece, so that neither all images nor half a file are ever held anywhere."""
+    """Write an ``.npy`` file in pieces, atomically, without all images in memory."""
 
     def write(file: BinaryIO) -> None:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
@@ -234,7 +225,7 @@ def _draw_chunk(task: tuple[list[Shot], int, int, int]) -> np.ndarray:
 
 
 def _drawn(jobs: list[Shot], height: int, width: int, seed: int, progress: bool | None) -> Iterator[np.ndarray]:
-    """Draw all images, in order, in chunks: on all cores when there are many, with a bar when it takes a while."""
+    """Draw all images, in order, in chunks: on all cores if there are many, with a progress bar if it takes a while."""
     tasks = [(jobs[i : i + CHUNK], height, width, seed) for i in range(0, len(jobs), CHUNK)]
     long = len(jobs) * max(height * width, 4096) > 1500 * 128 * 64
     shown = long if progress is None else progress
@@ -251,17 +242,17 @@ def _drawn(jobs: list[Shot], height: int, width: int, seed: int, progress: bool 
 
 
 def _workers() -> int:
-    """How many processes may draw: the cores this process may use."""
+    """Number of worker processes: the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _pooled(tasks: list[tuple[list[Shot], int, int, int]]) -> Iterator[np.ndarray]:
-    """Chunks drawn by a pool of processes, in order; ends early, without an error, where processes cannot be used.
+    """Chunks drawn by a pool of processes, in order; ends early, without an error, if processes cannot be used.
 
     Choice:
         ``fork`` on Linux, since workers start at once and only compute with NumPy; ``spawn`` elsewhere. Workers started
-        by ``spawn`` usually run the script that started them once more, which a script without
-        ``if __name__ == "__main__"`` does not stand. These need nothing of it, so it is hidden from them.
+        by ``spawn`` usually import the script that started them, which fails without ``if __name__ == "__main__"``.
+        These do not need it, so it is hidden from them.
     """
     if _workers() < 2 or multiprocessing.current_process().daemon:
         return
@@ -298,9 +289,8 @@ def write_market1501(split: Split, folder: str | Path) -> Path:
     """Write Walkers as files in the layout in which Market-1501 is published.
 
     ``bounding_box_train``, ``query`` and ``bounding_box_test`` hold files such as ``0001_c1s1_000151_01.jpg``:
-    identity, camera, sequence, frame, box. What reads Market-1501 then reads this, so the toy and the real path are one
-    path. Identities and cameras count from 1 there, so ``pid`` and ``camera`` are written plus one; ``0000`` would
-    mark distractors to Market-1501's tools.
+    identity, camera, sequence, frame, box. The reader of Market-1501 reads them as well. Identities and cameras count
+    from 1 there, so ``pid`` and ``camera`` are written plus one; ``0000`` would mark distractors.
 
     Args:
         split: what `walkers` returned; images are written at the size they have.
@@ -314,8 +304,8 @@ def write_market1501(split: Split, folder: str | Path) -> Path:
         OSError: when it cannot be written; nothing is left behind then.
 
     Choice:
-        JPEG, as in Market-1501, but quality 97 without chroma sub-sampling (4:4:4). Market's own files have
-        compression marks; the fine stripes of Walkers are to reach the network nearly as drawn.
+        JPEG, as in Market-1501, but of quality 97 without chroma sub-sampling (4:4:4), to preserve the fine stripes of
+        Walkers.
     """
     folder = Path(folder).expanduser()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

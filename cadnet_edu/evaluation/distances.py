@@ -1,4 +1,4 @@
-"""Distances between queries and gallery: as one matrix, or a few rows at a time where the matrix is too large."""
+"""Distances between queries and gallery: one matrix, or a few rows at a time if it is too large."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import torch
 
 Array = np.ndarray | torch.Tensor
 
-CHUNK = 1 << 24  # distances worked out together, 64 MiB of float32: bounds the memory, whatever the gallery's size
-TILE = 1 << 22  # numbers of the gallery, or of a product with it, that are float64 together: 32 MiB
+CHUNK = 1 << 24  # distances computed at once, 64 MiB of float32: bounds the memory
+TILE = 1 << 22  # float64 numbers of the gallery, or of a product with it, at once: 32 MiB
 
 
 class Distances:
-    """The matrix of all distances, worked out some rows at a time and never held whole.
+    """The matrix of all distances, computed a few rows at a time and never stored as a whole.
 
-    ``|a - b|^2 = |a|^2 + |b|^2 - 2 a.b`` needs one matrix product instead of ``(q, g, d)`` differences, but takes
-    the difference of large numbers: the product is done in float64, so that vectors that nearly coincide keep
-    their order, and what rounding pushes below zero is set to zero.
+    ``|a - b|^2 = |a|^2 + |b|^2 - 2 a.b`` needs one matrix product instead of ``(q, g, d)`` differences, but
+    subtracts large numbers: the product is computed in float64, so that nearly equal vectors keep their order, and
+    negative values from rounding are set to zero.
 
-    Given to the functions of ``cadnet_edu.evaluation.retrieval`` in place of a matrix, it gives the same scores. A
-    million gallery images then cost ``4 * chunk`` bytes for each of them and no more.
+    The functions of ``cadnet_edu.evaluation.retrieval`` accept it in place of a matrix, with the same scores, and need
+    ``4 * chunk`` bytes for each gallery image.
 
     Args:
         q, g: vectors of the queries ``(q, d)`` and of the gallery ``(g, d)``; NumPy or torch, also memory-mapped.
-        chunk: queries at a time; when not given, as many as make 2^24 distances.
-        rule: a model's own distances, ``(n, d)`` and ``(g, d)`` -> ``(n, g)``; Euclidean when not given.
+        chunk: queries at a time; by default as many as make 2^24 distances.
+        rule: a model's own distances, ``(n, d)`` and ``(g, d)`` -> ``(n, g)``; by default Euclidean.
 
     Raises:
         ValueError: when the lengths of the vectors differ, or for a chunk below 1.
@@ -83,7 +83,7 @@ class Distances:
             yield slice(start, min(start + self.chunk, self.shape[0]))
 
     def _tiles(self, rows: int) -> Iterator[slice]:
-        """Slices of the gallery, so that neither it nor its product with some rows is ever float64 as a whole."""
+        """Slices of the gallery, small enough for float64, also their products with some rows."""
         size = max(1, TILE // max(1, rows, self.g.shape[1]))
         for start in range(0, len(self.g), size):
             yield slice(start, min(start + size, len(self.g)))
@@ -114,7 +114,7 @@ def euclidean(a: Array, b: Array, chunk: int | None = None) -> np.ndarray:
 
 
 def _tensor(values: Array) -> torch.Tensor:
-    """A float tensor where it is, or on the CPU when its device knows no float64."""
+    """A float tensor on its device, or on the CPU if that has no float64."""
     if not isinstance(values, torch.Tensor):
         return torch.from_numpy(np.require(values, requirements=["C", "W"]))
     values = values.detach()

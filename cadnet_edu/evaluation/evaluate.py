@@ -41,7 +41,7 @@ def iter_batches(
         images: ``uint8`` ``(n, 3, H, W)``.
         r: one rate for all, or one an image ``(n,)``.
         batch_size: images a batch.
-        device: where the batches are wanted.
+        device: for the batches.
         progress: called after each batch with its number of images.
 
     Yields:
@@ -69,18 +69,18 @@ def embed(
     Args:
         model: a ``Model``, or any callable ``(b, 3, H, W) -> (b, n)``, images in [0, 1].
         images: ``uint8`` ``(n, 3, H, W)``.
-        r: the down-sampling rate at which the model sees them; one for all or one an image.
+        r: the down-sampling rate of the images, one for all or one for each.
         batch_size: images a batch.
         device: where the model is.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         progress: called after each batch with its number of images.
-        ranks: the processes that share the images, each with its model; all must call, and all get all vectors.
+        ranks: the process group; each rank embeds its part of the images, and all get all vectors.
 
     Returns:
         float32 ``(n, d)`` on the CPU.
 
     Raises:
-        ValueError: when there is no image, or a rate is below 1.
+        ValueError: without images, or for a rate below 1.
     """
     if not len(images):
         raise ValueError("there is no image to embed.")
@@ -108,7 +108,7 @@ def image_quality(
     """PSNR and SSIM of recovered images against their HR originals (Sec. 4.5), averaged over images.
 
     Args:
-        model: without one, or without its ``recover``, the up-sampled input itself is scored: the floor.
+        model: without one, or without its ``recover``, the up-sampled input is scored, as the floor.
         images: HR originals, ``uint8`` ``(n, 3, H, W)``.
         r: the down-sampling rate of the inputs.
         batch_size: images a batch.
@@ -116,7 +116,7 @@ def image_quality(
         precision: ``fp32``, ``bf16`` or ``fp16``.
         extra: more scores by name, such as ``{"lpips": lpips}``: callables ``(x, y) -> (b,)``.
         progress: called after each batch with its number of images.
-        ranks: the processes that share the images, see ``embed``.
+        ranks: the process group, see ``embed``.
 
     Returns:
         name -> mean; None where the mean is not finite, as the PSNR of identical images is.
@@ -148,7 +148,7 @@ def pids_and_camids(samples: Sequence[Sample]) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Embeddings(NamedTuple):
-    """What a model makes of a part of a split: u of each image ``(n, d)``, identities and cameras ``(n,)``."""
+    """Embeddings of a part of a split: u ``(n, d)``, identities and cameras ``(n,)``."""
 
     u: Tensor
     pids: np.ndarray
@@ -162,11 +162,11 @@ def score_views(
     protocol: Protocol = "single_shot",
     camera_rule: CameraRule = "open-reid",
 ) -> dict[str, dict[str, float]]:
-    """Retrieval scores by u, and by each view of u alone.
+    """Retrieval scores by u, and by each view of u.
 
     Args:
-        model: its ``distances`` compare u, its ``views`` are compared by Euclidean distance.
-        query, gallery: of this model.
+        model: u is compared by its ``distances``, each view by Euclidean distance.
+        query, gallery: embeddings of this model.
         protocol, camera_rule: see ``cadnet_edu.evaluation.retrieval.retrieval``.
     """
     ids = (query.pids, gallery.pids, query.camids, gallery.camids)
@@ -177,7 +177,7 @@ def score_views(
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A model and a split, with how to compute; ``evaluate`` uses one, and the lab's analyses share its embeddings.
+    """A model, a split and how to compute; ``evaluate`` uses one, and the lab's analyses share its embeddings.
 
     Args:
         model: what is evaluated.
@@ -186,9 +186,9 @@ class Evaluator:
         batch_size: images a batch.
         device: where the model is.
         precision: ``fp32``, ``bf16`` or ``fp16``.
-        ranks: the processes that share the images, see ``embed``.
-        keep: whether embeddings are kept in ``embedded``, so that none is computed twice.
-        embedded: those kept so far, by part and rate.
+        ranks: the process group, see ``embed``.
+        keep: whether to cache embeddings in ``embedded``.
+        embedded: the cache, by part and rate.
 
     Raises:
         ValueError: when the query or the gallery part is empty.
@@ -210,15 +210,15 @@ class Evaluator:
 
     @property
     def options(self) -> dict[str, Any]:
-        """How ``embed`` and ``image_quality`` compute."""
+        """Keyword arguments of ``embed`` and ``image_quality``."""
         return {n: getattr(self, n) for n in ("batch_size", "device", "precision", "ranks")}
 
     def images(self, part: Part) -> Tensor:
-        """The pixels of a part, ``uint8`` ``(n, 3, H, W)``."""
+        """The images of a part, ``uint8`` ``(n, 3, H, W)``."""
         return cached_images(getattr(self.split, part), *self.size)
 
     def rate(self, part: Part, r: float | Literal["own"]) -> float | Tensor:
-        """A rate for all images of a part, or that of each of its samples."""
+        """The rate of all images of a part, or of each sample."""
         return torch.tensor([s.rate for s in getattr(self.split, part)], dtype=torch.float64) if r == "own" else r
 
     def embeddings(
@@ -227,8 +227,8 @@ class Evaluator:
         """Embed the query or the gallery part at a rate.
 
         Args:
-            part: which.
-            r: of all its images, or ``"own"``: of each its ``Sample.rate``.
+            part: to embed.
+            r: of all its images; ``"own"``: for each its ``Sample.rate``.
             progress: called after each batch with its number of images.
         """
         if (part, r) in self.embedded:
@@ -249,7 +249,7 @@ class Evaluator:
         bar: bool = False,
         views: bool = False,
     ) -> dict[str, dict[str, Any]]:
-        """Scores by rate; arguments and result are those of the function ``evaluate``."""
+        """Scores by rate; see the function ``evaluate`` for arguments and result."""
         own, model = check_rates(rates), self.model if views else replace(self.model, views={})
         by_name: dict[str, Any] = {"mlr": "own"} if own else {f"{float(r):g}": float(r) for r in rates}
         rule: CameraRule = camera_rule or ("torchreid" if own else "open-reid")
@@ -308,36 +308,35 @@ def evaluate(
     Args:
         model: a ``Model``; or any callable from images ``(b, 3, H, W)`` in [0, 1] to vectors ``(b, n)``.
         split: its query and gallery parts are used.
-        rates: down-sampling rates of the queries, while the gallery stays HR; or ``"own"``: each image at its
-            ``Sample.rate``, as an MLR split says (Sec. 4.4), scored once under the name ``mlr``.
+        rates: down-sampling rates of the queries, with an HR gallery; or ``"own"``: each image at its ``Sample.rate``,
+            for MLR splits (Sec. 4.4), scored once under the name ``mlr``.
         size: ``(H, W)`` that every image is resized to.
         protocol: which CMC, see ``cadnet_edu.evaluation.retrieval.retrieval``.
         batch_size: images a batch.
         device: where the model is.
         precision: ``fp32``, ``bf16`` or ``fp16``.
-        quality: whether to score image quality as well: of what the model recovers from the queries, or, without
-            recovery, of their bilinear up-sampling, which is the floor that recovery has to beat.
-        extra: more image scores, such as LPIPS.
-        camera_rule: of single-shot, see ``cadnet_edu.evaluation.retrieval.single_shot_cmc``; without it the choice
-            below.
-        bar: show a progress bar when it takes a while.
-        ranks: the processes that share the images, see ``embed``.
+        quality: whether to score image quality as well: of the images recovered from the queries, or, without
+            recovery, of their bilinear up-sampling, the floor.
+        extra: further image scores, such as LPIPS.
+        camera_rule: of single-shot, see ``cadnet_edu.evaluation.retrieval.single_shot_cmc`` and Choice.
+        bar: show a progress bar if it takes more than 2 s.
+        ranks: the process group, see ``embed``.
         views: whether to score each view of the model as well, such as CAD-Net's f and g.
 
     Returns:
         ``{"4": {"rank1": .., "rank5": .., "rank10": .., "mAP": .., "queries": .., "unmatched": .., "psnr": ..,
         "ssim": .., "views": {"f": {"rank1": ..}, "g": ..}}, ...}``, one entry a rate; retrieval as fractions in 0-1 of
-        the ``queries`` that have a match, without the ``unmatched`` ones; PSNR in dB (None when there is no difference
-        at all); ``views`` only when they are wanted.
+        the ``queries`` that have a match, without the ``unmatched`` ones; PSNR in dB (None for identical images);
+        ``views`` only on request.
 
     Raises:
         ValueError: for a rate below 1 or no rate, an empty query or gallery part, and when no query has a match
             (see ``retrieval``).
 
     Choice:
-        With given rates the query's whole camera is left out of the gallery (``open-reid``). With ``"own"`` rates only
-        the same person's images from it are (``torchreid``): where each person has an LR camera of their own, the
-        other rule would take other people out of the gallery, half of them in MLR-VIPeR.
+        With given rates all gallery images of the query's camera are removed (``open-reid``). With ``"own"`` rates
+        only those of the query's identity (``torchreid``): with LR cameras that differ between identities, the other
+        rule would remove other identities from the gallery, half of them in MLR-VIPeR.
     """
     evaluator = Evaluator(as_model(model), split, size, batch_size, device, precision, ranks)
     return evaluator.evaluate(rates, protocol, camera_rule, quality, extra, bar, views)

@@ -1,4 +1,4 @@
-"""The closed form of single-shot CMC for one query: probabilities in, an expected curve out."""
+"""The closed form of the expected single-shot CMC curve of one query."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from bisect import bisect_left
 
 import numpy as np
 
-TOGETHER = 256  # positives whose probabilities are computed side by side: small enough for a processor's cache
+TOGETHER = 256  # positives that are computed together: fits a CPU cache
 
 
 def poisson_binomial(a: np.ndarray, topk: int) -> np.ndarray:
-    """How many of several unlike coins show heads: ``P(S = 0) ... P(S = topk - 1)``.
+    """The Poisson-binomial distribution: the number S of heads of unlike coins, ``P(S = 0) ... P(S = topk - 1)``.
 
     One coin is added at a time: either it shows tails and S stays, or heads and S grows by one.
 
     Args:
-        a: chances of heads, ``(m, p)``: m coins, for p separate questions.
-        topk: how many probabilities; what lies beyond is not computed.
+        a: probabilities of heads, ``(m, p)``: m coins, for p independent problems.
+        topk: number of probabilities to compute.
 
     Returns:
         float64 array ``(topk, p)``.
@@ -38,19 +38,18 @@ def poisson_binomial(a: np.ndarray, topk: int) -> np.ndarray:
 
 
 def enough_ahead(topk: int) -> float:
-    """How many people ahead, on average, leave no chance of a place among the first ``topk``.
+    """The mean number of identities ahead at which a rank within ``topk`` becomes negligible.
 
-    When ``mu`` people are ahead on average, the chance that s = ``topk`` - 1 or fewer are is at most
-    ``e^(s - mu) (mu / s)^s`` (Chernoff's bound, for mu > s). Where that is below 1e-17 it is lost beside the rounding
-    of a number near 1, and need not be computed. Most positives of a poor model are of this kind: without the bound a
-    score would take the longer the worse the model is, and products of hundreds of small numbers would leave the
-    range in which a processor computes at full speed.
+    With a mean of ``mu`` identities ahead, the probability that at most s = ``topk`` - 1 are is at most
+    ``e^(s - mu) (mu / s)^s`` (Chernoff's bound, for mu > s). Below 1e-17 it is less than the rounding error of a number
+    near 1, and is not computed. This holds for most positives of a poor model, which would otherwise take longer to
+    score, partly because of denormal numbers.
 
     Args:
         topk: length of the CMC curve.
 
     Returns:
-        The smallest such mean in steps of 1.
+        The smallest such mean, in steps of 1.
 
     Example:
         >>> enough_ahead(1), enough_ahead(10)
@@ -63,22 +62,22 @@ def enough_ahead(topk: int) -> float:
 
 
 def shares_ahead(t: np.ndarray, d: np.ndarray, person: np.ndarray, m: int, limit: float) -> np.ndarray:
-    """Which share of each person's images is at most ``t`` away, for one query: ``(n, m)``.
+    """The share of each identity's images within distance ``t``, for one query: ``(n, m)``.
 
-    The shares of a row add up to the mean number of people ahead, which grows with ``t``. Only the n positives for
-    which it is below the limit are wanted, and only the images at most as far away as the last of these are counted.
+    The sum of a row is the mean number of identities ahead, which grows with ``t``. Only the n positives for which it
+    is below the limit are returned.
 
     Args:
-        t: distances of the query's right images, ascending.
-        d, person: of its wrong images: the distance, and who it is, from 0 to m - 1.
-        m: people.
+        t: distances of the query's positives, ascending.
+        d, person: of its negatives: distance, and index of the identity, from 0 to m - 1.
+        m: number of identities.
         limit: see :func:`enough_ahead`.
     """
     images = np.maximum(np.bincount(person, minlength=m), 1)
-    weight = (1 / images)[person]  # what an image adds to the mean number of people ahead
+    weight = (1 / images)[person]  # contribution of an image to the mean number of identities ahead
     n = bisect_left(t, limit, key=lambda distance: weight @ (d <= distance))
     near = np.flatnonzero(d <= t[n - 1]) if n else np.empty(0, dtype=np.int64)
-    first = np.searchsorted(t[:n], d[near])  # the first positive that the image is ahead of
+    first = np.searchsorted(t[:n], d[near])  # the nearest positive behind the image
     counts = np.bincount(first * m + person[near], minlength=n * m).reshape(n, m).cumsum(0)
     return counts / images
 
@@ -86,8 +85,8 @@ def shares_ahead(t: np.ndarray, d: np.ndarray, person: np.ndarray, m: int, limit
 def expected_curves(shares: np.ndarray, topk: int) -> np.ndarray:
     """``P(S <= k - 1)`` for k = 1 ... ``topk`` and each row of shares, ``(p, topk)``; sorts the rows in place.
 
-    A person with share 0 changes nothing. So the zeros are sorted to the front, and rows that have about as many
-    others are worked out together, without them.
+    Identities of share 0 have no effect: they are sorted to the front and left out, for rows with similar numbers of
+    others together.
     """
     shares.sort(axis=1)
     others = np.count_nonzero(shares, axis=1)

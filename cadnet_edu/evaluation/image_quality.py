@@ -1,4 +1,4 @@
-"""How close a recovered image is to the true one: PSNR, SSIM and LPIPS (Table 2 of the paper)."""
+"""Image quality of recovered images: PSNR, SSIM and LPIPS (Table 2 of the paper)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ C1, C2 = 0.01**2, 0.03**2  # (K1 L)^2 and (K2 L)^2 of the SSIM paper with L = 1,
 def psnr(x: Tensor, y: Tensor) -> Tensor:
     """Peak signal-to-noise ratio: the mean squared error on a logarithmic scale.
 
-    ``PSNR = 10 log10(1 / MSE)``, the mean being over the pixels and colours of one image, 1 the largest value.
+    ``PSNR = 10 log10(1 / MSE)``, with the mean over pixels and colours of one image, and 1 the largest value.
 
     Args:
         x, y: images ``(b, 3, h, w)``, float, values in [0, 1], RGB.
@@ -31,8 +31,8 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
         ValueError: for shapes that differ, integer images, or values outside [0, 1].
 
     Choice:
-        On RGB, not on luminance alone. The score of a test set is the mean of the images' decibels (not the PSNR
-        of the mean error); one identical pair makes it infinite, so leave such pairs out first.
+        On RGB, not on luminance. The score of a test set is the mean over images in decibels (not the PSNR of the mean
+        error); identical pairs, for which it is infinite, have to be left out.
 
     Example:
         An error of 0.1 everywhere is an MSE of 0.01, a hundredth.
@@ -45,14 +45,14 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
 
 
 def ssim(x: Tensor, y: Tensor, window: Literal["gaussian", "uniform"] = "gaussian") -> Tensor:
-    """Structural similarity: do means, contrasts and patterns agree in every small window?
+    """Structural similarity of means, contrasts and patterns in local windows.
 
     ``SSIM = (2 m_x m_y + C1)(2 s_xy + C2) / ((m_x^2 + m_y^2 + C1)(s_x^2 + s_y^2 + C2))`` with the windows' means m,
     variances s^2 and covariance s_xy, C1 = 0.01^2 and C2 = 0.03^2 (Wang et al., 2004). The mean over all windows
-    that lie inside the image, and over the three colours. It can be differentiated.
+    inside the image, and over the three colours. Differentiable.
 
-    The same is said here with the sum and the difference of the images: ``4 m_x m_y = m_+^2 - m_-^2`` and
-    ``4 s_xy = s_+^2 - s_-^2``. No rounding can then bring a window beyond 1 or -1, however flat or alike the images.
+    Computed from the sum and the difference of the images: ``4 m_x m_y = m_+^2 - m_-^2`` and
+    ``4 s_xy = s_+^2 - s_-^2``, so that rounding cannot bring a window beyond 1 or -1.
 
     Args:
         x, y: images ``(b, 3, h, w)``, float, values in [0, 1], RGB.
@@ -69,7 +69,7 @@ def ssim(x: Tensor, y: Tensor, window: Literal["gaussian", "uniform"] = "gaussia
         The Gaussian window, on RGB.
 
     Example:
-        Flat images have no pattern; what is left compares the means: (2 * 0.5 + C1) / (0.25 + 1 + C1).
+        Constant images have no pattern, and only the means count: (2 * 0.5 + C1) / (0.25 + 1 + C1).
 
         >>> round(float(ssim(torch.full((1, 3, 16, 16), 0.5), torch.ones(1, 3, 16, 16))), 4)
         0.8
@@ -84,7 +84,7 @@ def ssim(x: Tensor, y: Tensor, window: Literal["gaussian", "uniform"] = "gaussia
         )
     both = torch.stack([x + y, x - y])
     means, squares = _blur(both, weights).square(), _blur(both.square(), weights)
-    variances = (bessel * (squares - means)).clamp(min=0)  # a difference of two roundings can lie below 0
+    variances = (bessel * (squares - means)).clamp(min=0)  # rounding can make it negative
     light, pattern = (
         (plus - minus + 2 * c) / (plus + minus + 2 * c) for (plus, minus), c in ((means, C1), (variances, C2))
     )
@@ -95,19 +95,19 @@ class LPIPS(nn.Module):
     """Learned perceptual image patch similarity: a distance of AlexNet features (Zhang et al., 2018; [47]).
 
     Both images go through an AlexNet trained on ImageNet. At five depths the features are scaled to unit length,
-    subtracted, squared, weighted by the published linear layers, which were fitted to human judgements, and averaged
+    subtracted, squared, weighted by the published linear layers, which were fitted to human ratings, and averaged
     over the image; the five are added. The layers are those of the ``lpips`` package, version 0.1 of the weights.
 
     Args:
         weights: a file with AlexNet's weights, for a machine without network; see
-            :func:`cadnet_edu.evaluation.lpips_weights.alexnet_weights`, also for where they come from otherwise.
+            :func:`cadnet_edu.evaluation.lpips_weights.alexnet_weights`, also for the default.
 
     Raises:
         OSError: when the weights are not cached and cannot be downloaded. They are never left random.
         ValueError: when ``weights`` is no such file.
     """
 
-    smallest = 31  # pixels, below which nothing is left after AlexNet's two poolings
+    smallest = 31  # pixels that AlexNet's two poolings need
 
     def __init__(self, weights: str | Path | None = None) -> None:
         super().__init__()

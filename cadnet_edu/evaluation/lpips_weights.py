@@ -1,4 +1,4 @@
-"""AlexNet's ImageNet weights for LPIPS: downloaded once by torchvision, then read from the cache folder.
+"""AlexNet's ImageNet weights for LPIPS: downloaded once by torchvision, then cached.
 
 The ``lpips`` package contains its linear layers but not the AlexNet below them. With random weights LPIPS would still
 return plausible numbers, so a missing file is an error.
@@ -25,13 +25,13 @@ SHAPES = {  # index in torchvision's `features`: shape of the kernel
     8: (256, 384, 3, 3),
     10: (256, 256, 3, 3),
 }
-TIMEOUT = 10  # seconds without an answer from the server
+TIMEOUT = 10  # seconds without a response of the server
 
 Weights = dict[str, Tensor]
 
 
 def cached_file() -> Path:
-    """Where the weights are kept after the first download."""
+    """The cache file of the weights."""
     return cache_dir() / "lpips" / "alexnet.safetensors"
 
 
@@ -44,7 +44,7 @@ def alexnet_weights(file: str | Path | None = None) -> Weights:
 
     Raises:
         ValueError: when ``file`` is missing, damaged or something else.
-        OSError: when the weights cannot be downloaded; the message says how to get them otherwise.
+        OSError: when the weights cannot be downloaded, with other ways to get them.
     """
     if file is not None:
         return read_weights(Path(file))

@@ -1,4 +1,4 @@
-"""What evaluation knows of a method: from an image to a vector, and, for some methods, to a recovered image."""
+"""The interface of a fitted method: images to vectors and, for some methods, to recovered images."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model cost.
+    """The cost of a model.
 
     Args:
         steps: training steps; 0 for a closed form.
-        images: images that entered them, each counted once a step, or rows that a closed form was fitted to.
-        wall_seconds, cpu_seconds: by the clock, and of all cores together; None where it was not recorded.
-        parameters: used in testing.
-        training_parameters: of networks that only training needs, such as discriminators.
+        images: of all steps together, or rows that a closed form was fitted to.
+        wall_seconds, cpu_seconds: elapsed time, and CPU time of all cores; None if not recorded.
+        parameters: of the networks used in testing.
+        training_parameters: of networks used in training only, such as discriminators.
     """
 
     steps: int = 0
@@ -33,14 +33,14 @@ class Cost:
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted method: all that evaluation, tables, figures and claims know of it.
+    """A fitted method, as evaluation, tables, figures and claims use it.
 
     Args:
         embed: images ``(b, 3, H, W)`` in [0, 1] and their down-sampling rates ``(b,)`` -> vectors u ``(b, n)``.
         recover: the same images and rates -> recovered images ``(b, 3, H, W)`` in [0, 1]; None without recovery.
         distances: vectors of queries ``(q, n)`` and of the gallery ``(g, n)`` -> ``(q, g)``; None is Euclidean.
-        views: parts of u that are scored by themselves as well, by name, such as CAD-Net's f and g.
-        parts: the networks and arrays that it consists of, by name.
+        views: parts of u that can be scored on their own, by name, such as CAD-Net's f and g.
+        parts: its networks and arrays, by name.
         cost: of fitting it.
 
     Example:
@@ -63,7 +63,7 @@ class Model:
 
     @property
     def device(self) -> torch.device:
-        """Where its parameters are; the CPU without any."""
+        """The device of its parameters; the CPU without any."""
         return next((p.device for network in self.networks for p in network.parameters()), torch.device("cpu"))
 
     def to(self, device: torch.device | str) -> Model:
@@ -74,7 +74,7 @@ class Model:
 
 
 def as_model(model: Model | Callable[[Tensor], Tensor]) -> Model:
-    """A model as it is; a plain function from images to vectors as a model that ignores the rate.
+    """Wrap a function from images to vectors as a model that ignores the rate; a model is returned as it is.
 
     Args:
         model: either. Of a module, or a method of one, the module becomes its part.
@@ -87,10 +87,10 @@ def as_model(model: Model | Callable[[Tensor], Tensor]) -> Model:
 
 @contextmanager
 def eval_mode(model: Model | None) -> Iterator[None]:
-    """Put a model's networks into evaluation mode: BatchNorm neither uses nor learns from the images at hand.
+    """Put a model's networks into evaluation mode: BatchNorm uses its running statistics and does not update them.
 
     Args:
-        model: each of its modules comes out in the mode it came in.
+        model: the mode of each of its modules is restored afterwards.
     """
     modes = [(m, m.training) for network in (model.networks if model else []) for m in network.modules()]
     for module, _ in modes:

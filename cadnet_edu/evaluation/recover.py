@@ -1,4 +1,4 @@
-"""Recovering ordinary image files: any format, any size, one file in and one pair of pictures out."""
+"""Recover HR images from image files of any format and size."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def recover_image(
     """Recover one image.
 
     Args:
-        model: one that recovers. It gets the rate ``max(1, H / height of the picture)``.
+        model: with ``recover``, which gets the rate ``max(1, H / height of the picture)``.
         picture: any RGB image; it is resized to ``size`` first, as every image in Sec. 4.1 is.
         size: ``(H, W)`` that the network was trained at.
-        device: where the network is.
+        device: of the network.
 
     Returns:
         the input as resized, and the recovered image, both ``H`` x ``W``.
 
     Raises:
-        ValueError: when the model recovers nothing, or its output is not finite.
+        ValueError: when the model has no ``recover``, or its output is not finite.
     """
     if model.recover is None:
         raise ValueError("this model recovers no images. Take one that does, such as a cadnet run.")

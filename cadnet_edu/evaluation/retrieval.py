@@ -1,7 +1,7 @@
-"""How well a list of images answers the question "who is this?": CMC, mean average precision, rank lists.
+"""Retrieval scores: CMC, mean average precision, rank lists.
 
-Everything here follows from one count. For each right answer of a query (a *positive*: a gallery image of the same
-person from another camera), how many wrong images are at most as far away as it is? No ranking is ever written down.
+All scores follow from one count, without sorting the gallery: for each positive of a query (a gallery image of the same
+identity from another camera), the number of negatives at most as far away.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ Ids = Array | list[int] | tuple[int, ...]
 CameraRule = Literal["cuhk03", "open-reid", "torchreid", "dil"]
 Protocol = Literal["market1501", "single_shot"]
 
-JUNK = -1  # the identity Market-1501 gives to boxes that hold no whole person
-BLOCK = 1 << 21  # numbers looked at together: bounds the memory, whatever the size of the gallery
+JUNK = -1  # Market-1501's identity of boxes without a complete person
+BLOCK = 1 << 21  # numbers processed at once: bounds the memory
 NUMBERING = (
     "Number the identities (or cameras) first, from 0 or 1, query and gallery alike: more than 2^63 - 1 has no room "
-    "in 64 bits, and as text '7' and '007' are two people, 7 is one."
+    "in 64 bits, and as text '7' and '007' differ, as numbers they do not."
 )
 WHOLE_CAMERA = {"cuhk03": True, "open-reid": True, "torchreid": False, "dil": False}
 
@@ -38,7 +38,7 @@ class RankList(NamedTuple):
 
     Args:
         gallery: int array ``(q, k)``, positions in the gallery, nearest first; -1 where the gallery has run out.
-        right: bool array ``(q, k)``, True where the image shows the query's person.
+        right: bool array ``(q, k)``, True where the image has the query's identity.
     """
 
     gallery: np.ndarray
@@ -46,7 +46,7 @@ class RankList(NamedTuple):
 
 
 class Task(NamedTuple):
-    """Checked input: distances ``(q, g)``, ids and cameras as ``int64`` vectors."""
+    """Validated input: distances ``(q, g)``, ids and cameras as ``int64`` vectors."""
 
     distances: np.ndarray | Distances
     q_pids: np.ndarray
@@ -56,7 +56,7 @@ class Task(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Some queries against the whole gallery, all ``(c, g)``: distances, the right images, the wrong images."""
+    """Some queries against the whole gallery, all ``(c, g)``: distances, positives, negatives."""
 
     rows: slice
     distances: np.ndarray
@@ -65,7 +65,7 @@ class Block(NamedTuple):
 
 
 class _People(NamedTuple):
-    """Who is in the gallery: identities, which of them (by place in that list) each image shows, images of each."""
+    """The gallery's identities ``(m,)``, the index of each image's identity ``(g,)``, images of each ``(m,)``."""
 
     pids: np.ndarray
     person: np.ndarray
@@ -73,34 +73,33 @@ class _People(NamedTuple):
 
 
 def cmc(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 10) -> np.ndarray:
-    """How often the right person is among the first k images, for k = 1 ... ``topk`` (Market-1501's protocol).
+    """The CMC curve of Market-1501's protocol: how often a positive is within rank k, for k = 1 ... ``topk``.
 
-    All gallery images stay in, so a person with many images is easier to find. Per query, images of the same
-    identity from the query's own camera are removed, and so is junk (identity -1). Distractors (identity 0) are
-    ordinary wrong images.
+    All gallery images are kept, so an identity with many images is easier to find. For each query, images of the same
+    identity from the query's camera are removed, and so is junk (identity -1). Distractors (identity 0) are negatives.
 
     Args:
-        distances: ``(q, g)``, small means alike; any float type, NumPy or torch, also memory-mapped. Or
-            :class:`Distances`, which works them out from vectors, some queries at a time.
+        distances: ``(q, g)``, small for similar images; any float type, NumPy or torch, also memory-mapped. Or
+            :class:`Distances`, which computes them from vectors, some queries at a time.
         q_pids, g_pids: identities of queries ``(q,)`` and gallery ``(g,)``, integers.
         q_cams, g_cams: camera numbers, integers.
         topk: length of the curve.
 
     Returns:
-        float64 array ``(topk,)``; entry ``k - 1`` is the fraction (0 to 1) of queries answered within k images.
-        In a gallery of fewer than ``topk`` images the curve stays at its last value.
+        float64 array ``(topk,)``; entry ``k - 1`` is the fraction (0 to 1) of queries with a positive within rank k.
+        With fewer than ``topk`` gallery images the curve stays at its last value.
 
     Raises:
-        ValueError: for shapes that do not fit, ids that are no integers, distances that are not finite, or when no
-            query has any right answer.
+        ValueError: for shapes that do not match, ids that are no integers, distances that are not finite, or when no
+            query has a positive.
 
     Choice:
-        Ties: a wrong image at the *same* distance counts as ahead. The result then does not depend on the
-        gallery's order, and a network that maps every image to one point scores 0 rather than whatever the order
-        gives. Queries without a right answer are left out of the mean; :func:`retrieval` reports how many.
+        Ties: a negative at the *same* distance counts as ahead. The result then does not depend on the gallery's
+        order, and a network that maps every image to one point scores 0. Queries without a positive are left out of
+        the mean; :func:`retrieval` reports their number.
 
     Example:
-        The right image (identity 7) is second nearest, so one image is not enough and two are.
+        The positive (identity 7) is second nearest.
 
         >>> cmc(np.array([[0.2, 0.1, 0.9]]), [7], [7, 3, 4], [0], [1, 1, 1], topk=3)
         array([0., 1., 1.])
@@ -110,11 +109,11 @@ def cmc(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_c
 
 
 def mean_average_precision(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids) -> float:
-    """How high *all* the right images stand: the mean over queries of the average precision.
+    """mAP: the mean over queries of the average precision.
 
-    The i-th right image, with ``a_i`` wrong ones ahead of it, stands at rank ``i + a_i``, where the precision is
-    ``i / (i + a_i)``. Average precision is the mean of these over the right images (the area under the
-    precision-recall steps, as Market-1501's Python evaluators compute it; the trapezoid version is a bit different).
+    The i-th positive, with ``a_i`` negatives ahead of it, has rank ``i + a_i``, where the precision is
+    ``i / (i + a_i)``. Average precision is the mean of these over the positives (the area under the precision-recall
+    steps, as in Market-1501's Python evaluators; the trapezoid version differs slightly).
 
     Args:
         distances, q_pids, g_pids, q_cams, g_cams: as in :func:`cmc`; the same images are removed.
@@ -126,10 +125,10 @@ def mean_average_precision(distances: Array | Distances, q_pids: Ids, g_pids: Id
         ValueError: as in :func:`cmc`.
 
     Choice:
-        Ties and queries without a right answer: as in :func:`cmc`.
+        Ties and queries without a positive: as in :func:`cmc`.
 
     Example:
-        Right images at ranks 1 and 3: the precisions there are 1/1 and 2/3.
+        Positives at ranks 1 and 3: the precisions there are 1/1 and 2/3.
 
         >>> round(mean_average_precision(np.array([[0.1, 0.2, 0.3]]), [7], [7, 3, 7], [0], [1, 1, 1]), 4)
         0.8333
@@ -147,39 +146,38 @@ def single_shot_cmc(
     topk: int = 10,
     camera_rule: CameraRule = "open-reid",
 ) -> np.ndarray:
-    """The CMC curve when the gallery holds *one* image of each person (Sec. 4.4), as an exact expectation.
+    """The CMC curve for a gallery of *one* image of each identity (Sec. 4.4), as an exact expectation.
 
-    Public code draws one image an identity at random, again and again, and averages. The mean of infinitely many
-    draws can be written down. Say the draw for the query's own person is a positive at distance ``t``. Person j is
-    then ahead with probability ``a_j`` = (images of j at most ``t`` away) / (images of j), independently of the
-    others. The number ``S`` of people ahead is a sum of independent coin flips (Poisson-binomial), and the query is
-    answered within k images when ``S <= k - 1``. ``P(S = 0), P(S = 1), ...`` follow by adding one person at a time:
+    Public code averages over repeated random draws of one image for each identity; this is the expectation in closed
+    form. Let the draw for the query's identity be a positive at distance ``t``. Identity j is then ahead with
+    probability ``a_j`` = (images of j at most ``t`` away) / (images of j), independently of the others. The number
+    ``S`` of identities ahead is a sum of independent coin flips (Poisson-binomial), and the positive is within rank k
+    when ``S <= k - 1``. ``P(S = 0), P(S = 1), ...`` follow by adding one identity at a time:
     ``P(S = s) <- P(S = s) (1 - a_j) + P(S = s - 1) a_j``, never beyond ``s = topk - 1``. Last, average over the
     positives, each equally likely to be drawn, and over the queries.
 
-    A step for each positive and each person is too many for a large gallery, but few of them matter. A positive with
-    far more than ``topk`` people ahead on average has no chance left (``expected_cmc.enough_ahead``), and a person with
-    ``a_j = 0`` changes nothing.
+    For large galleries, positives with far more than ``topk`` identities ahead on average
+    (``expected_cmc.enough_ahead``) and identities with ``a_j = 0`` are skipped.
 
     Args:
         distances, q_pids, g_pids, q_cams, g_cams, topk: as in :func:`cmc`. All distractors (identity 0) together
-            are one person, of whom one image is drawn, as in the public code.
+            are one identity, of which one image is drawn, as in the public code.
         camera_rule: which gallery images are removed before the draw. ``"open-reid"`` (also called ``"cuhk03"``): all
             images from the query's own camera. ``"torchreid"`` (also ``"dil"``): only those of the same identity
             from the query's own camera.
 
     Returns:
-        float64 array ``(topk,)``, fractions from 0 to 1. With fewer people than ``topk`` the curve stays at 1.
+        float64 array ``(topk,)``, fractions from 0 to 1. With fewer identities than ``topk`` the curve stays at 1.
 
     Raises:
         ValueError: as in :func:`cmc`, or for an unknown ``camera_rule``.
 
     Choice:
-        The paper says "single-shot" and no more; ``"open-reid"`` is the reading with two disjoint sets of cameras,
-        as CUHK03 and VIPeR were first used. Ties and queries without a right answer: as in :func:`cmc`.
+        The paper only says "single-shot"; ``"open-reid"`` is the protocol with two disjoint sets of cameras, as first
+        used for CUHK03 and VIPeR. Ties and queries without a positive: as in :func:`cmc`.
 
     Example:
-        Person 3 has two images, one of them nearer than the right image: ahead in half of the draws.
+        Identity 3 has two images, one of them nearer than the positive: ahead in half of the draws.
 
         >>> single_shot_cmc(np.array([[0.2, 0.1, 0.9]]), [7], [7, 3, 3], [0], [1, 1, 1], topk=2)
         array([0.5, 1. ])
@@ -198,7 +196,7 @@ def retrieval(
     protocol: Protocol = "single_shot",
     camera_rule: CameraRule = "open-reid",
 ) -> dict[str, float]:
-    """The numbers of a results table, all at once.
+    """All scores of a results table.
 
     Args:
         distances, q_pids, g_pids, q_cams, g_cams: as in :func:`cmc`.
@@ -206,16 +204,15 @@ def retrieval(
         camera_rule: of single-shot; see :func:`single_shot_cmc`. Not used by ``"market1501"``.
 
     Returns:
-        ``rank1, rank5, rank10, mAP`` as fractions from 0 to 1, ``queries`` (how many were scored) and
-        ``unmatched`` (how many were left out, having no right answer in the gallery); :func:`unmatched_note` makes a
-        sentence of these two.
+        ``rank1, rank5, rank10, mAP`` as fractions from 0 to 1, ``queries`` (number of scored ones) and ``unmatched``
+        (number of those left out, without a positive in the gallery); see :func:`unmatched_note`.
 
     Raises:
         ValueError: as in :func:`cmc`, or for an unknown ``protocol``.
 
     Choice:
-        mAP is always that of the whole gallery, :func:`mean_average_precision`, under either protocol: with one
-        image a person it would say nothing that CMC does not.
+        mAP is always that of the whole gallery, :func:`mean_average_precision`, under either protocol: with one image
+        for each identity it would add nothing to CMC.
 
     Example:
         >>> scores = retrieval(np.array([[0.2, 0.1, 0.9]]), [7], [7, 3, 4], [0], [1, 1, 1])
@@ -226,7 +223,7 @@ def retrieval(
     whole_camera = removes_camera(protocol, camera_rule)
     people = _people(task) if protocol == "single_shot" else None
     whole, drawn = [], []
-    for part in query_chunks(task):  # distances are worked out once, for both
+    for part in query_chunks(task):  # distances are computed once, for both
         whole.append(_market1501(part, 10))
         if people is not None:
             drawn.append(_single_shot(part, people, 10, whole_camera))
@@ -239,13 +236,13 @@ def retrieval(
 
 
 def unmatched_note(scores: Mapping[str, Mapping[str, Any]]) -> str:
-    """A sentence on how many queries the scores leave out, to be shown with them.
+    """A note on the number of queries that the scores leave out.
 
     Args:
-        scores: name (a rate, for example) -> what :func:`retrieval` gave, as ``evaluate`` returns it.
+        scores: name (such as a rate) -> scores of :func:`retrieval`, as ``evaluate`` returns them.
 
     Returns:
-        The sentence for the row that leaves most queries out; empty where none does, or where the rows do not say.
+        The note for the row that leaves most queries out; empty if none does.
 
     Example:
         >>> unmatched_note({"4": {"rank1": 0.5, "queries": 32, "unmatched": 96}})
@@ -270,15 +267,15 @@ def rank_list(
     protocol: Protocol = "market1501",
     camera_rule: CameraRule = "open-reid",
 ) -> RankList:
-    """The k nearest gallery images of each query, after removal, with right and wrong marked: for figures.
+    """The k nearest gallery images of each query, after removal, with the positives marked.
 
     Args:
         distances, q_pids, g_pids, q_cams, g_cams: as in :func:`cmc`.
-        k: images a query.
+        k: images for each query.
         protocol, camera_rule: which images are removed; as in :func:`retrieval`.
 
     Returns:
-        A :class:`RankList`. At equal distance wrong images come first, then the gallery's order decides.
+        A :class:`RankList`. At equal distance negatives come first, then the gallery's order decides.
 
     Raises:
         ValueError: as in :func:`cmc`.
@@ -294,7 +291,7 @@ def rank_list(
 
 
 def _nearest(block: Block, k: int) -> RankList:
-    """The rank list of some queries, filled up to ``k`` where the gallery has run out."""
+    """The rank list of some queries, padded to ``k`` for small galleries."""
     kept = block.right | block.wrong
     order = np.lexsort((block.right, np.where(kept, block.distances, np.inf)))[:, :k]
     short = ((0, 0), (0, k - order.shape[1]))
@@ -304,14 +301,14 @@ def _nearest(block: Block, k: int) -> RankList:
 
 
 def _market1501(part: Task, topk: int) -> np.ndarray:
-    """One row for each query that has a right answer, the gallery being whole: its CMC, then its average precision."""
+    """One row for each query with a positive, for the whole gallery: its CMC, then its average precision."""
     rows = []
     for block in blocks(part, whole_camera=False, cells=len(part.g_pids)):
         t = _thresholds(block)
         wrong = np.where(block.wrong, block.distances, np.inf)
         wrong.sort(axis=1)
         ahead = torch.searchsorted(torch.from_numpy(wrong), torch.from_numpy(t), right=True).numpy()  # (c, n)
-        real = np.isfinite(t)  # the rest of the table is padding
+        real = np.isfinite(t)  # the rest is padding
         i = np.arange(1, t.shape[1] + 1)
         precision = np.where(real, i / (i + ahead), 0).cumsum(1)[:, -1:] / np.maximum(real.sum(1, keepdims=True), 1)
         rows.append(np.hstack([ahead[:, :1] < np.arange(1, topk + 1), precision])[real[:, 0]])
@@ -323,7 +320,7 @@ def _people(task: Task) -> _People:
 
 
 def _single_shot(part: Task, people: _People, topk: int, whole_camera: bool) -> np.ndarray:
-    """One row for each query that has a right answer: its expected CMC when one image of each person is drawn."""
+    """One row for each query with a positive: its expected CMC when one image of each identity is drawn."""
     m, limit = len(people.pids), enough_ahead(topk)
     rows = [np.empty((0, topk))]
     for block in blocks(part, whole_camera, len(part.g_pids)):
@@ -341,14 +338,14 @@ def _single_shot(part: Task, people: _People, topk: int, whole_camera: bool) -> 
 
 
 def _mean(task: Task, parts_of_table: Iterable[np.ndarray]) -> np.ndarray:
-    """The mean over queries; the same to the last digit however many at a time they came."""
+    """The mean over queries; the chunk size does not change its rounding."""
     rows = np.concatenate(list(parts_of_table))
     require_matches(task, len(rows))
     return rows.mean(0)
 
 
 def _thresholds(block: Block) -> np.ndarray:
-    """The distances of each query's right images, ascending, ``(c, n)``, filled up with infinity."""
+    """The distances of each query's positives, ascending, ``(c, n)``, padded with infinity."""
     row, column = np.nonzero(block.right)
     count = np.bincount(row, minlength=len(block.right))
     t = np.full((len(count), max(1, int(count.max()))), np.inf, dtype=block.distances.dtype)
@@ -371,7 +368,13 @@ def query_chunks(task: Task) -> Iterator[Task]:
 
 
 def blocks(task: Task, whole_camera: bool, cells: int) -> Iterator[Block]:
-    """Iterate over the queries of a chunk, ``cells`` numbers each; an image neither right nor wrong is removed."""
+    """Iterate over queries, ``cells`` numbers each; images neither positive nor negative are removed.
+
+    Args:
+        task: distances and ids.
+        whole_camera: whether all images of the query's camera are removed, or only those of the same person.
+        cells: how many numbers one query takes.
+    """
     assert isinstance(task.distances, np.ndarray)
     size = max(1, BLOCK // cells)
     known = task.g_pids != JUNK
@@ -386,7 +389,7 @@ def blocks(task: Task, whole_camera: bool, cells: int) -> Iterator[Block]:
 
 
 def removes_camera(protocol: str, camera_rule: str) -> bool:
-    """Whether all gallery images of the query's camera leave, not only those of the same person."""
+    """Whether all gallery images of the query's camera are removed, not only those of the same identity."""
     if protocol not in ("single_shot", "market1501"):
         raise ValueError(f"There is no protocol {protocol!r}. Give 'single_shot' or 'market1501'.")
     if camera_rule not in WHOLE_CAMERA:
@@ -395,7 +398,16 @@ def removes_camera(protocol: str, camera_rule: str) -> bool:
 
 
 def check(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 1) -> Task:
-    """The input as NumPy arrays that fit together."""
+    """Validate the input, and convert it to NumPy arrays.
+
+    Args:
+        distances: one row a query, one column a gallery image.
+        q_pids, g_pids, q_cams, g_cams: identities and cameras of both.
+        topk: number of ranks.
+
+    Raises:
+        ValueError: which names what does not fit.
+    """
     if not isinstance(topk, int | np.integer) or topk < 1:
         raise ValueError(f"The number of ranks must be a whole number >= 1; given {topk!r}.")
     d = distances if isinstance(distances, Distances) else _numpy(distances)
@@ -417,7 +429,7 @@ def check(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g
 
 
 def _finite(distances: np.ndarray) -> np.ndarray:
-    """The distances themselves, when they can be ranked."""
+    """The distances, if they can be ranked."""
     if not (np.isfinite(distances.min()) and np.isfinite(distances.max())):
         raise ValueError(
             "The distances hold NaN or infinity, so nothing can be ranked. Usual causes: training that diverged, or "
@@ -441,7 +453,7 @@ def _integers(values: Ids, name: str) -> np.ndarray:
 
 
 def _cure(array: np.ndarray) -> str:
-    """What to do about ids that are no integers."""
+    """The remedy for ids that are no integers."""
     if array.dtype.kind == "f" and np.isnan(array).any():
         return f"{np.isnan(array).sum()} of them NaN: leave images without identity out, or give them {JUNK}, junk."
     if array.dtype.kind == "f" and (np.abs(array) < 2**53).all():  # beyond, whole numbers share a float
@@ -450,10 +462,10 @@ def _cure(array: np.ndarray) -> str:
 
 
 def require_matches(task: Task, scored: int) -> None:
-    """Stop when there is nothing to average."""
+    """Refuse a task of which no query was scored."""
     if scored == 0:
         raise ValueError(
-            f"None of the {len(task.q_pids)} queries has a right answer in the gallery: an image of the same identity "
+            f"None of the {len(task.q_pids)} queries has a match in the gallery: an image of the same identity "
             f"from another camera. Cameras seen: query {np.unique(task.q_cams)[:6].tolist()}, gallery "
             f"{np.unique(task.g_cams)[:6].tolist()}; identities in both: "
             f"{len(np.intersect1d(task.q_pids, task.g_pids))}. Usual causes: every image carries the same camera "

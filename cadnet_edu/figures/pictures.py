@@ -1,4 +1,4 @@
-"""Figures made of images: rows and grids, recovered images by rate (Fig. 3), rank lists."""
+"""Figures of images: rows and grids, recovered images by rate (Fig. 3), rank lists."""
 
 from __future__ import annotations
 
@@ -10,18 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cadnet_edu.analysis.arrays import to_array
-from cadnet_edu.figures.style import (
-    RIGHT,
-    SMALL,
-    WIDTH,
-    WRONG,
-    DescribedFigure,
-    ink,
-    new_figure,
-    styled,
-    title,
-    to_uint8,
-)
+from cadnet_edu.figures import style
+from cadnet_edu.figures.style import SMALL, DescribedFigure, ink, new_figure, styled, title, to_uint8
 
 
 def _grid(
@@ -36,7 +26,7 @@ def _grid(
         gaps: columns that have a little room on their left.
     """
     widths = [w for c in range(columns) for w in ([0.15, 1.0] if c in gaps else [1.0])]
-    fig = new_figure(rows * (WIDTH / sum(widths) * shape[0] / shape[1] + text) + 0.7)
+    fig = new_figure(rows * (style.WIDTH / sum(widths) * shape[0] / shape[1] + text) + 0.7)
     fig.set_layout_engine("compressed", w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)
     fig.fit_height = True
     cells = fig.add_gridspec(rows, len(widths), width_ratios=widths)
@@ -46,17 +36,13 @@ def _grid(
 
 def _show(ax: Axes, image: Any, below: str = "", above: str = "") -> None:
     ax.imshow(to_uint8(image), interpolation="nearest")
-    _bare(ax)
-    ax.set_xlabel(below, fontsize=SMALL)
-    if above:
-        ax.set_title(above, fontsize=SMALL, loc="center")
-
-
-def _bare(ax: Axes) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
     ax.grid(visible=False)
+    ax.set_xlabel(below, fontsize=SMALL)
+    if above:
+        ax.set_title(above, fontsize=SMALL, loc="center")
 
 
 @styled
@@ -89,9 +75,8 @@ def images_grid(images: Sequence[Any], titles: Sequence[str] = (), columns: int 
             ax.set_axis_off()
     if heading:
         title(fig, heading)
-    fig.alt = f"{heading + ': ' if heading else ''}{len(images)} images" + (
-        f": {', '.join(titles)}." if titles else "."
-    )
+    listed = f": {', '.join(titles)}." if titles else "."
+    fig.alt = f"{heading + ': ' if heading else ''}{len(images)} images{listed}"
     return fig
 
 
@@ -108,20 +93,15 @@ def image_row(images: Sequence[Any], titles: Sequence[str] = (), heading: str = 
 
 @styled
 def recovered_grid(
-    x: Mapping[float, Any],
-    x_hat: Mapping[float, Any],
-    truth: Any,
-    psnr: Mapping[float, Any] | None = None,
-    heading: str = "",
+    x: Mapping[float, Any], x_hat: Mapping[float, Any], truth: Any, psnr: Mapping[float, Any] | None = None
 ) -> Figure:
-    """What G makes of each input (Fig. 3): a row a person; for each rate the input and the recovered image; the truth.
+    """Recovered images (Fig. 3): a row a person; for each rate the input and the recovered image; last the HR image.
 
     Args:
         x: rate -> inputs ``(n, 3, h, w)``.
         x_hat: rate -> recovered images, same shape.
         truth: the HR images themselves, ``(n, 3, h, w)``.
         psnr: rate -> PSNR of each recovered image in dB ``(n,)``, written under it.
-        heading: the title.
 
     Returns:
         the figure; its text gives rates, people and mean PSNR.
@@ -130,9 +110,7 @@ def recovered_grid(
         ValueError: when ``x`` and ``x_hat`` hold different rates.
     """
     if set(x) != set(x_hat) or not x:
-        raise ValueError(
-            f"inputs for rates {sorted(x)}, recovered images for {sorted(x_hat)}: give both for each rate."
-        )
+        raise ValueError(f"inputs for rates {sorted(x)}, recovered for {sorted(x_hat)}: give both for each rate.")
     rates, truth = sorted(x, key=float), to_array(truth)
     n, columns = len(truth), 2 * len(rates) + 1
     fig, axes = _grid(n, columns, to_uint8(truth[0]).shape, 0.28 if psnr else 0.06, gaps=range(2, columns, 2))
@@ -147,7 +125,7 @@ def recovered_grid(
         axes[0, 2 * j].set_title(f"r = {r:g}" + ("" if small else "\ninput"), fontsize=SMALL, loc="left")
         axes[0, 2 * j + 1].set_title("" if small else "\nrecov.", fontsize=SMALL, loc="left")
     axes[0, -1].set_title("HR" if small else "HR\ntruth", fontsize=SMALL, loc="left")
-    title(fig, heading or "Input and recovered image, by rate")
+    title(fig, "Input and recovered image, by rate")
     if small:
         fig.supxlabel("each pair: input, recovered" + ("; PSNR in dB" if psnr else ""), fontsize=SMALL)
     means = ", ".join(f"r = {r:g}: {float(np.mean(to_array(psnr[r]))):.1f} dB" for r in rates) if psnr else ""
@@ -162,15 +140,15 @@ def recovered_grid(
 def rank_lists(
     query_images: Any, gallery_images: Any, ranks: Any, correct: Any, titles: Sequence[str] = (), heading: str = ""
 ) -> Figure:
-    """For each query, the gallery images nearest to it, right and wrong ones marked by sign, colour and border.
+    """The nearest gallery images of each query, right and wrong ones marked by sign, colour and border.
 
     Args:
         query_images: ``(q, 3, h, w)``.
         gallery_images: the whole gallery ``(g, 3, h, w)``, same size.
-        ranks: int ``(q, k)``, places in the gallery, nearest first; -1 where there is no image.
+        ranks: int ``(q, k)``, positions in the gallery, nearest first; -1 where there is no image.
         correct: bool ``(q, k)``.
-        titles: what to write under each query ("r = 4").
-        heading: the title; by default how many queries are right at the first place.
+        titles: a note under each query ("r = 4").
+        heading: the title; by default how many queries are right at rank 1.
 
     Returns:
         the figure; its text says for each query which ranks are right.
@@ -198,20 +176,16 @@ def rank_lists(
     axes[0, 0].set_title("query", fontsize=SMALL)
     first = int(correct[:, 0].sum())
     title(fig, heading or f"{first} of {q} right at the first place")
-    said = [
-        f"{titles[row] if titles else f'query {row + 1}'}: "
-        + (
-            f"right at rank {', '.join(str(c + 1) for c in np.flatnonzero(correct[row]))}"
-            if correct[row].any()
-            else f"no right image among {k}"
-        )
-        for row in range(q)
-    ]
+    said = []
+    for row, right in enumerate(correct):
+        at = ", ".join(str(c + 1) for c in np.flatnonzero(right))
+        name = titles[row] if titles else f"query {row + 1}"
+        said.append(f"{name}: right at rank {at}" if at else f"{name}: no right image among {k}")
     fig.alt = f"Rank lists of {q} queries; {first} are right at rank 1. " + "; ".join(said) + "."
     return fig
 
 
 def _mark(ax: Axes, rank: int, right: bool) -> None:
-    color = RIGHT if right else WRONG
+    color = style.RIGHT if right else style.WRONG
     ax.spines[:].set(visible=True, color=color, linewidth=2.5, linestyle="-" if right else (0, (2, 1.2)))
     ax.set_xlabel(f"{rank} {'✓' if right else '✗'}", fontsize=10, color=ink(color), fontweight="bold")

@@ -1,4 +1,4 @@
-"""The look that all figures share: palette, sizes, white background, direct labels, and the text of each figure."""
+"""Shared style of all figures: palette, sizes, white background, direct labels, alternative text."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 RIGHT, WRONG = COLORS[0], COLORS[1]
+GREY = "#444444"  # of reference lines and notes
 
 WIDTH = 5.0  # inches
 SMALL = 10  # points, the least size of letters: on a phone, where a figure is 326 pixels wide, they are 9 pixels high
@@ -59,7 +60,7 @@ STYLE: dict[Any, Any] = {
 
 
 def use_style() -> None:
-    """Give the reader's own figures the look of the book's; the only function here that changes a global setting.
+    """Apply the book's style to all figures; the only function here that changes a global setting.
 
     Uses matplotlib's ``rcParams``: the palette of Okabe and Ito, a white background, sizes that a phone can show.
     """
@@ -67,7 +68,7 @@ def use_style() -> None:
 
 
 class DescribedFigure(Figure):
-    """A figure that knows what it shows.
+    """A figure with its alternative text.
 
     It is not registered with ``pyplot``, so it vanishes with its last reference and needs no ``plt.close``. As the
     last value of a notebook cell it appears as an image with its alternative text, in its true colours in dark mode.
@@ -95,7 +96,7 @@ class DescribedFigure(Figure):
 
 
 def describe(fig: Figure) -> str:
-    """What a figure shows, in words: for the alternative text, and for readers who cannot see it.
+    """The alternative text of a figure.
 
     Args:
         fig: a figure of this package.
@@ -144,9 +145,9 @@ def styled(draw: DrawsFigure) -> DrawsFigure:
     return run  # type: ignore[return-value]
 
 
-def new_figure(height: float, width: float = WIDTH) -> DescribedFigure:
-    """An empty figure of the given size in inches."""
-    return DescribedFigure(figsize=(width, height), layout="constrained")
+def new_figure(height: float) -> DescribedFigure:
+    """An empty figure of the page's width; the height is in inches."""
+    return DescribedFigure(figsize=(WIDTH, height), layout="constrained")
 
 
 def title(fig: DescribedFigure, text: str) -> None:
@@ -177,7 +178,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], gap: float = 0.
     Args:
         ax: axes whose limits are final, linear or logarithmic.
         ends: ``(y at the right end, name, colour)`` of each line.
-        gap: least distance between two names, as a share of the axes' height.
+        gap: least distance between two names, as a fraction of the axes' height.
     """
     ax.get_ylim()  # settles the limits
     to_axes = ax.transData + ax.transAxes.inverted()
@@ -189,8 +190,8 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]], gap: float = 0.
         ax.annotate(name, (1.02, place), xycoords="axes fraction", va="center", color=ink(color), annotation_clip=False)
 
 
-def spread(places: Sequence[float], gap: float, low: float = 0.0, high: float = 1.0) -> list[float]:
-    """Sorted places moved apart, so that neighbours are at least ``gap`` away and all stay between low and high.
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Sorted places moved apart, so that neighbours are at least ``gap`` away and all stay between 0 and 1.
 
     >>> [round(p, 2) for p in spread([0.5, 0.5, 0.9], 0.2)]
     [0.4, 0.6, 0.9]
@@ -204,9 +205,9 @@ def spread(places: Sequence[float], gap: float, low: float = 0.0, high: float = 
         down[i] = min(down[i], down[i + 1] - gap)
     both = [(a + b) / 2 for a, b in zip(up, down)]
     for i in range(len(both)):
-        both[i] = max(both[i], both[i - 1] + gap if i else low)
+        both[i] = max(both[i], both[i - 1] + gap if i else 0.0)
     for i in range(len(both) - 1, -1, -1):
-        both[i] = min(both[i], both[i + 1] - gap if i + 1 < len(both) else high)
+        both[i] = min(both[i], both[i + 1] - gap if i + 1 < len(both) else 1.0)
     return both
 
 

@@ -1,4 +1,4 @@
-"""What happened during training: losses and the discriminators' answers, step by step."""
+"""Training curves: losses and outputs of the discriminators at each step."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cadnet_edu.figures.style import COLORS, SMALL, label_ends, new_figure, styled, title
+from cadnet_edu.figures.style import COLORS, GREY, SMALL, label_ends, new_figure, styled, title
 
 
 class _Term(NamedTuple):
     key: str  # in the history
     symbol: str  # in the paper
     color: str
-    line: str  # solid for what E, G, F and C descend, dashed for what a discriminator climbs or answers
+    line: str  # solid: minimized by E, G, F and C; dashed: of a discriminator
     marker: str
 
 
@@ -30,69 +30,33 @@ class _Panel(NamedTuple):
 
 
 _DF, _DI = r"$\mathcal{L}_{adv}^{\mathcal{D}_F}$", r"$\mathcal{L}_{adv}^{\mathcal{D}_I}$"
+_BLUE, _RED, _GREEN, _PINK, _ORANGE = COLORS[:5]
 PANELS = (
-    _Panel(
-        r"Re-ID, eq. (4): $\mathcal{L}_{cls} = \mathcal{L}_{id} + \mathcal{L}_{tri}$",
-        "loss",
-        (
-            _Term("L_id", r"$\mathcal{L}_{id}$", COLORS[0], "-", "o"),
-            _Term("L_tri", r"$\mathcal{L}_{tri}$", COLORS[1], "-", "s"),
-        ),
-    ),
-    _Panel(
-        r"Triplets still active in $\mathcal{L}_{tri}$",
-        "share",
-        (_Term("active", "active", COLORS[1], "-", "s"),),
-        limits=(0, 1.05),
-    ),
-    _Panel(
-        r"Recovery, eq. (2): $\mathcal{L}_{rec}$",
-        "L1 a pixel",
-        (_Term("L_rec", r"$\mathcal{L}_{rec}$", COLORS[2], "-", "^"),),
-    ),
-    _Panel(
-        "What the discriminators climb, eq. (1), (3)",
-        "value",
-        (_Term("L_adv_DF", _DF, COLORS[3], "--", "D"), _Term("L_adv_DI", _DI, COLORS[4], "--", "v")),
-        (
-            (-2 * math.log(2), r"(1) at $\mathcal{D}=\frac{1}{2}$: $-2\ln 2$"),
-            (-4 * math.log(2), r"(3) at $\mathcal{D}=\frac{1}{2}$: $-4\ln 2$"),
-        ),
-    ),
-    _Panel(
-        r"What $\mathcal{E}$ and $\mathcal{G}$ descend to fool them",
-        "loss",
-        (
-            _Term("L_adv_DF_G", r"fool $\mathcal{D}_F$", COLORS[3], "-", "D"),
-            _Term("L_adv_DI_G", r"fool $\mathcal{D}_I$", COLORS[4], "-", "v"),
-        ),
-    ),
-    _Panel(
-        r"Answers of $\mathcal{D}_F$: 1 = HR, 0 = LR",
-        "mean answer",
-        (
-            _Term("D_F(f_H)", r"$\mathcal{D}_F(f_H)$", COLORS[0], "--", "o"),
-            _Term("D_F(f_L)", r"$\mathcal{D}_F(f_L)$", COLORS[1], "--", "s"),
-        ),
-        ((0.5, "cannot tell"),),
-        (0, 1),
-    ),
-    _Panel(
-        r"Answers of $\mathcal{D}_I$: 1 = real, 0 = recovered",
-        "mean answer",
-        (
-            _Term("D_I(x_H)", r"$\mathcal{D}_I(x_H)$", COLORS[0], "--", "o"),
-            _Term("D_I(G(f_L))", r"$\mathcal{D}_I(\mathcal{G}(f_L))$", COLORS[1], "--", "s"),
-        ),
-        ((0.5, "cannot tell"),),
-        (0, 1),
-    ),
-)
+    _Panel(r"Re-ID, eq. (4): $\mathcal{L}_{cls} = \mathcal{L}_{id} + \mathcal{L}_{tri}$", "loss", (
+        _Term("L_id", r"$\mathcal{L}_{id}$", _BLUE, "-", "o"), _Term("L_tri", r"$\mathcal{L}_{tri}$", _RED, "-", "s"))),
+    _Panel(r"Triplets still active in $\mathcal{L}_{tri}$", "share", (_Term("active", "active", _RED, "-", "s"),),
+           limits=(0, 1.05)),
+    _Panel(r"Recovery, eq. (2): $\mathcal{L}_{rec}$", "L1 a pixel", (
+        _Term("L_rec", r"$\mathcal{L}_{rec}$", _GREEN, "-", "^"),)),
+    _Panel("What the discriminators climb, eq. (1), (3)", "value", (
+        _Term("L_adv_DF", _DF, _PINK, "--", "D"), _Term("L_adv_DI", _DI, _ORANGE, "--", "v")),
+        ((-2 * math.log(2), r"(1) at $\mathcal{D}=\frac{1}{2}$: $-2\ln 2$"),
+         (-4 * math.log(2), r"(3) at $\mathcal{D}=\frac{1}{2}$: $-4\ln 2$"))),
+    _Panel(r"What $\mathcal{E}$ and $\mathcal{G}$ descend to fool them", "loss", (
+        _Term("L_adv_DF_G", r"fool $\mathcal{D}_F$", _PINK, "-", "D"),
+        _Term("L_adv_DI_G", r"fool $\mathcal{D}_I$", _ORANGE, "-", "v"))),
+    _Panel(r"Answers of $\mathcal{D}_F$: 1 = HR, 0 = LR", "mean answer", (
+        _Term("D_F(f_H)", r"$\mathcal{D}_F(f_H)$", _BLUE, "--", "o"),
+        _Term("D_F(f_L)", r"$\mathcal{D}_F(f_L)$", _RED, "--", "s")), ((0.5, "cannot tell"),), (0, 1)),
+    _Panel(r"Answers of $\mathcal{D}_I$: 1 = real, 0 = recovered", "mean answer", (
+        _Term("D_I(x_H)", r"$\mathcal{D}_I(x_H)$", _BLUE, "--", "o"),
+        _Term("D_I(G(f_L))", r"$\mathcal{D}_I(\mathcal{G}(f_L))$", _RED, "--", "s")), ((0.5, "cannot tell"),), (0, 1)),
+)  # fmt: skip
 
 
 @styled
 def loss_curves(history: Sequence[Mapping[str, float]], window: int | None = None, heading: str = "") -> Figure:
-    """How the losses of eq. (1) to (5) and the discriminators' answers moved during training.
+    """The losses of eq. (1) to (5) and the outputs of the discriminators during training.
 
     Each term is drawn twice: the logged values, faint, and their mean over the last ``window`` records. Dashed lines
     belong to the discriminators, solid ones to E, G, F and C. Terms that the history does not hold are left out.
@@ -101,7 +65,7 @@ def loss_curves(history: Sequence[Mapping[str, float]], window: int | None = Non
         history: a dict for each logged step, as the trainer writes it: ``step``, ``L_id``, ``L_tri``, ``active``,
             ``L_rec``, ``L_adv_DF``, ``L_adv_DI``, ``D_F(f_H)`` ...
         window: records in the mean; a twentieth of all when not given.
-        heading: the title; say the finding if there is one.
+        heading: the title.
 
     Returns:
         the figure; its text names first and last value of every term.
@@ -130,7 +94,7 @@ def loss_curves(history: Sequence[Mapping[str, float]], window: int | None = Non
 def _draw_term(
     ax: Axes, term: _Term, history: Sequence[Mapping[str, float]], window: int
 ) -> tuple[float, float, str, str]:
-    """Draw one line; gives back first and last (averaged) value, name and colour."""
+    """Draw one line; its first and last (averaged) value, name and colour."""
     records = [record for record in history if term.key in record]
     steps = np.array([record["step"] for record in records], dtype=float)
     values = np.array([record[term.key] for record in records], dtype=float)
@@ -159,24 +123,16 @@ def _finish_panel(ax: Axes, panel: _Panel, keys: set[str], ends: list[tuple[floa
     ax.set_title(panel.title)
     ax.set_ylabel(panel.unit)
     shown = [level for i, level in enumerate(panel.levels) if len(panel.levels) == 1 or panel.terms[i].key in keys]
+    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5}
+    look: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": SMALL, "bbox": box}
     for value, meaning in shown:
-        ax.axhline(value, color="#444444", linestyle=":", linewidth=1.2)
-        ax.annotate(
-            meaning,
-            (0.99, value),
-            (0, -3),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=SMALL,
-            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5},
-        )
+        ax.axhline(value, color=GREY, linestyle=":", linewidth=1.2)
+        ax.annotate(meaning, (0.99, value), (0, -3), ("axes fraction", "data"), "offset points", **look)
     if panel.limits:
         ax.set_ylim(*panel.limits)
     elif shown:
         low, high = ax.get_ylim()
-        ax.set_ylim(low - 0.2 * (high - low), high)  # room for the words under the lowest level
+        ax.set_ylim(low - 0.2 * (high - low), high)  # room for the note under the lowest level
     elif min(ax.get_ylim()) > 0:
         ax.set_ylim(bottom=0)
     label_ends(ax, [(last, name, color) for _, last, name, color in ends], gap=0.25)

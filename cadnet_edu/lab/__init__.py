@@ -1,10 +1,10 @@
-"""The paper's tables, figures and claims, recomputed: runs as data, a record for each, and all numbers from records.
+"""Reproduce the paper's tables, figures and claims: every run leaves a record, and every number is read from records.
 
-- ``rows``: which runs a table is made of;
+- ``rows``: the runs of each table;
 - ``scoring``, ``analyses``, ``measure``: from a trained network to its record;
-- ``run_all``: each run done once, whatever happens in between;
-- ``records``: what a run leaves behind, found again by settings, seed and data;
-- ``tables``, ``figures_3_4``, ``extra_analyses``, ``claims``: from records to what is shown;
+- ``run_all``: train and measure every run once;
+- ``records``: store records, and find them by settings, seed and data;
+- ``tables``, ``figures_3_4``, ``extra_analyses``, ``claims``: from records to results;
 - ``publish``: results that come with the source; ``export``: trained networks that come with the package.
 
 ``cadnet-edu reproduce`` (``cadnet_edu.cli.reproduce``) calls them.

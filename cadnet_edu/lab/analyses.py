@@ -1,4 +1,4 @@
-"""The analyses beyond the paper's tables, made for every record."""
+"""Run the analyses that go beyond the paper's tables, for the record of one run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cadnet_edu.analysis import (
-    confusions,
-    error_by_frequency,
-    margins,
-    resolution_probe,
-    separation,
-    tsne,
-)
+from cadnet_edu.analysis import confusions, error_by_frequency, margins, resolution_probe, separation, tsne
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.evaluation.distances import Distances
 from cadnet_edu.evaluation.evaluate import Evaluator, embed, iter_batches
@@ -25,8 +18,8 @@ from cadnet_edu.lab.scoring import rate_name, recover_batch
 from cadnet_edu.runs import Run
 from cadnet_edu.walkers.people import GROUP
 
-# What the record of every fitted method holds. Empty: "margins" where u has no views f and g, "frequency" without
-# recovery, and of a method that has no E, those about w or E.
+# Every record of a fitted method has these. Empty are "margins" of a u without f and g, "frequency" of a method without
+# recovery, and of a method without E those about w or E.
 NAMES = ("sweep", "probe", "silhouette", "margins", "frequency", "confusions", "gradients", "map")
 SWEEP = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
 PROBES = {"seen": ("1", "2", "3", "4"), "unseen": ("1", "2", "4", "8")}
@@ -39,8 +32,8 @@ def analyses(evaluator: Evaluator, run: Run) -> dict[str, Any]:
     """name -> numbers, one entry for each of ``NAMES``.
 
     Args:
-        evaluator: of the run's model; embeddings that it has kept are used.
-        run: where the model was trained.
+        evaluator: of the run's model.
+        run: that trained it.
     """
     model, gallery = evaluator.model, evaluator.embeddings("gallery")
     at = {rate_name(r): evaluator.embeddings("query", r) for r in SWEEP}
@@ -62,11 +55,7 @@ def analyses(evaluator: Evaluator, run: Run) -> dict[str, Any]:
 
 
 def w_by_rate(evaluator: Evaluator) -> dict[str, np.ndarray]:
-    """rate -> w = GAP(f) of the queries, for the probes and the map; empty for a method without E.
-
-    Args:
-        evaluator: u is joined of f and g, or is w itself, or, of g only, is embedded once more.
-    """
+    """rate -> w = GAP(f) of the queries, for the probes and the map; empty for a method without E."""
     model = evaluator.model
     if "net" not in model.parts:
         return {}
@@ -86,12 +75,12 @@ def at_rates(w: dict[str, np.ndarray], rates: Iterable[str]) -> dict[float, np.n
 
 
 def lookalike_group(pid: int) -> int:
-    """The group of look-alikes that a Walker belongs to: four of them share everything but fine detail."""
+    """The group of look-alikes of a person of Walkers; see ``cadnet_edu.walkers.people``."""
     return pid // GROUP
 
 
 def frequency(evaluator: Evaluator) -> dict[str, Any]:
-    """rate -> error by spatial frequency, on some of the queries; empty for a model that recovers nothing."""
+    """rate -> error by spatial frequency, on some of the queries; empty for a model without recovery."""
     if evaluator.model.recover is None:
         return {}
     query = evaluator.images("query")
@@ -115,7 +104,7 @@ def identity_map(w: dict[str, np.ndarray], pids: np.ndarray) -> dict[str, Any]:
     people = people[np.linspace(0, len(people) - 1, min(MAP_PEOPLE, len(people))).round().astype(int)]
     kept = np.concatenate([np.flatnonzero(pids == p)[:MAP_IMAGES] for p in people])
     points = tsne(np.concatenate([w[r][kept] for r in MAP_RATES]))
-    points = points / np.abs(points).max()  # only neighbourhoods have a meaning
+    points = points / np.abs(points).max()  # the scale of a t-SNE map has no meaning
     return {
         "points": points.round(3).tolist(),
         "pids": np.tile(pids[kept], len(MAP_RATES)).tolist(),

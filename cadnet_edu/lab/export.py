@@ -1,4 +1,4 @@
-"""Make the trained networks that come with the package: halved, scored as they are, and described."""
+"""Export trained networks as files of the package: in half precision, with scores and a model card."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from cadnet_edu.data import open_split
 from cadnet_edu.io import write_atomically
 from cadnet_edu.lab.measure import budget, rounded
 from cadnet_edu.lab.scoring import evaluator_of, score
 from cadnet_edu.methods.cadnet import model_of
 from cadnet_edu.pretrained import WEIGHTS, export, model_card, names, pretrained
-from cadnet_edu.runs import Run, open_split
+from cadnet_edu.runs import Run
 
-HISTORY = 100  # records of the losses that are kept
+HISTORY = 100  # log entries kept
 
 
 def export_run(run: Run, name: str, folder: Path = WEIGHTS) -> Path:
-    """Write a run as a pretrained network, with the scores of the halved weights, and the model card of all.
+    """Write a run as a pretrained network, with the scores of its float16 weights, and the model card of all networks.
 
     Args:
         run: a finished run.
-        name: how it will be called.
+        name: of the network.
         folder: of the files.
 
     Returns:
@@ -30,7 +31,7 @@ def export_run(run: Run, name: str, folder: Path = WEIGHTS) -> Path:
     every = max(1, -(-len(run.history) // HISTORY))
     metadata = {k: v for k, v in run.provenance.items() if k not in ("config", "seed", "training_seconds")}
     record: dict[str, Any] = {"budget": budget(run.model.cost), "provenance": metadata}
-    with tempfile.TemporaryDirectory() as place:  # what is scored is what will be read back
+    with tempfile.TemporaryDirectory() as place:  # score the float16 weights, as they will be loaded
         export(run.net, run.config, record, [], name, Path(place))
         halved = pretrained(name, Path(place))
     split, fp32 = open_split(run.config, train=False), run.config.replace(precision="fp32")

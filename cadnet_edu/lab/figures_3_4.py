@@ -1,7 +1,8 @@
-"""Figures 3 and 4, from records and the pictures beside them."""
+"""Draw Figures 3 and 4, from records and the images beside them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,24 @@ AT = "8"  # the rate at which methods are shown side by side: the unseen one
 
 
 def of_first_seed(row: Row, records: Records) -> StoredRecord | None:
-    """The record of seed 0, which has the picture."""
+    """The record of seed 0, which has the images."""
     return records.find(row.runs([0])[0])
 
 
 def figure3(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Path) -> dict[str, Any]:
-    """Recovered images of a few people: CAD-Net at every rate, and all methods at r = 8.
+    """Recovered images of some queries: CAD-Net at every rate, and all methods at r = 8.
 
     Args:
-        rows: methods, floors among them; one regime.
-        records: where their pictures lie.
-        seeds: for the mean scores; the pictures are those of seed 0.
+        rows: methods of one regime, with bilinear and bicubic up-sampling.
+        records: of their runs, with the images beside them.
+        seeds: of the mean scores; the images are those of seed 0.
         out: folder for ``figure3.png`` and ``figure3_methods.png``.
 
     Returns:
         the scores, ready for JSON.
 
     Raises:
-        ValueError: when a picture cannot be read.
+        ValueError: when an image cannot be read.
     """
     size = (rows[0].config.data.height, rows[0].config.data.width)
     found = {row.name: of_first_seed(row, records) for row in rows}
@@ -67,15 +68,12 @@ def figure3(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Pa
 
 
 def _short(name: str) -> str:
-    """A method's name on two short lines: a column is a ninth of a page.
+    """A method's name on two short lines, for a narrow column.
 
     >>> _short("CAD-Net w/o L_adv^{D_I}"), _short("bicubic up-sampling")
     ('w/o\\n$L_{adv}^{D_I}$', 'bicubic')
     """
-    marks = {"L_adv^{D_I}": "L_{adv}^{D_I}", "L_adv^{D_F}": "L_{adv}^{D_F}", "L_rec": "L_{rec}", "L_cls": "L_{cls}"}
-    for plain, tex in marks.items():
-        name = name.replace(f"CAD-Net w/o {plain}", f"w/o\n${tex}$")
-    return name.removesuffix(" up-sampling")
+    return re.sub(r"CAD-Net w/o L_(\w+)(\S*)", r"w/o\n$L_{\1}\2$", name).removesuffix(" up-sampling")
 
 
 def figure3_text(data: dict[str, Any], labels: dict[str, str]) -> str:
@@ -109,12 +107,12 @@ def figure4_text(data: dict[str, Any], labels: dict[str, str]) -> str:
 
 
 def figure4(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Path) -> dict[str, Any]:
-    """The maps of w without and with D_F, and the numbers behind them: silhouettes and the resolution probe.
+    """The maps of w without and with D_F, and their numbers: silhouettes and the resolution probe.
 
     Args:
         rows: ``without_adv_DF`` and ``cadnet``.
-        records: where the points and numbers are.
-        seeds: for the numbers; the maps are those of seed 0.
+        records: of their runs.
+        seeds: of the numbers; the maps are those of seed 0.
         out: folder for ``figure4.png``.
 
     Returns:
@@ -130,9 +128,7 @@ def figure4(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Pa
         "probe, r in {1,2,3,4}": ("analyses", "probe", "seen", "accuracy"),
         "probe, r in {1,2,4,8}": ("analyses", "probe", "unseen", "accuracy"),
     }
-    numbers = {
-        name: {row.name: as_list(mean_of(row, records, path, seeds), 1) for row in rows} for name, path in paths.items()
-    }
+    numbers = {n: {row.name: as_list(mean_of(row, records, p, seeds), 1) for row in rows} for n, p in paths.items()}
     return {
         "figure": "figure4", "preset": rows[0].config.run.preset, "seeds": list(seeds), "chance": 0.25,
         "numbers": numbers, "maps": maps, "provenance": sources(rows, records, seeds),

@@ -1,4 +1,4 @@
-"""Contribution of each term of eq. (6) to the gradient at E, at the start and at the end of a run."""
+"""Measure the contribution of each term of eq. (6) to the gradient at E, at the start and at the end of a run."""
 
 from __future__ import annotations
 
@@ -17,43 +17,37 @@ from cadnet_edu.training.trainer import Trainer, frozen
 BATCHES, FIRST = 4, 20
 
 
-def contributions_at_E(run: Run, split: Split, batches: int = BATCHES) -> dict[str, dict[str, dict[str, float]]]:
+def contributions_at_E(run: Run, split: Split) -> dict[str, dict[str, dict[str, float]]]:
     """``start`` and ``end`` of training -> term -> norm, share and cosine, see ``gradient_shares``.
 
-    The start is after a few steps: a G that begins as the identity passes nothing on to E before it has moved.
+    The start is after some steps, because a G that begins as the identity passes no gradient to E at first.
 
     Args:
-        run: a finished run; its network, discriminators and batches are taken up again in a trainer of their own.
+        run: a finished run.
         split: the data that it was trained on.
-        batches: how many are averaged over.
     """
     trainer = Trainer(run.config, split)
     for _ in range(min(FIRST, run.config.optim.steps // 10)):
         trainer.step()
-    found = {"start": shares(trainer, batches)}
+    found = {"start": shares(trainer)}
     trainer = Trainer(run.config, split)
     trainer.load_state_dict(load_checkpoint(run.folder / "checkpoint.pt"))
-    return found | {"end": shares(trainer, batches)}
+    return found | {"end": shares(trainer)}
 
 
-def shares(trainer: Trainer, batches: int) -> dict[str, dict[str, float]]:
-    """Mean ``gradient_shares`` over the trainer's next batches. The trainer is of no use for training afterwards.
-
-    Args:
-        trainer: whose network and losses.
-        batches: how many.
-    """
+def shares(trainer: Trainer) -> dict[str, dict[str, float]]:
+    """Mean ``gradient_shares`` over the trainer's next batches; do not train with it afterwards."""
     trainer.net.train()
     with torch.random.fork_rng():
-        found = [gradient_shares(gradients_at_E(trainer, next(trainer.batches))) for _ in range(batches)]
+        found = [gradient_shares(gradients_at_E(trainer, next(trainer.batches))) for _ in range(BATCHES)]
     return mean_shares(found)
 
 
 def gradients_at_E(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
-    """The gradient of each weighted term at E's parameters, all in one row.
+    """The gradient of each weighted term at E's parameters, as one vector; no weight changes.
 
     Args:
-        trainer: whose network and losses; its weights stay what they are.
+        trainer: of the network and its losses.
         batch: the images.
     """
     net = trainer.net

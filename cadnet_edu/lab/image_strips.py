@@ -1,4 +1,4 @@
-"""The images behind Fig. 3: a few queries at several rates, one image file beside each record."""
+"""Store the images of Fig. 3: some queries at several rates, in one image file beside each record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDING = ".webp"
 
 
 def sample_queries(query: Tensor) -> np.ndarray:
-    """Positions of the queries that are shown: a few, evenly from first to last, the same for every method.
+    """Positions of the queries of Fig. 3: evenly from first to last, the same for every method.
 
     >>> sample_queries(torch.zeros(11, 3, 4, 4)).tolist()
     [0, 2, 4, 6, 8, 10]
@@ -35,8 +35,8 @@ def recovered_people(query: Tensor, evaluator: Evaluator | None, floor: str = "b
 
     Args:
         query: all queries, ``uint8``.
-        evaluator: of a model that recovers, or None for a floor.
-        floor: ``bilinear`` or ``bicubic``.
+        evaluator: of a model that recovers, or None for up-sampling.
+        floor: the up-sampling, ``bilinear`` or ``bicubic``.
     """
     truth = query[torch.from_numpy(sample_queries(query))].float() / 255
     found = {}
@@ -57,11 +57,11 @@ def strip_scores(query: Tensor, images: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def write_strip(images: dict[str, Tensor], path: Path) -> None:
-    """Write one picture of all images: a row a person, a column a rate.
+    """Write all images as one: a row a person, a column a rate.
 
     Args:
         images: rate -> ``(n, 3, H, W)``.
-        path: of the picture.
+        path: of the file.
     """
     columns = [torch.cat(list(x), dim=1) for x in images.values()]  # (3, n H, W)
     pixels = (torch.cat(columns, dim=2).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
@@ -73,7 +73,7 @@ def read_strip(path: Path, size: tuple[int, int]) -> dict[str, np.ndarray]:
     """Inverse of ``write_strip``: rate -> ``uint8`` ``(n, H, W, 3)``.
 
     Args:
-        path: of the picture.
+        path: of the file.
         size: ``(H, W)`` of one image.
 
     Raises:
@@ -83,7 +83,7 @@ def read_strip(path: Path, size: tuple[int, int]) -> dict[str, np.ndarray]:
     try:
         pixels = np.asarray(Image.open(path).convert("RGB"))
     except OSError as error:
-        raise ValueError(f"{path}: this picture of Fig. 3 cannot be read ({error}). Run with --fresh.") from None
+        raise ValueError(f"{path}: these images of Fig. 3 cannot be read ({error}). Run with --fresh.") from None
     if pixels.shape[0] % height or pixels.shape[1] != width * len(STRIP_RATES):
         raise ValueError(f"{path}: {pixels.shape[0]} x {pixels.shape[1]} pixels, not rows of {height} x {width}.")
     tiles = pixels.reshape(-1, height, len(STRIP_RATES), width, 3).transpose(2, 0, 1, 3, 4)

@@ -1,4 +1,4 @@
-"""Means over seeds and how sure they are: intervals of Student's t, and of differences paired seed by seed."""
+"""Confidence intervals over seeds: Student's t, for means and for differences paired by seed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 
 class Interval(NamedTuple):
-    """A mean and the interval that holds the true mean in 95 of 100 repetitions of the whole experiment."""
+    """A mean and its confidence interval."""
 
     mean: float
-    low: float | None  # None for a single value, which cannot say how much it moves
+    low: float | None  # None for a single value
     high: float | None
-    n: int  # how many values
+    n: int  # number of values
 
     @property
     def half(self) -> float | None:
@@ -31,7 +31,7 @@ class Interval(NamedTuple):
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The mean of repeated measurements with its interval, ``mean ± t s / sqrt(n)``.
+    """The mean of repeated measurements with its confidence interval, ``mean ± t s / sqrt(n)``.
 
     ``s`` is the standard deviation (with n - 1) and ``t`` the quantile of Student's distribution with n - 1 degrees
     of freedom: 12.7 for two values, 4.3 for three, 2.8 for five.
@@ -41,7 +41,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
         confidence: of the interval.
 
     Raises:
-        ValueError: for no value at all.
+        ValueError: for no value.
 
     >>> [round(x, 2) for x in mean_interval([1.0, 2.0, 3.0])]
     [2.0, -0.48, 4.48, 3]
@@ -58,10 +58,9 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
 
 
 def paired(ours: Mapping[int, float], theirs: Mapping[int, float], confidence: float = 0.95) -> Interval | None:
-    """The interval of a difference, seed k of one method with seed k of the other.
+    """The confidence interval of the mean difference, seed k of one method with seed k of the other.
 
-    What a seed does to both alike cancels, and the interval is narrower than that of two independent means wherever
-    that is more than the degrees of freedom that pairing costs.
+    Effects of a seed on both methods cancel.
 
     Args:
         ours, theirs: seed -> value.
@@ -78,12 +77,12 @@ def paired(ours: Mapping[int, float], theirs: Mapping[int, float], confidence: f
 
 
 @cache
-def t_quantile(share: float, degrees: int) -> float:
-    """The value that Student's t stays below in this share of cases.
+def t_quantile(p: float, degrees: int) -> float:
+    """The p-quantile of Student's t distribution.
 
     >>> round(t_quantile(0.975, 2), 3)
     4.303
     """
     from scipy.stats import t  # type: ignore[import-untyped]
 
-    return float(t.ppf(share, degrees))
+    return float(t.ppf(p, degrees))

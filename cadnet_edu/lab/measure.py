@@ -1,4 +1,4 @@
-"""From a finished run to its record: scores at every rate, image quality, analyses, budget, provenance."""
+"""Measure a finished run and make its record: scores, image quality, analyses, budget, provenance."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from cadnet_edu.config import Config
+from cadnet_edu.data import open_split
 from cadnet_edu.data.fingerprint import split_fingerprint
 from cadnet_edu.data.image_cache import cached_images
 from cadnet_edu.evaluation.evaluate import image_quality
@@ -20,20 +21,20 @@ from cadnet_edu.lab.image_strips import ENDING, recovered_people, sample_queries
 from cadnet_edu.lab.records import RunRecord
 from cadnet_edu.lab.rows import Row
 from cadnet_edu.lab.scoring import RATES, bicubic, evaluator_of, mean_over_seen, rate_name, score, with_lpips
-from cadnet_edu.runs import Run, open_split, provenance
+from cadnet_edu.runs import Run, provenance
 from cadnet_edu.training.code_version import code_version
 from cadnet_edu.training.devices import choose_device
 
 
 def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
-    """The record of bilinear or bicubic up-sampling: image quality, no training.
+    """The record of bilinear or bicubic up-sampling: image quality only.
 
     Args:
-        row: which.
-        path: where the record will be; its picture is written beside it.
+        row: ``bilinear`` or ``bicubic``.
+        path: of the record; the images of Fig. 3 are written beside it.
     """
     config = row.config
-    size = (config.data.height, config.data.width)
+    size = config.data.size
     split = open_split(config)
     query = cached_images(split.query, *size)
     extra, missing = with_lpips(size)
@@ -41,7 +42,7 @@ def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
     for r in RATES:
         if row.name == "bilinear":
             found[rate_name(r)] = image_quality(None, query, r, extra=extra)
-        else:  # bicubic starts from the small image: it sees the original and makes the rest itself
+        else:  # bicubic down-samples by itself, so it gets the original
             model = Model(lambda x, _: x.flatten(1), recover=lambda x, _, r=r: bicubic(x, r))  # type: ignore[misc]
             found[rate_name(r)] = image_quality(model, query, 1, extra=extra)
     found["mlr"] = mean_over_seen(found)
@@ -51,15 +52,12 @@ def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
 
 
 def with_picture(people: dict[str, Tensor], query: Tensor, path: Path | None) -> dict[str, Any]:
-    """Write the picture of Fig. 3 beside a record.
+    """Write the images of Fig. 3 beside a record; the positions of these queries and their scores.
 
     Args:
-        people: rate -> images of the people shown.
+        people: rate -> images of the sampled queries.
         query: all queries.
         path: of the record; None writes nothing.
-
-    Returns:
-        which queries it shows, and their scores.
     """
     if path is None:
         return {}
@@ -71,10 +69,9 @@ def measure(row: Row, run: Run, path: Path | None = None) -> RunRecord:
     """The record of a finished run.
 
     Args:
-        row: the line of the table it belongs to.
+        row: of the table.
         run: the fitted model with its history.
-        path: where the record will be. The picture of the first seed, if the model recovers any, is written beside
-            it.
+        path: of the record; for seed 0 of a model that recovers, the images of Fig. 3 are written beside it.
     """
     config = run.config
     evaluator = evaluator_of(run.model.to(choose_device(config.run.device)), run.split(), config)
@@ -101,21 +98,21 @@ def record(
     network: str | None = None,
     picture: dict[str, Any] | None = None,
 ) -> RunRecord:
-    """The parts of a record put together, numbers cut to seven digits.
+    """Put a record together, with numbers of seven digits.
 
     Args:
-        row: the line of the table.
+        row: of the table.
         config: of the run.
         scores: rate -> scores.
         parts: view, such as ``f`` and ``g`` -> rate -> scores by that part of u alone.
         analyses: name -> numbers.
         budget: steps, images, time, parameters.
-        missing: what could not be measured, and why.
+        missing: score -> the reason why it could not be measured.
         metadata: provenance.
-        network: the name under which the trained network is kept.
-        picture: who is on the picture beside the record, and the scores of each.
+        network: folder name of the trained network.
+        picture: of ``with_picture``.
     """
-    settings = config.to_dict() | {"root": None}  # a private path is not published
+    settings = config.replace(root=None).to_dict()  # a private path is not published
     origin = {k: v for k, v in metadata.items() if k not in ("config", "seed", "training_seconds")}
     return rounded({
         "row": row.name, "label": row.label, "seed": config.run.seed,
@@ -126,7 +123,7 @@ def record(
 
 
 def rounded(value: Any, digits: int = 7) -> Any:
-    """Numbers within dictionaries and lists, cut to so many significant digits; what is not finite becomes None.
+    """Round all numbers within dictionaries and lists to some significant digits; NaN and infinity become None.
 
     >>> rounded({"a": [1 / 3, float("nan")], "b": 12}, digits=3)
     {'a': [0.333, None], 'b': 12}
@@ -141,5 +138,5 @@ def rounded(value: Any, digits: int = 7) -> Any:
 
 
 def budget(cost: Cost) -> dict[str, Any]:
-    """A model's cost as records hold it: the parameters that only training needs are those of discriminators."""
+    """A model's cost under the names of records: ``training_parameters`` are those of the discriminators."""
     return {("discriminators" if k == "training_parameters" else k): v for k, v in asdict(cost).items()}

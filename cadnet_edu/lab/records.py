@@ -1,7 +1,7 @@
-"""What a finished run leaves behind: one small JSON record, from which all tables and figures are made.
+"""Store and find the records of runs: one small JSON file each, from which all tables and figures are made.
 
-A record belongs to a row of a table by its *settings*, the configuration without what only says how to run it, and by
-the fingerprint of its data. The code it came from is told in the record and is no part of that.
+A record is found by its *settings* (the configuration without device, precision, logging and paths), its seed and the
+fingerprint of its data. It names the code that made it, but is not found by it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from cadnet_edu.io import read_json, write_atomically
 from cadnet_edu.training.checkpoints import identity
 
 RunRecord = dict[str, Any]
-# Where records that come with the source lie, a folder a preset. A package installed without the book has none.
-COMMITTED = Path(__file__).resolve().parents[2] / "book" / "results" / "runs"
+KeyPath = tuple[str | int, ...]  # keys to a number in a record
+# Records that come with the source, a folder a preset. A package installed without the book has none.
+COMMITTED_RUNS = Path(__file__).resolve().parents[2] / "book" / "results" / "runs"
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """What tells one experiment from another: the settings that differ from the paper's, ``Config()``.
+    """The settings that identify an experiment: those that differ from the paper's, ``Config()``.
 
-    A setting that is added later, with its default, leaves older records what they were.
+    So a setting that is added later, with its default, does not change the key of older records.
 
     >>> settings(Config().replace(steps=9, seed=3, device="cpu"))
     {'steps': 9}
@@ -49,7 +50,7 @@ def record_name(row: str, config: Config, data: str | None = None) -> str:
     """The file name of a record, without ending.
 
     Args:
-        row: the line of the table.
+        row: of the table.
         config: all settings.
         data: see ``settings_key``.
 
@@ -72,12 +73,12 @@ class Records:
     """Records of one or several folders, found by configuration and seed.
 
     Args:
-        here: folder of the records made here; they win over committed ones.
+        here: folder of own records; they take precedence over committed ones.
         committed: folders of committed records.
-        data: the fingerprint of the data set on disk that is looked for; None for the embedded one.
+        data: the fingerprint of the data set on disk that ``find`` looks for; None for the embedded one.
 
     Raises:
-        ValueError: when a file is damaged, or a record holds a setting that this version does not know.
+        ValueError: when a file is damaged, or a record has an unknown setting.
     """
 
     def __init__(self, here: Path | None = None, committed: Iterable[Path] = (), data: str | None = None) -> None:
@@ -88,10 +89,10 @@ class Records:
                 self.add(read_json(path), path, is_committed)
 
     def add(self, record: RunRecord, path: Path, committed: bool = False) -> None:
-        """Take in one record; a later one with the same settings and seed replaces it.
+        """Add one record; a later one with the same settings and seed replaces it.
 
         Raises:
-            ValueError: for a record with a setting that this version does not know, and for a file that is no record.
+            ValueError: for a record with an unknown setting, and for a file that is no record.
         """
         try:
             config = Config.from_dict(record["config"])
@@ -110,7 +111,7 @@ class Records:
         return self.found.get((settings_key(config, self.data), config.run.seed))
 
     def by_seed(self, config: Config, seeds: Iterable[int]) -> dict[int, RunRecord]:
-        """seed -> record, for those of the seeds that there are."""
+        """seed -> record, for the seeds that have one."""
         found = {k: self.find(config.replace(seed=k)) for k in seeds}
         return {k: one.record for k, one in found.items() if one is not None}
 
@@ -122,17 +123,17 @@ class Records:
 
 
 def record_files(folder: Path) -> list[Path]:
-    """The records in a folder, in order; other files, such as those of errors, are left out."""
+    """The records in a folder, sorted; other files, such as errors, are ignored."""
     return sorted(p for p in folder.glob("*-seed*.json") if p.name.count(".") == 1) if folder.is_dir() else []
 
 
 def write_record(path: Path, record: RunRecord, levels: int = 3) -> Path:
-    """Write a record, whole or not at all: readable, but with the innermost lists and numbers on one line.
+    """Write a record atomically as indented JSON, with the innermost lists and numbers on one line.
 
     Args:
         path: of the file.
-        record: what ``cadnet_edu.lab.measure`` found.
-        levels: how many levels of dictionaries are spread over lines.
+        record: of ``cadnet_edu.lab.measure``.
+        levels: of dictionaries that are spread over lines.
 
     Raises:
         ValueError: for a value that JSON cannot hold.
@@ -145,7 +146,7 @@ def write_record(path: Path, record: RunRecord, levels: int = 3) -> Path:
 
 
 def _lines(value: Any, levels: int, indent: str = "") -> str:
-    """JSON in which so many levels of dictionaries, and of lists of them, are spread over lines."""
+    """JSON with some levels of dictionaries, and of lists of them, spread over lines."""
     inside = indent + " "
     if levels and value and isinstance(value, dict):
         items = [f"{inside}{json.dumps(str(k))}: {_lines(v, levels - 1, inside)}" for k, v in value.items()]
@@ -156,15 +157,15 @@ def _lines(value: Any, levels: int, indent: str = "") -> str:
 
 
 def committed_folders(preset: str) -> list[Path]:
-    """The folder of committed records of a preset, where there is one."""
-    folder = COMMITTED / preset
+    """The folder of committed records of a preset, if it exists."""
+    folder = COMMITTED_RUNS / preset
     return [folder] if folder.is_dir() else []
 
 
 def published(name: str) -> dict[str, Any]:
-    """A table, a figure's numbers or the ledger of claims, as it was published last.
+    """A published table, the numbers of a figure, or the table of claims.
 
-    A checkout of the source holds them in ``book/results``; an installed package brings its own copy of the same files.
+    A checkout of the source has them in ``book/results``; an installed package has its own copy.
 
     Args:
         name: "table1", "table2", "table3", "figure3", "figure4", "beyond", "claims" or "plan_full".
@@ -172,7 +173,7 @@ def published(name: str) -> dict[str, Any]:
     Raises:
         ValueError: for another name.
     """
-    folders = (COMMITTED.parent, Path(__file__).parents[1] / "results")
+    folders = (COMMITTED_RUNS.parent, Path(__file__).parents[1] / "results")
     for folder in folders:
         if (folder / f"{name}.json").is_file():
             return dict(read_json(folder / f"{name}.json"))

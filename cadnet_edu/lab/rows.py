@@ -1,4 +1,4 @@
-"""Which runs each table and figure is made of: rows, regimes, seeds. Data, and nothing else."""
+"""The runs of each table and figure, as data: rows, regimes, seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Target = Literal["table1", "table2", "table3", "figure3", "figure4", "beyond", "
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: a method with all its settings. Each seed of it is one run."""
+    """One row of a table: a method with all its settings. Each seed is one run."""
 
     name: str
     label: str
@@ -23,27 +23,27 @@ class Row:
 
     @property
     def trained(self) -> bool:
-        """Whether there is anything to train; the floors of image quality are mere formulas."""
+        """False for bilinear and bicubic up-sampling, which have no parameters."""
         return self.name not in FLOORS
 
     @property
-    def headline(self) -> bool:
-        """Whether the headline rests on it: CAD-Net and what it has to beat."""
-        return self.name in HEADLINE and REGIMES[self.regime].headline
+    def main(self) -> bool:
+        """Whether ``--main-seeds`` applies to it: CAD-Net and its strongest baselines."""
+        return self.name in MAIN_ROWS and REGIMES[self.regime].main
 
     def runs(self, seeds: Iterable[int]) -> list[Config]:
-        """The configuration of each run; what is not trained is the same for every seed and counted once."""
+        """The configuration of each run; a row without training has one."""
         return [self.config.replace(seed=k) for k in seeds] if self.trained else [self.config.replace(seed=0)]
 
 
 @dataclass(frozen=True)
 class Regime:
-    """What there is to learn from."""
+    """The labels available to training, and its length."""
 
     label: str
     changes: dict[str, Any] = field(default_factory=dict)  # of the preset, before the method makes its own
     longer: float = 1.0  # times the preset's steps
-    headline: bool = True  # whether it is one of those whose headline rows may have more seeds
+    main: bool = True  # whether its main rows may have more seeds
 
     def settings(self, base: Config) -> Config:
         """Settings of the preset in this regime."""
@@ -66,11 +66,11 @@ LABELS = {
     "without_cls": "CAD-Net w/o L_cls",
     "colour_histogram": "colour histogram",
 }
-FEW = {"labelled": 0.2, "unlabelled_batch_size": 16}
+FEW = {"label_fraction": 0.2, "unlabelled_batch_size": 16}
 REGIMES = {
     "all": Regime("labels for all training identities"),
     "few": Regime("labels for a fifth of them", FEW),
-    "few_long": Regime("labels for a fifth of them, 2.5 times the steps", FEW, longer=2.5, headline=False),
+    "few_long": Regime("labels for a fifth of them, 2.5 times the steps", FEW, longer=2.5, main=False),
 }
 METHODS_COMPARED = ("baseline_hr", "baseline_mlr", "baseline_long", "two_encoders", "f_only", "g_only", "cadnet")
 ABLATIONS = ("without_adv_DI", "without_adv_DF", "without_rec", "without_cls")
@@ -87,9 +87,7 @@ DEFAULT_REGIMES: dict[str, tuple[str, ...]] = {
     "table1": tuple(REGIMES), "table2": ("all",), "table3": ("all",), "figure3": ("all",), "figure4": ("all",),
     "beyond": tuple(REGIMES), "claims": tuple(REGIMES),
 }  # fmt: skip
-# Where labels are few, the question is only whether recovery helps: CAD-Net and what it has to beat.
-HEADLINE = ("baseline_mlr", "baseline_long", "two_encoders", "cadnet")  # what it rests on; may have more seeds
-ROWS_OF_FEW = (*FLOORS, *HEADLINE)
+MAIN_ROWS = ("baseline_mlr", "baseline_long", "two_encoders", "cadnet")
 
 
 def row(name: str, base: Config, regime: str = "all") -> Row:
@@ -106,13 +104,13 @@ def row(name: str, base: Config, regime: str = "all") -> Row:
     for kind, given, known in (("row", name, LABELS), ("regime", regime, REGIMES)):
         if given not in known:
             raise ValueError(f"there is no {kind} {given!r}. Choose one of: {', '.join(known)}.")
-    if name in FLOORS:  # nothing is learnt, so no regime changes it
+    if name in FLOORS:
         return Row(name, LABELS[name], base.replace(method=name), regime)
     return Row(name, LABELS[name], method(name, REGIMES[regime].settings(base)), regime)
 
 
 def rows(names: Iterable[str], base: Config, regimes: Iterable[str] = ("all",)) -> list[Row]:
-    """Several rows in several regimes, regime by regime; beside all labels, with few labels there are fewer rows.
+    """Several rows in several regimes; beside "all", the other regimes have the floors and the main rows only.
 
     Args:
         names: of rows, see ``LABELS``.
@@ -124,5 +122,5 @@ def rows(names: Iterable[str], base: Config, regimes: Iterable[str] = ("all",)) 
         row(name, base, regime)
         for regime in regimes
         for name in names
-        if regime == "all" or "all" not in regimes or name in ROWS_OF_FEW
+        if regime == "all" or "all" not in regimes or name in (*FLOORS, *MAIN_ROWS)
     ]

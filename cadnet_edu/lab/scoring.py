@@ -1,4 +1,4 @@
-"""The protocol of the tables: rates, the mixed split, image scores, floors of image quality."""
+"""Score a model by the protocol of the tables: rates, the mixed split, image scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEFT_OUT = ("queries", "unmatched", "views")  # of a row of ``evaluate``; no tab
 
 
 def rate_name(r: float) -> str:
-    """A rate as it is called in records: ``"4"``, ``"1.5"``."""
+    """The key of a rate in records: ``"4"``, ``"1.5"``."""
     return f"{r:g}"
 
 
@@ -36,24 +36,24 @@ def evaluator_of(model: Model, split: Split, config: Config) -> Evaluator:
     """An evaluator that keeps its embeddings, with the size and precision of a run.
 
     Args:
-        model: what is evaluated, where it is.
-        split: query and gallery are used.
+        model: on its device.
+        split: its query and gallery are used.
         config: of the run.
     """
     precision = choose_precision(config.run.precision, model.device, instead=True)
-    size = (config.data.height, config.data.width)
+    size = config.data.size
     return Evaluator(model, split, size, device=model.device, precision=precision, keep=True)
 
 
 def score(evaluator: Evaluator) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]], dict[str, str]]:
-    """Everything that the tables show, at the rates of the tables and for the mixed protocol.
+    """The scores of all tables, at each rate and for the mixed protocol.
 
     Args:
         evaluator: the model and its data.
 
     Returns:
-        rate -> scores by u, and of what is recovered; view -> rate -> scores by that view; what could not be
-        measured, and why.
+        rate -> retrieval by u and quality of recovered images; view -> rate -> retrieval by that view; score -> the
+        reason why it could not be measured.
     """
     recovers = evaluator.model.recover is not None
     extra, missing = with_lpips(evaluator.size) if recovers else ({}, {})
@@ -72,12 +72,12 @@ def score(evaluator: Evaluator) -> tuple[dict[str, dict[str, Any]], dict[str, di
 
 @torch.inference_mode()
 def recover_batch(evaluator: Evaluator, x: Tensor, r: float) -> Tensor:
-    """Recover images that are down-sampled already.
+    """Recover images that are already down-sampled.
 
     Args:
         evaluator: of a model that recovers.
         x: ``(n, 3, H, W)`` in [0, 1].
-        r: by which they were down-sampled.
+        r: their down-sampling rate.
 
     Returns:
         ``(n, 3, H, W)`` on the CPU.
@@ -98,7 +98,7 @@ def mixed_split(split: Split) -> Split:
 
 
 def with_lpips(size: tuple[int, int]) -> tuple[dict[str, Callable[[Tensor, Tensor], Tensor]], dict[str, str]]:
-    """LPIPS, if it can be measured here, and otherwise why not."""
+    """LPIPS where it can be measured, otherwise the reason why not."""
     if min(size) < 31:
         return {}, {"lpips": f"images of {size[0]} x {size[1]} are too small for it"}
     why = lpips_missing()
@@ -107,7 +107,7 @@ def with_lpips(size: tuple[int, int]) -> tuple[dict[str, Callable[[Tensor, Tenso
 
 @cache
 def lpips_missing() -> str | None:
-    """Why LPIPS cannot be measured on this machine; None when it can."""
+    """The reason why LPIPS cannot be measured on this machine; None when it can."""
     try:
         lpips(torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32))
     except OSError as error:

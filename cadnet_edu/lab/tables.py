@@ -1,16 +1,15 @@
-"""Tables from records alone: means over seeds with their intervals, and differences paired seed by seed."""
+"""Make Tables 1 to 3 from records: means over seeds with intervals, and differences paired by seed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cadnet_edu.lab.intervals import Interval, mean_interval, paired
-from cadnet_edu.lab.records import Records, RunRecord
+from cadnet_edu.lab.records import KeyPath, Records, RunRecord
 from cadnet_edu.lab.rows import REGIMES, Row
 
-Path = tuple[str | int, ...]
 RATES_SHOWN = ("1", "2", "3", "4", "mlr", "8")
 RATE_WORDS = {"mlr": "mixed", "8": "r = 8 (unseen)"}
 
@@ -20,7 +19,7 @@ class Column:
     """One number of a record: where it is, and how it is written."""
 
     heading: str
-    path: Path
+    path: KeyPath
     scale: float = 100.0
     digits: int = 1
 
@@ -30,13 +29,10 @@ def rank_columns(metric: str, rates: Iterable[str] = RATES_SHOWN) -> list[Column
     return [Column(RATE_WORDS.get(r, f"r = {r}"), ("scores", r, metric)) for r in rates]
 
 
-def quality_columns(rate: str, of: str = "") -> list[Column]:
+def quality_columns(rate: str, suffix: str = "") -> list[Column]:
     """The image scores of Table 2 at a rate."""
-    return [
-        Column(f"SSIM{of}", ("scores", rate, "ssim"), 1, 3),
-        Column(f"PSNR{of}", ("scores", rate, "psnr"), 1, 2),
-        Column(f"LPIPS{of}", ("scores", rate, "lpips"), 1, 3),
-    ]
+    digits = {"ssim": 3, "psnr": 2, "lpips": 3}
+    return [Column(f"{name.upper()}{suffix}", ("scores", rate, name), 1, n) for name, n in digits.items()]
 
 
 SEEN_AND_UNSEEN = [
@@ -45,10 +41,8 @@ SEEN_AND_UNSEEN = [
 ]  # fmt: skip
 LAYOUTS: dict[str, list[tuple[str, list[Column]]]] = {
     "table1": [
-        ("Rank-1 (%)", rank_columns("rank1")),
-        ("Rank-5 (%)", rank_columns("rank5")),
-        ("Rank-10 (%)", rank_columns("rank10")),
-        ("mAP (%)", rank_columns("mAP")),
+        (f"{heading} (%)", rank_columns(metric))
+        for heading, metric in (("Rank-1", "rank1"), ("Rank-5", "rank5"), ("Rank-10", "rank10"), ("mAP", "mAP"))
     ],
     "table2": [("Recovered images and rank-1", SEEN_AND_UNSEEN)],
     "table3": [("Recovered images and rank-1", [
@@ -61,10 +55,9 @@ TITLES = {
     "table3": "Table 3: each loss taken away",
 }
 HALVES = {"f": "f alone, inside CAD-Net", "g": "g alone, inside CAD-Net"}
-REFERENCE = "cadnet"
 
 
-def value(record: RunRecord, path: Path) -> float | None:
+def value(record: RunRecord, path: KeyPath) -> float | None:
     """A number inside a record; None where it is missing."""
     found: Any = record
     for name in path:
@@ -75,22 +68,19 @@ def value(record: RunRecord, path: Path) -> float | None:
     return None if found is None else float(found)
 
 
-def per_seed(row: Row, records: Records, path: Path, seeds: Sequence[int]) -> dict[int, float]:
-    """seed -> number; what needs no training has the same at every seed."""
-    if not row.trained:
-        only = records.by_seed(row.config, [0])
-        values = {k: value(only[0], path) for k in seeds} if only else {}
-    else:
-        values = {k: value(record, path) for k, record in records.by_seed(row.config, seeds).items()}
+def per_seed(row: Row, records: Records, path: KeyPath, seeds: Sequence[int]) -> dict[int, float]:
+    """seed -> number; a row without training has the same number at every seed."""
+    found = records.by_seed(row.config, seeds if row.trained else [0])
+    values = {
+        k: value(found[k if row.trained else 0], path) for k in seeds if found and (k in found or not row.trained)
+    }
     return {k: v for k, v in values.items() if v is not None}
 
 
-def mean_of(row: Row, records: Records, path: Path, seeds: Sequence[int]) -> Interval | None:
-    """Mean and interval of a number over the seeds that there are."""
-    values = per_seed(row, records, path, seeds)
-    if not values:
-        return None
-    return mean_interval(list(values.values()) if row.trained else list(values.values())[:1])
+def mean_of(row: Row, records: Records, path: KeyPath, seeds: Sequence[int]) -> Interval | None:
+    """Mean and interval of a number over the finished seeds."""
+    values = list(per_seed(row, records, path, seeds).values())
+    return mean_interval(values if row.trained else values[:1]) if values else None
 
 
 # ---------------------------------------------------------------------------------------------------- as JSON
@@ -102,11 +92,11 @@ def table(name: str, rows: Sequence[Row], records: Records, seeds: Sequence[int]
     Args:
         name: ``table1``, ``table2`` or ``table3``.
         rows: its lines, of one or several regimes.
-        records: where the numbers come from.
-        seeds: which repetitions count.
+        records: of their runs.
+        seeds: used.
 
     Returns:
-        regimes with their rows, differences to CAD-Net, budgets and the provenance of every record used.
+        regimes with their rows, differences to CAD-Net, budgets, and the provenance of all records used.
     """
     regimes = list(dict.fromkeys(row.regime for row in rows))
     return {
@@ -121,54 +111,48 @@ def table(name: str, rows: Sequence[Row], records: Records, seeds: Sequence[int]
 
 def block(name: str, rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict[str, Any]:
     """The part of a table that belongs to one regime."""
-    reference = next((row for row in rows if row.name == REFERENCE), None)
-    parts = []
+    reference = next((row for row in rows if row.name == "cadnet"), None)
+    parts, regime = [], rows[0].regime
     for heading, columns in LAYOUTS[name]:
         lines = [line(row.name, row.label, row, records, columns, seeds) for row in rows]
         if name == "table1" and reference is not None:
             lines += [
-                line(f"cadnet_{half}", label, reference, records, [_half(c, half) for c in columns], seeds)
+                line(
+                    f"cadnet_{half}",
+                    label,
+                    reference,
+                    records,
+                    [replace(c, path=("parts", half, *c.path[1:])) for c in columns],
+                    seeds,
+                )
                 for half, label in HALVES.items()
             ]
-        against = [difference(reference, row, records, columns, seeds) for row in rows if row is not reference]
         parts.append({
             "heading": heading, "columns": [c.heading for c in columns], "digits": [c.digits for c in columns],
-            "rows": lines, "differences": against if reference is not None else [],
+            "rows": lines, "differences": [
+                difference(reference, r, records, columns, seeds) for r in rows if reference and r is not reference
+            ],
         })  # fmt: skip
-    regime = rows[0].regime
-    return {
-        "regime": regime,
-        "label": REGIMES[regime].label,
-        "parts": parts,
-        "budgets": [cost(row, records, seeds) for row in rows if row.trained],
-    }
-
-
-def _half(column: Column, half: str) -> Column:
-    return Column(column.heading, ("parts", half, *column.path[1:]), column.scale, column.digits)
+    return {"regime": regime, "label": REGIMES[regime].label, "parts": parts,
+            "budgets": [cost(row, records, seeds) for row in rows if row.trained]}  # fmt: skip
 
 
 def line(
     name: str, label: str, row: Row, records: Records, columns: Sequence[Column], seeds: Sequence[int]
 ) -> dict[str, Any]:
     """One line: each number as ``[mean, low, high]``, low and high None for one seed."""
-    means = [mean_of(row, records, c.path, seeds) for c in columns]
-    return {
-        "row": name,
-        "label": label,
-        "runs": len(records.by_seed(row.config, seeds if row.trained else [0])),
-        "values": [as_list(m, c.scale) for m, c in zip(means, columns, strict=True)],
-    }
+    return {"row": name, "label": label, "runs": len(records.by_seed(row.config, seeds if row.trained else [0])),
+            "values": [as_list(mean_of(row, records, c.path, seeds), c.scale) for c in columns]}  # fmt: skip
 
 
 def difference(
-    reference: Row | None, row: Row, records: Records, columns: Sequence[Column], seeds: Sequence[int]
+    reference: Row, row: Row, records: Records, columns: Sequence[Column], seeds: Sequence[int]
 ) -> dict[str, Any]:
     """CAD-Net minus another row, seed by seed."""
     values = []
     for c in columns:
-        ours = per_seed(reference, records, c.path, seeds) if reference is not None else {}
-        values.append(as_list(paired(ours, per_seed(row, records, c.path, seeds)), c.scale))
+        ours, theirs = (per_seed(one, records, c.path, seeds) for one in (reference, row))
+        values.append(as_list(paired(ours, theirs), c.scale))
     return {"row": row.name, "label": f"CAD-Net minus: {row.label}", "values": values}
 
 
@@ -180,33 +164,33 @@ def as_list(interval: Interval | None, scale: float) -> list[float | None] | Non
 
 
 def cost(row: Row, records: Records, seeds: Sequence[int]) -> dict[str, Any]:
-    """What a row was given: steps, images, and the mean time over seeds."""
+    """The budget of a row: steps, images, sizes, and the mean time over seeds."""
     names = ("steps", "images", "wall_seconds", "cpu_seconds", "parameters", "discriminators")
     means = {name: mean_of(row, records, ("budget", name), seeds) for name in names}
-    told = {name: None if m is None else round(m.mean, 1) for name, m in means.items()}
-    return {"row": row.name, "label": row.label, **told}
+    rounded = {name: None if m is None else round(m.mean, 1) for name, m in means.items()}
+    return {"row": row.name, "label": row.label, **rounded}
 
 
 def sources(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict[str, Any]:
-    """Code versions, commits, hardware and dates of the records behind a table, each told once."""
+    """Code versions, commits, hardware and dates of the records behind a table, each listed once."""
     each = [r for row in rows for r in records.by_seed(row.config, seeds if row.trained else [0]).values()]
     used = list({id(r): r for r in each}.values())  # a floor stands in every regime and is one record
     names = ("code", "commit", "torch", "device", "threads", "precision", "date")
-    told = {name: sorted({str(r["provenance"].get(name)) for r in used}) for name in names}
+    metadata = {name: sorted({str(r["provenance"].get(name)) for r in used}) for name in names}
     missing = sorted({f"{what}: {why}" for r in used for what, why in r["missing"].items()})
-    return {"records": len(used), **told, "missing": missing}
+    return {"records": len(used), **metadata, "missing": missing}
 
 
 # ---------------------------------------------------------------------------------------------------- as text
 
 
 def markdown(data: dict[str, Any]) -> str:
-    """A table to read: one Markdown table for each score, the differences, and the budgets.
+    """A table as text: one Markdown table for each score, the differences, and the budgets.
 
     Args:
         data: of ``table``.
     """
-    out = [f"# {data['title']}", "", _about(data), ""]
+    out = [f"# {data['title']}", "", _metadata(data), ""]
     for regime in data["regimes"]:
         out += [f"## Regime: {regime['label']}", ""]
         for part in regime["parts"]:
@@ -217,31 +201,31 @@ def markdown(data: dict[str, Any]) -> str:
                 lines = [[r["label"], *map(signed, r["values"], part["digits"])] for r in part["differences"]]
                 out += [*grid([f"{part['heading']}, paired differences", *part["columns"]], lines), ""]
         out += [*budget_lines(regime["budgets"]), ""]
-    for told in data["provenance"]["missing"]:
-        out += [f"Not measured: {told}", ""]
+    for missing in data["provenance"]["missing"]:
+        out += [f"Not measured: {missing}", ""]
     return "\n".join(out)
 
 
-def _about(data: dict[str, Any]) -> str:
-    about, n = data["provenance"], len(data["seeds"])
+def _metadata(data: dict[str, Any]) -> str:
+    made, n = data["provenance"], len(data["seeds"])
     spread = "mean ± 95 % interval (Student's t) over seeds" if n > 1 else "one seed, so no interval"
     return (
         f"Preset `{data['preset']}`, seeds {', '.join(map(str, data['seeds']))}: {spread}. A difference is taken "
-        f"seed by seed; \\* marks one whose interval leaves out 0. From {about['records']} records; code "
-        f"{', '.join(about['code'])}, commit {', '.join(about['commit'])}, {', '.join(about['device'])}, "
-        f"{', '.join(about['precision'])}, PyTorch {', '.join(about['torch'])}."
+        f"seed by seed; \\* marks one whose interval leaves out 0. From {made['records']} records; code "
+        f"{', '.join(made['code'])}, commit {', '.join(made['commit'])}, {', '.join(made['device'])}, "
+        f"{', '.join(made['precision'])}, PyTorch {', '.join(made['torch'])}."
     )
 
 
-def cell(values: Sequence[Any] | None, digits: int) -> str:
-    """A mean with half its interval.
+def cell(values: Sequence[Any] | None, digits: int, scale: float = 1.0) -> str:
+    """A mean with half the width of its interval.
 
     >>> cell([61.24, 60.0, 62.48], 1), cell([61.24, None, None], 1), cell(None, 1)
     ('61.2 ± 1.2', '61.2', '-')
     """
     if values is None:
         return "-"
-    mean, _, high = values
+    mean, _, high = (None if v is None else scale * v for v in values)
     return f"{mean:.{digits}f}" + ("" if high is None else f" ± {high - mean:.{digits}f}")
 
 
@@ -261,7 +245,7 @@ def signed(values: Sequence[Any] | None, digits: int) -> str:
 
 
 def grid(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a Markdown table whose columns stand under each other as plain text too."""
+    """Lines of a Markdown table whose columns are aligned as plain text, too."""
     cells = [list(heads), *[list(line) for line in lines]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(heads))]
     rows = ["| " + " | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in cells]
@@ -269,7 +253,7 @@ def grid(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
 
 
 def budget_lines(budgets: Sequence[dict[str, Any]]) -> list[str]:
-    """Every row's budget: steps, images seen, CPU and wall time, size."""
+    """The budgets as a table: steps, images seen, CPU and wall time, parameters."""
 
     def number(x: float | None, unit: str = "") -> str:
         return "-" if x is None else f"{x:,.0f}{unit}".replace(",", " ")

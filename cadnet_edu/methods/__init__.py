@@ -1,10 +1,10 @@
-"""The methods that the tables can compare: each a ``Method`` with settings, a ``fit``, a ``load``."""
+"""The methods of the tables: each a ``Method`` with settings, ``fit`` and ``load``."""
 
 from __future__ import annotations
 
 from cadnet_edu.config import Config
 from cadnet_edu.methods import cadnet, colour_histogram
-from cadnet_edu.methods.method import Method, Progress
+from cadnet_edu.methods.interface import Method, Progress
 
 METHODS: dict[str, Method] = {**cadnet.METHODS, "colour_histogram": colour_histogram.METHOD}
 
@@ -23,5 +23,5 @@ def method(name: str, config: Config) -> Config:
 
 
 def method_of(config: Config) -> Method:
-    """The method of these settings; under a name of your own they are settings of the network."""
+    """The method of these settings; CAD-Net's ``fit`` for a name that is not in ``METHODS``."""
     return METHODS.get(config.run.method, METHODS["cadnet"])

@@ -1,6 +1,6 @@
 """CAD-Net, its baselines, controls and ablations: one ``fit``, which runs the ``Trainer``, under different settings.
 
-All see the same number of images a step (``baseline_long`` takes more steps, as it says).
+All use the same number of images a step; ``baseline_long`` takes more steps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from cadnet_edu.config import Config
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluation.model import Cost, Model
-from cadnet_edu.methods.method import CPU_LOG, Method, Progress
+from cadnet_edu.methods.interface import CPU_LOG, Method, Progress
 from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.training.checkpoints import PARTS, require_parts
 from cadnet_edu.training.trainer import Trainer, network_of
@@ -24,12 +24,12 @@ NO_GAN = {"lambda_adv_DF": 0, "lambda_rec": 0, "lambda_adv_DI": 0}
 
 
 def fit(split: Split, config: Config, progress: Progress | None = None) -> Model:
-    """Train the network that the settings describe, or go on with it.
+    """Train the network of the settings, or resume its training.
 
     Args:
         split: its training part is used.
         config: all settings.
-        progress: where to keep the run.
+        progress: folder and reporting of the run.
 
     Returns:
         the trained model.
@@ -47,9 +47,9 @@ def load(checkpoint: dict[str, Any], config: Config, device: torch.device | str 
     """The trained model of a checkpoint.
 
     Args:
-        checkpoint: that the ``Trainer`` has written.
+        checkpoint: of the ``Trainer``.
         config: its settings.
-        device: where the network is wanted.
+        device: for the network.
 
     Raises:
         ValueError: when the weights do not fit.
@@ -61,13 +61,13 @@ def load(checkpoint: dict[str, Any], config: Config, device: torch.device | str 
 def model_of(
     net: CADNet, config: Config | None = None, seconds: float | None = None, steps: int | None = None
 ) -> Model:
-    """A network as evaluation sees it: u, the recovered image, and f and g as views where u is joined of both.
+    """The ``Model`` of a network: u, the recovered image, and f and g as views if u consists of both.
 
     Args:
         net: the network.
         config: its settings, for the cost.
-        seconds: that training took.
-        steps: that were taken; without it all that the settings say.
+        seconds: of training.
+        steps: taken so far; by default all of the settings.
     """
     d = net.E.d
     joint = {"f": slice(0, d), "g": slice(d, 2 * d)} if net.features == "joint" else {}
@@ -87,7 +87,7 @@ def estimate(split: Split, config: Config) -> float:
     """Seconds that ``fit`` takes, from a few trial steps.
 
     Args:
-        split: any that can feed the batches.
+        split: any with enough images for the batches.
         config: all settings.
     """
     return Trainer(config.replace(weights="none"), split).estimate()
@@ -97,39 +97,39 @@ def estimate(split: Split, config: Config) -> float:
 
 
 def cadnet(config: Config) -> Config:
-    """All of Sec. 3: what the preset says, nothing taken away."""
+    """The complete method of Sec. 3: the preset's settings unchanged."""
     return config.replace(method="cadnet")
 
 
 def baseline_mlr(config: Config) -> Config:
-    """Standard re-ID, E and C alone, on HR and LR images of all rates: what data can do without any GAN."""
+    """Standard re-ID, E and C alone, on HR and LR images of all rates, without any GAN."""
     return config.replace(method="baseline_mlr", features="f", auxiliary_heads=False, **NO_GAN, unlabelled_batch_size=0)
 
 
 def baseline_hr(config: Config) -> Config:
     """Standard re-ID on HR images alone, as the methods without LR training images in Table 1 (Sec. 4.4).
 
-    Both halves of every batch are HR images, so that a step costs and sees as much as for ``baseline_mlr``.
+    Both halves of every batch are HR images, so that a step has the cost and the images of ``baseline_mlr``.
     """
     return baseline_mlr(config).replace(method="baseline_hr", rates=(1,))
 
 
 def baseline_long(config: Config) -> Config:
-    """``baseline_mlr`` with CAD-Net's computing time: as many more steps as a step of CAD-Net costs more."""
+    """``baseline_mlr`` with CAD-Net's computing time: ``STEP_COST`` times as many steps."""
     return baseline_mlr(config).replace(method="baseline_long", steps=round(STEP_COST * config.optim.steps))
 
 
 def two_encoders(config: Config) -> Config:
-    """Everything of CAD-Net that classifies, nothing that recovers: E and F both look at the input itself.
+    """CAD-Net without G: E and F both get the input image.
 
     The paper does not have this control. CAD-Net differs from a plain network by a second encoder and by recovery;
-    only beside this row can a reader tell which of the two a gain comes from.
+    this row separates the gains of the two.
     """
     return config.replace(method="two_encoders", use_decoder=False, **NO_GAN, unlabelled_batch_size=0)
 
 
 def f_only(config: Config) -> Config:
-    """ "Ours (f only)" of Table 1: C takes the resolution-invariant f alone. CRGAN learns as before; F has no use."""
+    """ "Ours (f only)" of Table 1: C takes the resolution-invariant f alone. CRGAN is trained as before, without F."""
     return config.replace(method="f_only", features="f", auxiliary_heads=False)
 
 
@@ -139,7 +139,7 @@ def g_only(config: Config) -> Config:
 
 
 def without_adv_DI(config: Config) -> Config:
-    """Table 3 without L_adv^{D_I}: recovered images need not look real."""
+    """Table 3 without L_adv^{D_I}: no adversarial loss on recovered images."""
     return config.replace(method="without_adv_DI", lambda_adv_DI=0)
 
 
@@ -149,12 +149,12 @@ def without_adv_DF(config: Config) -> Config:
 
 
 def without_rec(config: Config) -> Config:
-    """Table 3 without L_rec: G serves D_I and C, and need not restore the image."""
+    """Table 3 without L_rec: G is trained by D_I and C only."""
     return config.replace(method="without_rec", lambda_rec=0)
 
 
 def without_cls(config: Config) -> Config:
-    """Table 3 without L_cls: no label is used. F and C stay as they were built."""
+    """Table 3 without L_cls: no label is used; F and C are not trained."""
     return config.replace(method="without_cls", lambda_cls=0)
 
 

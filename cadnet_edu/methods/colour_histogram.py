@@ -1,4 +1,4 @@
-"""Matching by the colours of the clothes: a method without training, to see what the trained ones must beat."""
+"""Matching by colour histograms: a method without training, as a lower bound for the trained ones."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import Tensor
 from cadnet_edu.config import Config
 from cadnet_edu.data.samples import Split
 from cadnet_edu.evaluation.model import Model
-from cadnet_edu.methods.method import Method, Progress
+from cadnet_edu.methods.interface import Method, Progress
 from cadnet_edu.training.checkpoints import save_fitted
 
 
 def colour_histogram(x: Tensor, bands: int = 6, bins: int = 5) -> Tensor:
-    """Count the colours of the middle of each image, band by band from head to feet.
+    """A colour histogram of the middle of each image, for each of several horizontal bands.
 
-    The middle half of the width is where the person stands. Each colour channel is cut into ``bins`` steps, which
-    makes ``bins ** 3`` colours. The root of the shares makes rare colours count for more; the distance of two such
-    vectors is Hellinger's, up to a factor.
+    The middle half of the width shows the person. Each colour channel is quantised to ``bins`` levels, which makes
+    ``bins ** 3`` colours. The square root gives rare colours more weight; the Euclidean distance of two such vectors is
+    Hellinger's distance of the histograms, up to a factor.
 
     Args:
         x: images ``(b, 3, H, W)``, float in [0, 1], with ``H >= bands`` and ``W >= 4``.
-        bands: stripes of equal height.
-        bins: steps a channel.
+        bands: number of horizontal bands, of equal height.
+        bins: levels of a channel.
 
     Returns:
         ``(b, bands * bins ** 3)``, each row of length 1.
@@ -58,12 +58,12 @@ def settings(config: Config) -> Config:
 
 
 def fit(split: Split, config: Config, progress: Progress | None = None) -> Model:
-    """Nothing to fit: the histogram has no parameters.
+    """Write the checkpoint; the histogram has no parameters to fit.
 
     Args:
-        split: the data; its training part is not looked at.
+        split: the data; its training part is not used.
         config: all settings.
-        progress: where to keep the checkpoint.
+        progress: the folder of the checkpoint.
     """
     if progress is not None and progress.folder is not None:
         save_fitted(progress.folder, config, split)
@@ -71,7 +71,7 @@ def fit(split: Split, config: Config, progress: Progress | None = None) -> Model
 
 
 def load(checkpoint: dict[str, Any], config: Config, device: torch.device | str = "cpu") -> Model:
-    """The model; a checkpoint of it holds settings only.
+    """The model; its checkpoint contains settings only.
 
     Args:
         checkpoint: of ``fit``.

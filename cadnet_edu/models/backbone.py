@@ -1,4 +1,4 @@
-"""ResNet (He et al., 2016), written so that its inner feature maps can be tapped."""
+"""ResNet (He et al., 2016) that returns the feature maps of all stages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class StridedConv2d(nn.Conv2d):
-    """``nn.Conv2d`` with a stride, computed in another way where PyTorch 2.14 computes wrong numbers on CPUs.
+    """``nn.Conv2d`` with a stride, and a workaround for two faulty CPU kernels of PyTorch 2.14.
 
-    Two of its kernels are at fault. In channels_last the weight gradient of a strided 1x1 convolution of few channels
-    is wrong, or ends the process: such a convolution is computed as a slice and a convolution of stride 1. In bf16 a
-    strided convolution whose output is one pixel wide reads beyond its input: it is computed in float32, which costs
-    nothing on a map so small. Parameters and values are those of ``nn.Conv2d``.
+    In channels_last the weight gradient of a strided 1x1 convolution of few channels is wrong, or the process crashes:
+    such a convolution is computed as a slice and a convolution of stride 1. In bf16 a strided convolution whose output
+    is one pixel wide reads out of bounds: it is computed in float32, at no cost on so small a map.
+    Parameters and values are those of ``nn.Conv2d``.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ def shortcut(c_in: int, c_out: int, stride: int, track: bool) -> nn.Module:
 
 
 class ResNet(nn.Module):
-    """A residual network without its classifier; it returns the map of every stage.
+    """A residual network without classifier; it returns the map of every stage.
 
     The parameter names are torchvision's, so published weights load as they are.
 
@@ -99,8 +99,7 @@ class ResNet(nn.Module):
         width: channels of the first stage; each later stage doubles them.
         last_stride: stride of the fourth stage. 2 as published; 1 keeps its maps twice as large.
         small: a 3x3 stem without max-pooling, for images far below 224 pixels.
-        track: whether BatchNorm keeps running statistics. A discriminator, which is never asked outside
-            training, has no use for them.
+        track: whether BatchNorm keeps running statistics; a discriminator, used in training only, does not need them.
 
     Shapes:
         input ``(b, 3, H, W)`` -> five maps ``(b, channels[i], H / reductions[i], W / reductions[i])``.
@@ -153,10 +152,10 @@ def resnet(name: str, width: int = 64, last_stride: int = 2, weights: str = "non
         name: ``resnet50`` and ``resnet18`` as published, or ``slim``: one block a stage and a small stem.
         width: channels of the first stage (64 as published).
         last_stride: see ``ResNet``.
-        weights: ``none``; ``imagenet``, which asks torchvision; or the path of a weights file.
+        weights: ``none``; ``imagenet``, from torchvision; or the path of a weights file.
 
     Raises:
-        ValueError: for an unknown name, or when the weights cannot be had. There is never a silent random start.
+        ValueError: for an unknown name, or when the weights cannot be loaded; they are never left random.
     """
     if name == "resnet50":
         net = ResNet(Bottleneck, (3, 4, 6, 3), width, last_stride)
@@ -175,14 +174,14 @@ def load_weights(net: ResNet, name: str, weights: str) -> None:
     """Load ImageNet weights (from torchvision, or from a local file) into ``net``; a classifier ``fc`` is left out.
 
     Raises:
-        ValueError: when they cannot be had, are damaged, or do not fit.
+        ValueError: when they cannot be downloaded, are damaged, or do not fit.
     """
     if weights == "imagenet":
         import torchvision
 
         if name == "slim":
             raise ValueError("there are no published ImageNet weights for the slim backbone: set weights to 'none'.")
-        # V1 is the training of the ResNet paper's recipe, the one of 2019.
+        # V1: those that PyTorch users of 2019 had, trained with the recipe of the ResNet paper
         published = torchvision.models.get_weight(f"{name.replace('resnet', 'ResNet')}_Weights.IMAGENET1K_V1")
         try:
             state = published.get_state_dict(progress=False, check_hash=True)
@@ -192,7 +191,7 @@ def load_weights(net: ResNet, name: str, weights: str) -> None:
                 "the path of a local copy in `weights`, or set weights='none' to start from random numbers."
             ) from None
         kept = Path(torch.hub.get_dir(), "checkpoints", Path(published.url).name)
-        if kept.is_file():  # torchvision checks what it downloads, but not what lies there from an earlier day
+        if kept.is_file():  # torchvision checks downloads only, not cached files
             check_digits(kept)
     else:
         path = Path(weights)
@@ -219,10 +218,9 @@ def load_weights(net: ResNet, name: str, weights: str) -> None:
 
 
 def check_digits(path: Path) -> None:
-    """Compare a file with the digits of its name: published weights carry the first ones of their SHA-256 there.
+    """Check a file against its name, which for published weights ends in the first digits of their SHA-256.
 
-    ``resnet50-0676ba61.pth`` is such a name. A file whose name has none, as one of your own, has nothing to be compared
-    with.
+    ``resnet50-0676ba61.pth`` is such a name. A file without digits in its name is not checked.
 
     Raises:
         ValueError: when they differ.

@@ -1,4 +1,4 @@
-"""CAD-Net (Sec. 3): E, G, F and C, with the discriminators D_F and D_I beside them."""
+"""CAD-Net (Sec. 3): E, G, F and C, and the discriminators D_F and D_I."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cadnet_edu.models.encoder import Encoder
 
 
 class Output(NamedTuple):
-    """All that CAD-Net computes on its way; the names are the paper's. What a variant does not build is None."""
+    """All outputs of CAD-Net, under the paper's names; None for parts that a variant does not have."""
 
     f: Tensor  # resolution-invariant map (b, d, h, w)
     x_hat: Tensor | None  # recovered HR image G(f) (b, 3, H, W) in [0, 1]
@@ -27,7 +27,7 @@ class Output(NamedTuple):
 
 
 class _ScaleGradient(torch.autograd.Function):
-    """Nothing on the way forward; on the way back, the gradient times a share."""
+    """The identity, whose backward pass multiplies the gradient by a factor."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, share: float) -> Tensor:
@@ -40,11 +40,11 @@ class _ScaleGradient(torch.autograd.Function):
 
 
 def scale_gradient(x: Tensor, share: float) -> Tensor:
-    """x itself, of whose gradient only a share flows back.
+    """The identity, with the gradient multiplied by a factor.
 
     Args:
         x: any tensor.
-        share: from 0 (nothing, like ``detach``) to 1 (all).
+        share: the factor, from 0 (as ``detach``) to 1.
 
     >>> x = torch.ones(1, requires_grad=True)
     >>> scale_gradient(3 * x, 0.5).backward()
@@ -61,29 +61,29 @@ class CADNet(nn.Module):
         identities: number of training identities.
         size: ``(H, W)`` of the images, 256 x 128 in the paper.
         backbone, weights, backbone_width, last_stride: of E and F; see ``cadnet_edu.models.backbone.resnet``.
-        features: what the classifier sees: ``joint`` v = [f, g], or the paper's variants ``f`` only and ``g`` only.
-        decoder: whether to build G. "f only" without G is a plain re-identification network; ``joint`` without G has
-            F look at the input itself.
+        features: the classifier's input: ``joint`` v = [f, g], or the paper's variants ``f`` only and ``g`` only.
+        decoder: whether to build G. "f only" without G is a plain re-identification network; in
+            ``joint`` without G, F gets the input image.
         feature_discriminator, image_discriminator: whether to build D_F and D_I.
         decoder_width, discriminator_width: channels of G's last and of the discriminators' first layer.
-        skips: what G gets besides f: E's maps (``encoder``), those and the image that it adds its answer to
+        skips: what G gets besides f: E's maps (``encoder``), those and the input image, to which its output is added
             (``encoder+residual``), or ``none``.
-        pixel_shuffle: how G doubles the size for the last time, see ``Decoder``.
-        decoder_grad_scale: the share of the gradient that flows from G back into E; see Choice.
-        auxiliary_heads: whether f and g get a classifier each, beside the one on v; see Choice.
+        pixel_shuffle: the upscale factor of G's last layer, see ``Decoder``.
+        decoder_grad_scale: factor of the gradient that flows from G into E; see Choice.
+        auxiliary_heads: whether f and g have a classifier each, besides the one on v; see Choice.
         bnneck: whether classifiers have a BatchNorm neck, see ``Classifier``.
 
     Shapes:
-        image ``(b, 3, H, W)`` in [0, 1] -> ``Output``. With ``n_labelled`` only the first so many images are
-        classified; the others get f and x_hat alone.
+        image ``(b, 3, H, W)`` in [0, 1] -> ``Output``. With ``n_labelled`` only that many images are classified, the
+        first ones; the others get f and x_hat only.
 
     Raises:
         ValueError: for an unknown choice, parts that cannot work together, or a size that E cannot halve often enough.
 
     Choice:
-        ``decoder_grad_scale`` and ``auxiliary_heads`` are ours. An f that serves recovery has to know the resolution
-        that L_adv^{D_F} wants it to forget. With a single classifier on v = [f, g] the branch that learns faster takes
-        the whole gradient, and the other starves.
+        ``decoder_grad_scale`` and ``auxiliary_heads`` are ours. Recovery needs the resolution in f,
+        which L_adv^{D_F} removes. With a single classifier on v = [f, g] the branch that learns faster gets
+        nearly the whole gradient, and the other one hardly learns.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class CADNet(nn.Module):
         if skips not in ("encoder", "encoder+residual", "none"):
             raise ValueError(f"skips = {skips!r}: choose 'encoder', 'encoder+residual' or 'none'.")
         if auxiliary_heads and features != "joint":
-            raise ValueError(f"branch heads need both f and g, but features = {features!r}: use 'joint'.")
+            raise ValueError(f"auxiliary_heads need both f and g, but features = {features!r}: use 'joint'.")
         if not decoder and image_discriminator:
             raise ValueError("D_I needs the recovered image: keep the decoder, or leave D_I out.")
         self.features, self.size, self.decoder_grad_scale = features, size, decoder_grad_scale
@@ -130,7 +130,7 @@ class CADNet(nn.Module):
         self.branch_C = nn.ModuleList([Classifier(d, identities, bnneck) for _ in range(2)] if auxiliary_heads else [])
         self.D_F = FeatureDiscriminator(d, (h, w), discriminator_width) if feature_discriminator else None
         blocks = (1, 1, 1, 1) if small else (2, 2, 2, 2)
-        tiny = min(size) < 32  # five halvings would leave nothing
+        tiny = min(size) < 32  # too small for five halvings
         self.D_I = ImageDiscriminator(discriminator_width, blocks, tiny) if image_discriminator else None
 
     def forward(self, x: Tensor, n_labelled: int | None = None) -> Output:
@@ -138,7 +138,7 @@ class CADNet(nn.Module):
         x_hat = None if self.G is None else self._recovered(f, taps, x)  # (b, 3, H, W)
         seen_by_F = x if x_hat is None else x_hat
         f_C = f  # what C classifies
-        if n_labelled is not None:  # images without a label need neither g nor an answer of C
+        if n_labelled is not None:  # unlabelled images need neither g nor logits
             f_C, seen_by_F = f[:n_labelled], seen_by_F[:n_labelled]
         g = None if self.F is None else self.F(seen_by_F).f  # (b, d, h, w)
         v = f_C if g is None else g if self.features == "g" else torch.cat([f_C, g], dim=1)  # (b, 2d, h, w)
@@ -151,7 +151,7 @@ class CADNet(nn.Module):
         return self(x).u
 
     def recover(self, x: Tensor) -> Tensor:
-        """The recovered HR image G(E(x)): ``(b, 3, H, W)`` -> the same. A network without G returns x as it is."""
+        """The recovered HR image G(E(x)): ``(b, 3, H, W)`` -> the same; without G, x itself."""
         if self.G is None:
             return x
         f, taps = self.E(x)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def GAP(v: Tensor) -> Tensor:
-    """Global average pooling: the mean over all places (Sec. 3.1, u = GAP(v)).
+    """Global average pooling: the mean over all locations (Sec. 3.1, u = GAP(v)).
 
     Args:
         v: map ``(b, c, h, w)``.
@@ -28,15 +28,15 @@ class Classifier(nn.Module):
     Args:
         c: channels of v, ``2 d`` for v = [f, g].
         identities: number of training identities.
-        bnneck: whether u passes BatchNorm on its way to the layer.
+        bnneck: whether a BatchNorm precedes the layer.
 
     Shapes:
         v ``(b, c, h, w)`` -> u ``(b, c)``, logits ``(b, identities)``.
 
     Choice:
-        The paper's C has no neck, and it starts from ImageNet. A network that starts from nothing learns several times
-        faster when the layer sees u with mean 0 and variance 1 (the "BN neck" of Luo et al., 2019). Matching by
-        Euclidean distance and the triplet loss stay on u itself.
+        The paper's C has no neck, and its backbone starts from ImageNet. A network trained from scratch learns several
+        times faster when the input of the layer has mean 0 and variance 1 (the "BN neck" of Luo et al., 2019). The
+        triplet loss and matching by Euclidean distance still use u.
     """
 
     def __init__(self, c: int, identities: int, bnneck: bool = False) -> None:

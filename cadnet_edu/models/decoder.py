@@ -45,22 +45,22 @@ class Decoder(nn.Module):
         tap_channels: ``{reduction: channels}`` of E's maps that skip connections bring; empty for none.
         width: channels at full image size; a map ``r`` times smaller has ``r * width`` (at most d). A wider f is
             brought down to that by a 1x1 convolution first.
-        pixel_shuffle: 1: up-blocks all the way to full size. 2 or 4: the last one or two doublings are a sub-pixel
-            convolution (Shi et al., 2016), at a fraction of the cost: 2 x 2 or 4 x 4 colours a place, laid out.
-        residual: G looks at the input image as well, through two convolutions of its own, and its answer is added to
-            it; at first that answer is nothing.
+        pixel_shuffle: 1: up-blocks up to full size. 2 or 4: a sub-pixel convolution (Shi et al., 2016) replaces the
+            last one or two doublings, at a fraction of the cost.
+        residual: G also gets the input image, through two convolutions, and its output is added to that image; it
+            is initialised to 0.
 
     Shapes:
         f ``(b, d, h, w)``, taps, x ``(b, 3, H, W)`` -> x_hat ``(b, 3, H, W)`` in [0, 1].
 
     Raises:
-        ValueError: when a map that a skip connection needs, or the input image of a residual G, is not handed in.
+        ValueError: when a map that a skip connection needs, or the input image of a residual G, is missing.
 
     Choice:
-        Sec. 3.2 asks for skip connections "following Ledig et al." without saying where. Here each up-block's output
-        gets the map of the same size added, after a 1x1 convolution. ``residual`` is ours: a G that starts from
-        nothing spends a short training on learning to copy. It needs ``encoder_passes=1``: where BatchNorm sees HR
-        and LR images apart, it hides from G which of them it has before it.
+        Sec. 3.2 has skip connections "following Ledig et al." and does not specify where. Here the map of the same
+        size is added to each up-block's output, after a 1x1 convolution. ``residual`` is ours: a G trained from
+        scratch spends a short training on learning to copy. It needs ``joint_batchnorm``: with separate BatchNorm
+        statistics for HR and LR images, f does not show G which of them it decodes.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Decoder(nn.Module):
         nn.init.zeros_(self.to_rgb.bias)  # type: ignore[arg-type]
 
     def forward(self, f: Tensor, taps: Sequence[Tensor] = (), x: Tensor | None = None) -> Tensor:
-        by_height = {m.shape[-2]: m for m in taps}  # the later map of a size wins, as in Encoder.tap_channels
+        by_height = {m.shape[-2]: m for m in taps}  # of maps of one size the later one, as in Encoder.tap_channels
         out = self.reduce(f)
         for block, size in zip(self.blocks, self.sizes, strict=True):
             out = block(out)

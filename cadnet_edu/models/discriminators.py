@@ -1,4 +1,4 @@
-"""The two judges: D_F looks at feature maps (Sec. 3.2, eq. 1), D_I at images (eq. 3). Both answer with logits."""
+"""The discriminators: D_F of feature maps (Sec. 3.2, eq. 1), D_I of images (eq. 3). Both output logits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class FeatureDiscriminator(nn.Module):
     """The resolution discriminator D_F: "the same as that adopted by Tsai et al." (Sec. 4.1).
 
     Five convolutions with channels 64-128-256-512-1 and leaky ReLUs of slope 0.2; no normalisation, no sigmoid.
-    It answers with one logit a place; ``D_F(f) = sigmoid(logit)`` is the probability that f came from an HR image.
+    It outputs one logit for each location; ``D_F(f) = sigmoid(logit)`` is the probability that f came from an HR image.
 
     Args:
         d: channels of f.
@@ -23,9 +23,9 @@ class FeatureDiscriminator(nn.Module):
         f ``(b, d, h, w)`` -> logits ``(b, 1, h', w')``.
 
     Choice:
-        The cited network halves the map five times (4x4 kernels, stride 2): made for images, it shrinks a 16x8 map to
-        nothing. We keep its ladder of channels and its halvings as long as both sides are longer than 4; from there
-        on a layer is 3x3 with stride 1.
+        The cited network halves the map five times (4x4 kernels, stride 2), which would shrink a 16x8 map to
+        nothing. We keep its channels, and its stride of 2 as long as both sides are longer than 4; the remaining
+        layers are 3x3 with stride 1.
     """
 
     def __init__(self, d: int, size: tuple[int, int], width: int = 64) -> None:
@@ -61,8 +61,8 @@ class ImageDiscriminator(nn.Module):
         image ``(b, 3, H, W)`` in [0, 1] -> logits ``(b,)``.
 
     Choice:
-        BatchNorm works on the statistics of the batch at hand only, and real and recovered images come in separate
-        batches: mixed ones would let it tell them apart by the batch's mean.
+        BatchNorm always uses the statistics of the current batch, and real and recovered images come in separate
+        batches: in a mixed batch, its mean would give away the class.
     """
 
     def __init__(self, width: int = 64, blocks: tuple[int, int, int, int] = (2, 2, 2, 2), small: bool = False) -> None:

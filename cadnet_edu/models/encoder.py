@@ -1,4 +1,4 @@
-"""The encoders E and F of Sec. 3.2 and 3.3: a backbone that normalises its input and hands out its maps."""
+"""The encoders E and F of Sec. 3.2 and 3.3: a backbone with normalised input that returns all its maps."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from cadnet_edu.models.backbone import IMAGENET_MEAN, IMAGENET_STD, resnet
 
 
 class Encoded(NamedTuple):
-    """What an encoder sees: the last map, and the earlier ones for skip connections."""
+    """The output of an encoder: the last map, and the earlier ones for skip connections."""
 
     f: Tensor  # (b, d, h, w)
-    taps: list[Tensor]  # coarser and coarser, f not among them
+    taps: list[Tensor]  # from fine to coarse, without f
 
 
 class Encoder(nn.Module):
-    """The cross-resolution encoder E (Sec. 3.2), and, built a second time, the HR encoder F (Sec. 3.3).
+    """The cross-resolution encoder E (Sec. 3.2) and the HR encoder F (Sec. 3.3).
 
-    E and F have one shape and do not share weights (Sec. 4.1).
+    E and F have the same architecture and do not share weights (Sec. 4.1).
 
     Args:
         backbone, width, last_stride, weights: see ``cadnet_edu.models.backbone.resnet``.
@@ -29,8 +29,8 @@ class Encoder(nn.Module):
         image ``(b, 3, H, W)`` in [0, 1] -> f ``(b, d, h, w)`` with ``h = H / reduction``; d is 2048 for ResNet-50.
 
     Choice:
-        Images stay in [0, 1] everywhere outside; the normalisation with ImageNet's mean and standard deviation
-        happens in here, so that L1 distances, G's output and F's input share one range.
+        Images are in [0, 1] everywhere else; the normalisation with ImageNet's mean and standard deviation is part of
+        the encoder, so that L1 distances, G's output and F's input have the same range.
     """
 
     mean: Tensor
@@ -51,12 +51,12 @@ class Encoder(nn.Module):
 
     @property
     def reduction(self) -> int:
-        """How many times smaller than the image f is, along each side."""
+        """The stride of f: image height over height of f."""
         return self.resnet.reductions[-1]
 
     @property
     def tap_channels(self) -> dict[int, int]:
-        """Channels of the map to tap at each reduction; where two maps share a size, the later one."""
+        """Reduction -> channels of the earlier maps; of two maps of one size, the later one."""
         pairs = zip(self.resnet.reductions[:-1], self.resnet.channels[:-1], strict=True)
         return {r: c for r, c in pairs if r < self.reduction}
 

@@ -92,7 +92,13 @@ def setup(name: str | None = None, *, seed: int | None = None, quiet: bool = Fal
 
 
 def report(config: Config, place: Place, on: torch.device) -> str:
-    """Return the lines that `setup` prints."""
+    """Return the lines that `setup` prints.
+
+    Args:
+        config: the settings of the preset.
+        place: where the notebook runs.
+        on: the device.
+    """
     data, run = config.data, config.run
     about = f"{data.dataset}, {data.height} x {data.width} pixels, seed {run.seed}, on {on.type}"
     lines = [f"preset {run.preset}: {about}"]

@@ -1,1 +1,1 @@
-"""Training: the objective, the trainer that descends it, checkpoints, several devices."""
+"""Training: the objective, the trainer, checkpoints, several devices."""

@@ -1,4 +1,4 @@
-"""Reading what a training run has left: its checkpoint, checked before it is believed, and its history."""
+"""Checkpoints and histories of training runs: reading, validation, comparison with the current settings."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from cadnet_edu.data.samples import Split
 from cadnet_edu.io import write_atomically, write_json
 
 Record = dict[str, float]
-# Settings that say how or where a run is computed, not what: they may differ on resuming.
+CHECKPOINT = "checkpoint.pt"
+# Settings that do not change what is computed: they may differ on resuming.
 RUNNING_ONLY = ("device", "devices", "precision", "log_every", "checkpoint_every", "root")
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """Setting -> value of what tells runs apart: without ``RUNNING_ONLY``, and a weights file by its content.
+    """The settings that identify a run: without ``RUNNING_ONLY``, and a weights file by its content.
 
     The data of a run have a fingerprint of their own, see ``cadnet_edu.data.fingerprint``.
     """
@@ -34,16 +35,16 @@ def identity(config: Config) -> dict[str, Any]:
 
 
 def check_same_config(state: dict[str, Any], ours: Config) -> None:
-    """Stop when a checkpoint was made with other settings than those at hand.
+    """Refuse a checkpoint of other settings.
 
-    A setting that is younger than the checkpoint had its default, the paper's, when the checkpoint was made.
+    A setting that the checkpoint lacks, because it is newer, counts with its default.
 
     Args:
         state: the checkpoint.
-        ours: the settings at hand.
+        ours: the present settings.
 
     Raises:
-        ValueError: which names the settings that differ and both their values.
+        ValueError: with the settings that differ and both their values.
     """
     theirs = json.loads(state.get("identity", state["config"]))
     was, now = flatten(Config().to_dict()) | flatten(theirs), identity(ours)
@@ -58,7 +59,7 @@ def check_same_config(state: dict[str, Any], ours: Config) -> None:
 
 
 def check_same_data(state: dict[str, Any], data: str) -> None:
-    """Stop when a checkpoint was trained on other images than those at hand; early checkpoints do not tell.
+    """Refuse a checkpoint that was trained on other images; early checkpoints have no fingerprint.
 
     Args:
         state: the checkpoint.
@@ -76,7 +77,7 @@ def check_same_data(state: dict[str, Any], data: str) -> None:
 
 
 def load_weights_of(net: nn.Module, state: dict[str, Any]) -> None:
-    """Put a checkpoint's weights into a network.
+    """Load a checkpoint's weights into a network.
 
     Raises:
         ValueError: when they do not fit, as those of an earlier version of this package may not.
@@ -91,19 +92,19 @@ def load_weights_of(net: nn.Module, state: dict[str, Any]) -> None:
         ) from None
 
 
-# What the checkpoint of every method holds, and that of the Trainer.
+# Keys of every method's checkpoint, and of the Trainer's.
 HEAD = {"config", "step"}
 PARTS = HEAD | {"pids", "seconds", "net", "opt_G", "opt_D", "batches", "rng", "sums", "summed"}
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu", parts: set[str] = PARTS) -> dict[str, Any]:
-    """Read a checkpoint; only tensors and plain values are admitted (``weights_only``), so no code can hide in it.
+    """Read a checkpoint, which may contain only tensors and plain values (``weights_only``), no code.
 
     Args:
         path: the file.
-        device: where its tensors are wanted. To continue a run they belong on the CPU, for the states of random
-            number generators live there; weights and optimizer states find their own way to the network's device.
-        parts: what it must hold; ``HEAD`` where the method is not known yet.
+        device: for its tensors. To resume a run, load on the CPU, where the states of random number generators must
+            be; weights and optimizer states are copied to the network's device.
+        parts: keys that it must have; ``HEAD`` when the method is not known yet.
 
     Raises:
         ValueError: when the file is missing, cut short or damaged, or not a checkpoint of this package.
@@ -128,11 +129,11 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu", parts: set[s
 
 
 def require_parts(state: dict[str, Any], parts: set[str]) -> None:
-    """Stop when a checkpoint lacks something.
+    """Refuse a checkpoint that lacks a key.
 
     Args:
         state: the checkpoint.
-        parts: names that it must hold.
+        parts: keys that it must have.
 
     Raises:
         ValueError: when one is missing.
@@ -144,12 +145,12 @@ def require_parts(state: dict[str, Any], parts: set[str]) -> None:
 
 
 def save_fitted(folder: Path, config: Config, split: Split, **parts: Any) -> None:
-    """Keep a method that needs no ``Trainer`` once it is fitted, as ``checkpoint.pt`` and ``config.json``.
+    """Save a fitted method that does not use the ``Trainer``, as ``checkpoint.pt`` and ``config.json``.
 
     Args:
         folder: of the run.
         config: all settings.
-        split: the data; the fingerprint of its training part is kept.
+        split: the data; the fingerprint of its training part is saved.
         parts: tensors and state dictionaries, by name.
     """
     state = {
@@ -160,13 +161,38 @@ def save_fitted(folder: Path, config: Config, split: Split, **parts: Any) -> Non
         **parts,
     }
     write_json(folder / "config.json", config.to_dict())
-    write_atomically(folder / "checkpoint.pt", lambda file: torch.save(state, file))
+    write_atomically(folder / CHECKPOINT, lambda file: torch.save(state, file))
 
 
 def read_history(out: Path | str) -> list[Record]:
-    """The records of ``history.jsonl``; a last line cut short by a killed run is left out."""
+    """The records of ``history.jsonl``; an incomplete last line, of a killed run, is skipped."""
     path, records = Path(out) / "history.jsonl", []
     for line in path.read_text().splitlines() if path.exists() else []:
         with contextlib.suppress(json.JSONDecodeError):
             records.append(json.loads(line))
     return records
+
+
+def claim_folder(out: Path) -> None:
+    """Delete the remains of a run without a checkpoint, before a new run writes into its folder.
+
+    Raises:
+        ValueError: when the folder holds a checkpoint.
+    """
+    if (out / CHECKPOINT).exists():
+        raise ValueError(
+            f"{out}: there is a run in this folder. Call resume() before fit() to go on with it, or choose "
+            "another folder."
+        )
+    delete_leftovers(out)
+
+
+def delete_leftovers(out: Path) -> None:
+    """Delete partial files, and all files of a run that was killed before its first checkpoint."""
+    if not out.is_dir():
+        return
+    leftovers = [*out.glob(".*.part")]
+    if not (out / CHECKPOINT).exists():
+        leftovers += [out / "history.jsonl", out / "run.json", *out.glob("evaluation*.json")]
+    for path in leftovers:
+        path.unlink(missing_ok=True)

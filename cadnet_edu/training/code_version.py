@@ -1,4 +1,4 @@
-"""Which code made a number: a hash of the source that it depends on."""
+"""The version of the code: a hash of its source files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-# The rooms whose code decides what a trained network is; a change in any of them makes earlier runs unfit.
+# The modules that determine a trained network; a change in any of them invalidates earlier runs.
 TRAINING_CODE = (
     "config.py", "losses.py", "models", "walkers", "data", "training/objective.py", "training/trainer.py",
     "training/distributed.py", "training/start.py", "methods",
@@ -14,14 +14,16 @@ TRAINING_CODE = (
 
 
 @cache
-def code_version(rooms: tuple[str, ...] | None = TRAINING_CODE) -> str:
-    """A short hash of the package's source: of the rooms named, or of everything."""
+def code_version(modules: tuple[str, ...] | None = TRAINING_CODE) -> str:
+    """A short hash of the package's source: of the given modules, or of all."""
     package = Path(__file__).parents[1]
     files = (
         sorted(package.rglob("*.py"))
-        if rooms is None
+        if modules is None
         else sorted(
-            f for room in rooms for f in ([package / room] if room.endswith(".py") else (package / room).rglob("*.py"))
+            f
+            for module in modules
+            for f in ([package / module] if module.endswith(".py") else (package / module).rglob("*.py"))
         )
     )
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Where to compute, and how precisely."""
+"""Device and numerical precision."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import torch
 
 
 def check_torch_settings(training: bool = True) -> None:
-    """Refuse to compute under global settings of PyTorch that somebody has changed and that would spoil the result.
+    """Refuse global settings of PyTorch under which the result would be wrong.
 
     Args:
         training: whether gradients are needed.
 
     Raises:
-        ValueError: which names the setting and how to set it back.
+        ValueError: with the setting, and how to reset it.
     """
     if torch.get_default_dtype() != torch.float32:
         raise ValueError(
@@ -28,10 +28,10 @@ def check_torch_settings(training: bool = True) -> None:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device asked for; ``auto`` takes a CUDA GPU, else Apple's, else the CPU.
+    """The device of this name; ``auto`` takes a CUDA GPU, else Apple's, else the CPU.
 
     Raises:
-        ValueError: for a device that is not there.
+        ValueError: for a device that is not available.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -47,12 +47,12 @@ def choose_precision(name: str, device: torch.device, instead: bool = False) -> 
     """``fp32``, ``bf16`` or ``fp16``; ``auto`` takes bf16 where the hardware multiplies it natively, else fp32.
 
     Args:
-        name: what is asked for.
-        device: where it is to be computed.
-        instead: take what ``auto`` takes instead of refusing, for a network trained elsewhere that is asked here.
+        name: the precision, or ``auto``.
+        device: that computes.
+        instead: fall back to ``auto`` instead of refusing, for a network trained on another machine.
 
     Raises:
-        ValueError: for a precision that the device lacks. bf16 on a processor without it is only slow, and goes on.
+        ValueError: for a precision that the device does not support. bf16 on a CPU without it is slow, but accepted.
     """
     lacking = _lacking(name, device)
     if lacking and not instead:
@@ -63,7 +63,7 @@ def choose_precision(name: str, device: torch.device, instead: bool = False) -> 
 
 
 def native_bf16(device: torch.device) -> bool:
-    """Whether the hardware multiplies numbers in bf16; elsewhere they are emulated, slower than fp32."""
+    """Whether the hardware supports bf16 natively; emulated, it is slower than fp32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":
@@ -81,6 +81,6 @@ def _lacking(name: str, device: torch.device) -> str | None:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """A context in which convolutions and products are computed in a precision that ``choose_precision`` chose."""
+    """Mixed precision as chosen by ``choose_precision``; in fp32 it has no effect."""
     low = torch.float16 if precision == "fp16" else torch.bfloat16
     return torch.autocast(device.type, low, enabled=precision != "fp32")

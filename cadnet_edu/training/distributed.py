@@ -1,15 +1,14 @@
-"""Several devices train as one: one process a device, called a rank, started and joined by Lightning Fabric.
+"""Training on several devices: one process for each, called a rank, launched by Lightning Fabric.
 
-What is computed is what one device computes on the same batch, up to rounding. Every rank draws the same batch and
-takes its part of it, so no two ranks see the same identity in a step. Three things reach over the ranks: BatchNorm's
-mean and variance (``GlobalBatchNorm``), the triplets of eq. (5) (``DistributedContext.gather``), and the gradients,
-which are averaged before the optimizer steps (``DistributedContext.average``).
+The result equals that of one device on the same batch, up to rounding. Every rank draws the same batch and takes its
+part of it, so no two ranks have the same identity in a step. Ranks exchange three things: BatchNorm's mean and variance
+(``GlobalBatchNorm``), the vectors for the triplets of eq. (5) (``DistributedContext.gather``), and the gradients, which
+are averaged before the optimizer step (``DistributedContext.average``).
 
 Choice:
-    Gradients are averaged in one go after the last backward pass, not by PyTorch's DistributedDataParallel. That one
-    watches a single forward and a single backward pass over all parameters; here two losses with two optimizers share
-    one forward pass, and each leaves a part of the network untouched. This gives up DDP's overlap of communication and
-    computation.
+    Gradients are averaged once, after the last backward pass, not by PyTorch's DistributedDataParallel, which expects
+    one forward and one backward pass over all parameters. Here two losses with two optimizers share one forward pass,
+    and each leaves some parameters without gradient. This gives up DDP's overlap of communication and computation.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What tells a process its place among others; only torchrun and this module may have set it.
+# Environment variables of a process group; only those that torchrun or this module has set are valid.
 INHERITED = ("LOCAL_RANK", "RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-STARTED_BY = "CADNET_EDU_STARTED_BY"  # the process that started the others
+STARTED_BY = "CADNET_EDU_STARTED_BY"  # id of the process that launched the others
 
 
 class _Gather(torch.autograd.Function):
@@ -58,14 +57,14 @@ class _Gather(torch.autograd.Function):
 
 @dataclass(frozen=True)
 class DistributedContext:
-    """The processes that work together, seen from one of them: its place, and how they exchange tensors.
+    """A group of processes as seen from one rank: its place, and how the ranks exchange tensors.
 
-    A process alone exchanges nothing: every method hands back what it was given.
+    For a single process every method returns its arguments unchanged.
     """
 
     device: torch.device
     rank: int = 0
-    world: int = 1  # how many there are
+    world: int = 1  # number of ranks
     fabric: Fabric | None = None
 
     @property
@@ -74,13 +73,13 @@ class DistributedContext:
         return self.rank == 0
 
     def gather(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The rows of all ranks, ``(b, ...)`` -> ``(world * b, ...)``; gradients find their way back to each rank."""
+        """The rows of all ranks, ``(b, ...)`` -> ``(world * b, ...)``; differentiable."""
         if self.fabric is None:
             return tensors
         return tuple(cast(Tensor, _Gather.apply(t)).flatten(0, 1) for t in tensors)
 
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Each tensor becomes, in place, the mean of what the ranks hold; all travel as one."""
+        """Average each tensor over the ranks, in place, in one all-reduce."""
         if self.fabric is None or not tensors:
             return
         flat = cast(Tensor, self.fabric.all_reduce(torch.cat([t.flatten() for t in tensors]), reduce_op="mean"))
@@ -88,7 +87,7 @@ class DistributedContext:
             t.copy_(mean.view_as(t))
 
     def mean(self, records: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """The mean of scalars by name, over the records of a step's parts and over the ranks."""
+        """The mean of scalars by name, over the micro-batches of a step and over the ranks."""
         if self.fabric is None and len(records) == 1:
             return records[0]
         means = torch.stack([torch.stack([record[name] for record in records]).mean() for name in records[0]])
@@ -96,10 +95,10 @@ class DistributedContext:
         return dict(zip(records[0], means.unbind(), strict=True))
 
     def on_rank_zero(self, work: Callable[[], object]) -> None:
-        """Do on the first rank what only one can do, such as writing a file, while the others wait.
+        """Call a function on rank 0 only, such as one that writes a file, while the others wait.
 
         Raises:
-            Exception: on every rank what went wrong on the first, so that none waits for one that has gone.
+            Exception: on every rank, what rank 0 raised, so that no rank waits for one that has stopped.
         """
         if self.fabric is None:
             work()
@@ -115,18 +114,18 @@ class DistributedContext:
             raise problem
 
     def broadcast_from_zero(self, value: T) -> T:
-        """The first rank's value, on every rank."""
+        """Rank 0's value, on every rank."""
         return value if self.fabric is None else self.fabric.broadcast(value)
 
     def any(self, condition: bool) -> bool:
-        """Whether a condition holds on one rank at least; all must ask."""
+        """Whether a condition holds on any rank; a collective call."""
         if self.fabric is None:
             return condition
         total = self.fabric.all_reduce(torch.tensor(float(condition), device=self.device), reduce_op="sum")
         return bool(cast(Tensor, total) > 0)
 
     def rank_slice(self, n: int) -> slice:
-        """Which of n rows this rank works on: every ``world``-th one. With fewer rows than ranks some do the last one.
+        """The rows of n that this rank processes: every ``world``-th. With fewer rows than ranks, some repeat the last.
 
         >>> [list(range(5))[DistributedContext(torch.device("cpu"), rank, 2).rank_slice(5)] for rank in (0, 1)]
         [[0, 2, 4], [1, 3]]
@@ -134,28 +133,28 @@ class DistributedContext:
         return slice(min(self.rank, n - 1), None, self.world)
 
     def all_gather_rows(self, rows: Tensor, n: int) -> Tensor:
-        """The inverse of ``rank_slice``: all n rows in their order, none twice, from each rank's own.
+        """The inverse of ``rank_slice``: all n rows in order, from those of each rank.
 
         Args:
-            rows: what this rank computed for its slice.
-            n: how many rows there are in all.
+            rows: of this rank's slice.
+            n: number of rows in total.
 
         Returns:
             ``(n, ...)`` on the CPU, the same on every rank.
         """
         if self.fabric is None:
             return rows
-        missing = -(-n // self.world) - len(rows)  # 1 where the last round has no row left for this rank
+        missing = -(-n // self.world) - len(rows)  # 1 if the last round has no row for this rank
         padded = torch.cat([rows, rows[-1:].expand(missing, *rows.shape[1:])])
         gathered = cast(Tensor, _Gather.apply(padded.to(self.device)))  # (world, rows, ...)
-        return gathered.transpose(0, 1).flatten(0, 1)[:n].cpu()  # row by row; what is over goes
+        return gathered.transpose(0, 1).flatten(0, 1)[:n].cpu()  # interleaved; padding dropped
 
     def join_batchnorm(self, net: nn.Module) -> None:
-        """Every BatchNorm in a network becomes one over the images of all ranks; names of weights stay as they are."""
+        """Replace every BatchNorm by one over the images of all ranks; parameter names stay."""
         if self.fabric is None:
             return
         if self.device.type == "cuda":
-            nn.SyncBatchNorm.convert_sync_batchnorm(net)  # PyTorch's own, faster, for GPUs only
+            nn.SyncBatchNorm.convert_sync_batchnorm(net)  # faster, for GPUs only
             return
         for module in list(net.modules()):
             for name, child in module.named_children():
@@ -170,12 +169,12 @@ class GlobalBatchNorm(_BatchNorm):
     """BatchNorm over the images of all ranks: the mean and the variance are those of the whole batch.
 
     All ranks hold equally many images, so the mean is the mean of the ranks' means, and the variance is the mean of
-    their variances plus the variance of their means. ``gather`` sends gradients back through both, as it has to be:
-    every image has a part in what every other becomes.
+    their variances plus the variance of their means. Gradients flow back through both to all ranks,
+    because every output depends on every image.
 
     Args:
-        local: the BatchNorm whose parameters, running statistics and settings it takes over.
-        ranks: who takes part.
+        local: the BatchNorm whose parameters, running statistics and settings are used.
+        ranks: the group.
     """
 
     def __init__(self, local: _BatchNorm, ranks: DistributedContext) -> None:
@@ -190,7 +189,7 @@ class GlobalBatchNorm(_BatchNorm):
             raise ValueError(f"an input of shape {tuple(x.shape)}: give (b, c) or (b, c, h, w).")
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:  # with the running statistics there is nothing to share
+        if not self.training:  # the running statistics are the same on all ranks
             return super().forward(x)
         self._check_input_dim(x)
         dims, shape = [0, *range(2, x.ndim)], [1, -1, *[1] * (x.ndim - 2)]
@@ -214,18 +213,18 @@ class GlobalBatchNorm(_BatchNorm):
 
 
 def init_distributed(device: str = "auto", devices: int | str = 1) -> DistributedContext:
-    """Join the group of processes that train together, and start the others where no launcher has.
+    """Join the group of processes that train together; launch the others unless torchrun has.
 
-    Under ``torchrun`` the processes are there. Otherwise Fabric starts this program again with the same arguments, once
-    for each further device, and each copy arrives here as well. What a cluster or a notebook left in the environment
-    (``WORLD_SIZE``, ``LOCAL_RANK``, ``SLURM_NTASKS`` ...) does not count: a process would wait for others without end.
+    Without ``torchrun``, Fabric starts this program again with the same arguments, once for each further device, and
+    each copy calls this function as well. Variables that a cluster or a notebook has set (``WORLD_SIZE``,
+    ``LOCAL_RANK``, ``SLURM_NTASKS`` ...) are ignored: with them a process would wait for others forever.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda``, ...
-        devices: how many of them on this machine; ``auto`` takes all GPUs.
+        devices: number of devices on this machine; ``auto`` takes all GPUs.
 
     Raises:
-        ValueError: when there are not that many, or this place cannot start processes.
+        ValueError: when there are not that many, or processes cannot be launched from here.
     """
     chosen = choose_device(device)
     here, machines = _processes(chosen, devices)
@@ -233,8 +232,9 @@ def init_distributed(device: str = "auto", devices: int | str = 1) -> Distribute
         return DistributedContext(chosen)
     _check_can_start(chosen, here)
     _clear_inherited_variables()
-    from lightning_fabric import Fabric  # takes over a second to import, and one device does without it
-    from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+    from lightning_fabric import Fabric  # takes over a second to import; not needed for one device
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # importing it sets INFO
     environment = TorchElasticEnvironment() if _torchrun() else LightningEnvironment()
@@ -248,7 +248,7 @@ def _torchrun() -> bool:
 
 
 def _processes(device: torch.device, devices: int | str) -> tuple[int, int]:
-    """How many processes there are to be on this machine, and how many machines."""
+    """The number of processes on this machine, and of machines."""
     if _torchrun():
         here, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
         if devices not in ("auto", 1, here):
@@ -263,7 +263,7 @@ def _processes(device: torch.device, devices: int | str) -> tuple[int, int]:
 
 
 def _check_can_start(device: torch.device, here: int) -> None:
-    """Stop before processes are started that cannot work, or would wait for others that nobody starts."""
+    """Refuse to launch processes that cannot work, or would wait for others forever."""
     there = torch.cuda.device_count() if device.type == "cuda" else here if device.type == "cpu" else 1
     if here > there:
         raise ValueError(f"devices = {here}, but this machine has {there} of type {device.type}: ask for {there}.")
@@ -290,12 +290,12 @@ def _check_can_start(device: torch.device, here: int) -> None:
 
 
 def _launched() -> bool:
-    """Whether torchrun, or an earlier call in this process or in the one that started it, brought ranks together."""
+    """Whether torchrun, or an earlier call in this process or its parent, has launched the ranks."""
     return _torchrun() or os.environ.get(STARTED_BY) in (str(os.getpid()), str(os.getppid()))
 
 
 def _clear_inherited_variables() -> None:
-    """Take out of the environment what would make this process wait for others that nobody starts."""
+    """Remove variables from the environment that would make this process wait for others forever."""
     if not _launched():
         for name in INHERITED:
             os.environ.pop(name, None)
@@ -303,16 +303,16 @@ def _clear_inherited_variables() -> None:
 
 
 def world_size_of(device: str = "auto", devices: int | str = 1) -> int:
-    """How many processes ``init_distributed`` would bring together; none is started for the answer."""
+    """The number of ranks that ``init_distributed`` would launch."""
     here, machines = _processes(choose_device(device), devices)
     return here * machines
 
 
 def check_divisible(config: Config, world: int) -> None:
-    """Check that a batch can be shared out evenly: whole identities, and as many of all other images, in every part.
+    """Check that a batch can be split evenly over ranks and micro-batches, by identities.
 
     Raises:
-        ValueError: which says the numbers that would do.
+        ValueError: with a number that can be split.
     """
     parts = config.optim.accumulate_grad_batches
     pieces = world * parts
@@ -329,7 +329,7 @@ def check_divisible(config: Config, world: int) -> None:
 
 
 def current_rank() -> int:
-    """This process's rank among those that work together; 0 when it works alone."""
+    """The rank of this process; 0 without a process group."""
     with suppress(RuntimeError, ValueError):
         if dist.is_available() and dist.is_initialized():
             return dist.get_rank()

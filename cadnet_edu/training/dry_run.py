@@ -1,4 +1,4 @@
-"""A dry run: two training steps on noise, to measure what a whole run takes on this machine."""
+"""A dry run: two training steps on noise, to measure time and memory of a run on this machine."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ STEPS = 2  # the first one also loads libraries and allocates memory
 
 @dataclass(frozen=True)
 class DryRun:
-    """What two training steps took.
+    """The cost of two training steps.
 
     Args:
-        trainer: as it is after the steps.
-        seconds: of the faster step.
-        peak: bytes of memory at most: of PyTorch's tensors on a CUDA GPU, of the whole process on another device; None
-            where the system does not report it.
+        trainer: after the steps.
+        seconds: of the faster one.
+        peak: bytes of memory at the peak, of PyTorch's tensors on a CUDA GPU, else of the process; None where the
+            system does not report it.
     """
 
     trainer: Trainer
@@ -39,7 +39,7 @@ class DryRun:
 
 
 def dry_run(config: Config) -> DryRun:
-    """Train two steps on noise from random weights. No data are read, nothing is fetched, and nothing is written.
+    """Train two steps on noise from random weights. Nothing is read, downloaded or written.
 
     Args:
         config: all settings of the run.
@@ -62,7 +62,7 @@ def dry_run(config: Config) -> DryRun:
 
 
 def training_identities(config: Config) -> int | None:
-    """How many identities a data set trains on, which is the size of the classifier; None for one's own images.
+    """The number of training identities of a data set, which sets the size of the classifier; None for own images.
 
     >>> training_identities(Config().replace(dataset="market1501"))
     751
@@ -73,7 +73,7 @@ def training_identities(config: Config) -> int | None:
 
 
 def process_peak() -> int | None:
-    """Bytes of main memory that this process had at most; None on Windows, which has no ``getrusage``."""
+    """Peak memory of this process in bytes; None on Windows, which has no ``getrusage``."""
     try:
         import resource
     except ImportError:

@@ -1,7 +1,7 @@
-"""The objective of CAD-Net: which network's output enters which loss, for the discriminators and for the network.
+"""The objective of CAD-Net: the terms of both sides of the game, from the outputs of the networks.
 
-The training step, the analysis of gradients and the book's chapter on the whole network call these functions. They know
-tensors and the settings of the losses: no device, no file, no optimizer.
+The training step, the analysis of gradients and the book's chapter on the whole network call these functions. They
+depend on tensors and the settings of the losses only: no device, no file, no optimizer.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def discriminate(D: nn.Module, *batches: Tensor) -> tuple[Tensor, ...]:
 
 
 def discriminator_terms(net: CADNet, batch: Batch, H: Output, L: Output, loss: LossConfig) -> tuple[Terms, Terms]:
-    """What D_F and D_I ascend: eq. (1) and eq. (3). ``detach`` keeps their gradients away from E and G.
+    """The terms that D_F and D_I maximise, eq. (1) and (3); ``detach`` keeps their gradients out of E and G.
 
     Args:
         net: the network with its discriminators.
@@ -49,10 +49,11 @@ def discriminator_terms(net: CADNet, batch: Batch, H: Output, L: Output, loss: L
         loss: the settings; ``d_batch_size`` is the number of images of each kind that D_I sees.
 
     Returns:
-        the terms by name, of those discriminators that the network has; and the mean probabilities that explain them.
+        the terms by name, for the discriminators that the network has; and these with mean probabilities, to log.
 
     Choice:
-        D_I sees real and recovered images in separate passes: mixed, BatchNorm's statistics would tell them apart.
+        D_I gets real and recovered images in separate passes: in a mixed batch, BatchNorm's statistics would give away
+        the class.
     """
     terms: Terms = {}
     log: Terms = {}
@@ -72,17 +73,17 @@ def discriminator_terms(net: CADNet, batch: Batch, H: Output, L: Output, loss: L
 def generator_terms(
     net: CADNet, batch: Batch, H: Output, L: Output, loss: LossConfig, gather: Gather = no_gather
 ) -> tuple[Terms, Terms]:
-    """What E, G, F and C descend: the terms of eq. (6) without their weights. A term of weight 0 is not computed.
+    """The terms of eq. (6) that E, G, F and C minimise, without their weights; one of weight 0 is not computed.
 
     Args:
-        net: the network; whoever takes a step freezes its discriminators meanwhile.
+        net: the network; the training step freezes its discriminators.
         batch: the images that the outputs belong to.
         H, L: the outputs for the HR and for the LR images.
         loss: the settings.
-        gather: gives the rows of all ranks, so that triplets reach over all devices.
+        gather: returns the rows of all ranks, so that triplets are formed over the whole batch.
 
     Returns:
-        the terms by name, and those numbers that explain them.
+        the terms by name; and the values to log.
     """
     n = loss.d_batch_size or None
     terms: Terms = {}
@@ -114,7 +115,7 @@ def generator_terms(
 def classification_terms(
     H: Output, L: Output, batch: Batch, loss: LossConfig, gather: Gather = no_gather
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """L_id and L_tri on v, and the share of active triplets; with branch heads, the same on f and on g as well.
+    """L_id and L_tri on v, and the share of active triplets; with auxiliary heads, the same on f and on g as well.
 
     Args:
         H, L: the outputs for the HR and for the LR images.
@@ -134,7 +135,7 @@ def classification_terms(
 
 
 def total(terms: Terms, loss: LossConfig) -> Tensor:
-    """Eq. (6): the sum of the terms, each with its weight; a term that is missing counts 0.
+    """Eq. (6): the weighted sum of the terms; a missing term counts 0.
 
     Args:
         terms: from ``generator_terms``.
@@ -151,10 +152,10 @@ def total(terms: Terms, loss: LossConfig) -> Tensor:
 
 
 def gradients_at(parameters: list[nn.Parameter], terms: Terms, loss: LossConfig) -> dict[str, Tensor]:
-    """The gradient of each weighted term of eq. (6) at some parameters, E's for example, in one row each.
+    """The gradient of each weighted term of eq. (6) at some parameters, such as E's.
 
     Args:
-        parameters: where.
+        parameters: of the network.
         terms: from ``generator_terms``.
         loss: the weights; the one of L_cls is 1 or 0.
 

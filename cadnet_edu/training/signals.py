@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during long work: finish the step at hand, save, and only then stop."""
+"""Ctrl-C and SIGTERM during training: finish the step, save, then stop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """A context in which the first Ctrl-C or SIGTERM is only noted, in ``number``; a second Ctrl-C interrupts at once.
+    """A context that records the first Ctrl-C or SIGTERM in ``number``; a second Ctrl-C interrupts at once.
 
     Outside the main thread, where Python delivers no signals, nothing is changed.
     """
@@ -43,10 +43,10 @@ class StopSignals:
                 sys.stderr.write("\nstopping after this step; Ctrl-C again stops at once\n")
 
     def leave(self) -> None:
-        """Do what the signal asked for.
+        """Stop as the signal requires.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C.
-            SystemExit: after SIGTERM, with the exit code 143 that belongs to it.
+            SystemExit: after SIGTERM, with its exit code, 143.
         """
         raise SystemExit(128 + signal.SIGTERM) if self.number == signal.SIGTERM else KeyboardInterrupt

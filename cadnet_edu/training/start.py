@@ -1,4 +1,4 @@
-"""Starting a run from the weights of another run: all networks, where other files of weights give E and F alone."""
+"""Initialise all networks from the weights of another run; other weight files initialise E and F only."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-OPTIONAL = ("D_F.", "D_I.", "C.fc.", "branch_C.")  # other losses, sizes or people leave these without fitting weights
+OPTIONAL = ("D_F.", "D_I.", "C.fc.", "branch_C.")  # need not fit: they depend on losses, image size and identities
 
 
 def weights_of_a_run(weights: str) -> dict[str, Tensor] | None:
     """The weights of all networks in a run's ``checkpoint.pt``, or in a file that ``cadnet-edu export`` wrote.
 
     Args:
-        weights: as in ``Config.weights``.
+        weights: as in ``ModelConfig.weights``.
 
     Returns:
-        parameter name -> tensor; None for ``imagenet``, ``none``, and a file that is no run's.
+        parameter name -> tensor; None for ``imagenet``, ``none``, and a file of no run.
     """
     path = Path(weights)
     if not path.is_file():
@@ -29,16 +29,16 @@ def weights_of_a_run(weights: str) -> dict[str, Tensor] | None:
             state: object = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # `cadnet_edu.models.backbone.load_weights` tells what is wrong with it
+    except Exception:  # `cadnet_edu.models.backbone.load_weights` reports the error
         return None
     state = state.get("net", state) if isinstance(state, dict) else {}
     return state if isinstance(state, dict) and any(str(name).startswith("E.resnet.") for name in state) else None
 
 
 def start_from(net: nn.Module, state: dict[str, Tensor], weights: str) -> None:
-    """Put the weights of a run into a new network.
+    """Load the weights of a run into a new network.
 
-    Discriminators and classifiers that the run lacks, or has for another number of people, start from random numbers.
+    Discriminators and classifiers that the run lacks, or has for another number of identities, stay random.
 
     Args:
         net: the new network.
@@ -46,7 +46,7 @@ def start_from(net: nn.Module, state: dict[str, Tensor], weights: str) -> None:
         weights: the file, for messages.
 
     Raises:
-        ValueError: when the weights of E, G, F or C do not fit, or one of them is no finite number.
+        ValueError: when the weights of E, G, F or C do not fit, or are not finite.
     """
     own = net.state_dict()
     fits = {name: t for name, t in state.items() if name in own and own[name].shape == t.shape}

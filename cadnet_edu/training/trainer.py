@@ -1,4 +1,4 @@
-"""Training CAD-Net (Sec. 3 and 4.1): two updates in turn, one of the discriminators and one of the network."""
+"""Training CAD-Net (Sec. 3 and 4.1): alternating updates of the discriminators and of the network."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ from cadnet_edu.data.sampling import Batch, Batches, micro_batches
 from cadnet_edu.io import append_line, write_atomically, write_json
 from cadnet_edu.models.cadnet import CADNet, Output
 from cadnet_edu.training.checkpoints import (
+    CHECKPOINT,
     Record,
     check_same_config,
     check_same_data,
+    claim_folder,
+    delete_leftovers,
     identity,
     load_checkpoint,
     load_weights_of,
@@ -41,12 +44,12 @@ from cadnet_edu.training.start import start_from, weights_of_a_run
 
 
 class TrainingDiverged(RuntimeError):
-    """Training cannot go on; the message says why and where the last good checkpoint is."""
+    """A loss or a weight is not finite; the message names it and the last good checkpoint."""
 
 
 def build_network(config: Config, identities: int) -> CADNet:
-    """The network that a configuration describes; parts that no loss would train are not built."""
-    with torch.random.fork_rng():  # the caller's random numbers stay as they are
+    """Build the network of a configuration, without parts that no loss would train."""
+    with torch.random.fork_rng():  # leaves the caller's random state unchanged
         torch.manual_seed(config.run.seed)
         state = weights_of_a_run(config.model.weights)
         if state is None:
@@ -81,7 +84,7 @@ def _network(config: Config, identities: int) -> CADNet:
 
 
 def labelled_pids(pids: Iterable[int], share: float, seed: int) -> list[int]:
-    """The identities whose labels are known: that share of all of them, drawn by the seed, in order.
+    """A random share of the identities, sorted: those whose labels are used.
 
     >>> labelled_pids(range(100, 110), 0.3, seed=0)
     [101, 104, 107]
@@ -95,7 +98,7 @@ def labelled_pids(pids: Iterable[int], share: float, seed: int) -> list[int]:
 
 @contextlib.contextmanager
 def frozen(*networks: nn.Module | None) -> Iterator[None]:
-    """Gradients flow through these networks but not into their parameters."""
+    """Within this context the parameters of these networks get no gradients; their inputs do."""
     parameters = [p for net in networks if net is not None for p in net.parameters()]
     for p in parameters:
         p.requires_grad_(False)
@@ -107,7 +110,7 @@ def frozen(*networks: nn.Module | None) -> Iterator[None]:
 
 
 def lr_factor(step: int, config: Config) -> float:
-    """What the learning rates are multiplied with at a step (counted from 0). Ours: the paper gives no schedule."""
+    """The factor of the learning rates at a step (counted from 0). Ours: the paper gives no schedule."""
     if step < config.optim.warmup_steps:
         return (step + 1) / config.optim.warmup_steps
     done = step / config.optim.steps
@@ -119,7 +122,7 @@ def lr_factor(step: int, config: Config) -> float:
 
 
 def not_finite(tensors: dict[str, Tensor]) -> list[str]:
-    """The names of those tensors that hold an infinite value or one that is not a number.
+    """The names of the tensors with infinite or NaN values.
 
     >>> not_finite({"a": torch.tensor([1.0, 2.0]), "b": torch.tensor([1.0, float("nan")])})
     ['b']
@@ -131,11 +134,14 @@ def not_finite(tensors: dict[str, Tensor]) -> list[str]:
 
 
 def split_hr_lr(out: Output, n: int, u: int) -> tuple[Output, Output]:
-    """Outputs of a pass over n labelled HR, n labelled LR, u other HR and u other LR images: those of HR, of LR."""
+    """Split the output of a pass over n labelled HR, n labelled LR, u unlabelled HR and u unlabelled LR images."""
 
     def part(k: int) -> Output:
         known = slice(k * n, (k + 1) * n)
-        every = lambda t: torch.cat([t[known], t[2 * n + k * u : 2 * n + (k + 1) * u]]) if u else t[known]  # noqa: E731
+
+        def every(t: Tensor) -> Tensor:
+            return torch.cat([t[known], t[2 * n + k * u : 2 * n + (k + 1) * u]]) if u else t[known]
+
         g = None if out.g is None else out.g[known]
         branches = tuple(logits[known] for logits in out.branch_logits)
         x_hat = None if out.x_hat is None else every(out.x_hat)
@@ -151,14 +157,14 @@ class Trainer:
         config: all settings.
         split: the data; its training part is decoded once, see ``cadnet_edu.data.image_cache``.
         out: folder for ``checkpoint.pt``, ``config.json`` and ``history.jsonl``; without it nothing is written.
-        ranks: the processes that train together; without it ``init_distributed`` finds or starts them.
+        ranks: the process group; by default that of ``init_distributed``.
 
     Raises:
-        ValueError: when the data cannot feed the batches that the configuration wants, or devices cannot share them.
+        ValueError: when the data have too few images for the batches, or these cannot be split over the devices.
 
     Choice:
-        Of the discriminators the paper gives the learning rate only. Their momentum and weight decay are those of the
-        network, they move once a batch, before the network does, and both look at the outputs of one forward pass.
+        For the discriminators the paper gives the learning rate only. Their momentum and weight decay are those of the
+        network; they are updated once a batch, before the network, from the outputs of the same forward pass.
     """
 
     def __init__(
@@ -188,13 +194,13 @@ class Trainer:
         net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.config, self.net, self.precision = config, net, precision
         self.ranks, self.device = ranks, ranks.device
-        # Each part of a batch has its share of the images that D_I sees: the same images however many parts there are.
+        # The images for D_I are split over micro-batches and ranks: the same images, whatever their number.
         parts = config.optim.accumulate_grad_batches * ranks.world
         self.loss = replace(config.loss, d_batch_size=config.loss.d_batch_size // parts)
         self.opt_G = self._optimizer(net.generator_parameters(), config.optim.lr)
         discriminators = net.discriminator_parameters()
         self.opt_D = self._optimizer(discriminators, config.optim.lr_D) if discriminators else None
-        # Gradients below 6e-8 would vanish in fp16: they are computed enlarged, and each optimizer has its own scale.
+        # In fp16 gradients below 6e-8 would underflow: the loss is scaled, separately for each optimizer.
         fp16 = precision == "fp16"
         self.scaler_G, self.scaler_D = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
         self.step_number = 0
@@ -204,7 +210,7 @@ class Trainer:
         self.history: list[Record] = []
         self._sums: dict[str, Tensor] = {}
         self._summed = 0
-        self._begun = False
+        self._prepared = False
 
     def _optimizer(self, parameters: list[nn.Parameter], lr: float) -> torch.optim.Optimizer:
         optim = self.config.optim
@@ -215,18 +221,18 @@ class Trainer:
     # ------------------------------------------------------------------------------------------------ one step
 
     def step(self, batch: Batch | None = None) -> dict[str, Tensor]:
-        """One step on one batch: the discriminators take one up eq. (1) and (3), the network takes one down eq. (6).
+        """One step on one batch: the discriminators ascend eq. (1) and (3), then the network descends eq. (6).
 
-        Several devices share the batch out, and compute together what one would. With ``accumulate`` each takes its
-        share in that many parts, one after the other, which needs less memory: both optimizers add up the gradients of
-        all parts and step after the last one.
+        Several devices split the batch and compute the same as one. With ``accumulate_grad_batches`` each processes
+        its part in that many micro-batches, which needs less memory: gradients accumulate, and both optimizers step
+        after the last one.
 
         Returns:
-            the value of every loss and what explains it, as detached scalars.
+            every loss and further values to log, as detached scalars.
 
         Choice:
-            Parts are not quite the whole: BatchNorm sees one part at a time, triplets are formed within a part, and but
-            for the last part the network faces discriminators that have not stepped yet.
+            Micro-batches are not equivalent to the whole batch: BatchNorm's statistics and the triplets are those of
+            one micro-batch, and before the last one the network trains against discriminators of the previous step.
         """
         batch = next(self.batches) if batch is None else batch
         self.set_learning_rates()
@@ -237,7 +243,7 @@ class Trainer:
         return self.ranks.mean(logs)
 
     def step_part(self, batch: Batch, last: bool = True) -> dict[str, Tensor]:
-        """The forward pass and both updates for one part of a batch, which is the whole batch in most runs."""
+        """The forward pass and both updates for one micro-batch, which in most runs is the whole batch."""
         with autocast(self.device, self.precision):
             H, L = self.forward(batch)
             up, log_D = discriminator_terms(self.net, batch, H, L, self.loss)
@@ -250,7 +256,7 @@ class Trainer:
         return {name: value.detach() for name, value in (log_D | log_G | {"L": loss}).items()}
 
     def forward(self, batch: Batch) -> tuple[Output, Output]:
-        """Outputs for the HR and the LR images, in two passes or in one (BatchNorm can tell the difference)."""
+        """Outputs for the HR and the LR images, in two passes or in one, which differ in BatchNorm's statistics."""
         x_H, x_L = (x.to(memory_format=torch.channels_last) for x in (batch.x_H, batch.x_L))
         if not self.config.model.joint_batchnorm:
             return self.net(x_H, len(batch.y_H)), self.net(x_L, len(batch.y_L))
@@ -259,15 +265,15 @@ class Trainer:
         return split_hr_lr(self.net(x, 2 * n), n, len(x_H) - n)
 
     def update(self, optimizer: torch.optim.Optimizer | None, loss: Tensor, last: bool = True) -> None:
-        """Take a step down a loss; of a batch in parts, add up the gradients and step after the last one.
+        """Compute the gradients of a loss, and take a step of the optimizer after the last micro-batch.
 
         Args:
-            optimizer: whose parameters move.
-            loss: of the part at hand, a mean over its images.
-            last: whether this is the last part.
+            optimizer: of the parameters that descend the loss.
+            loss: of the micro-batch, a mean over its images.
+            last: whether this is the last micro-batch.
         """
         assert optimizer is not None
-        scaler = self.scaler_D if optimizer is self.opt_D else self.scaler_G  # idle but in fp16
+        scaler = self.scaler_D if optimizer is self.opt_D else self.scaler_G  # disabled except in fp16
         scaler.scale(loss / self.config.optim.accumulate_grad_batches).backward()
         if last:
             parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -277,15 +283,15 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
 
     def micro_batches(self, batch: Batch) -> list[Batch]:
-        """This device's share of a batch, in as many parts as ``accumulate`` says.
+        """This rank's part of a batch, in ``accumulate_grad_batches`` micro-batches.
 
-        The n-th parts of all devices together are the n-th part that one device would take.
+        The n-th micro-batches of all ranks together are the n-th that a single device would take.
         """
         n, rank = self.config.optim.accumulate_grad_batches, self.ranks.rank
         return micro_batches(batch, n * self.ranks.world, self.config.data.num_instances)[rank * n : (rank + 1) * n]
 
     def set_learning_rates(self) -> None:
-        """The learning rates of this step."""
+        """Set the learning rates of this step."""
         factor = lr_factor(self.step_number, self.config)
         for optimizer, lr in ((self.opt_G, self.config.optim.lr), (self.opt_D, self.config.optim.lr_D)):
             for group in optimizer.param_groups if optimizer else ():
@@ -298,12 +304,12 @@ class Trainer:
     ) -> list[Record]:
         """Train up to the configured number of steps, or up to step ``until``.
 
-        Ctrl-C and SIGTERM let the step at hand come to its end, and save a checkpoint; a second Ctrl-C ends at once.
+        After Ctrl-C or SIGTERM the current step is finished and saved; a second Ctrl-C stops at once.
 
         Args:
-            until: stop after this step, as a killed run would; the schedule is still that of all steps.
+            until: stop after this step, with the learning-rate schedule of all steps.
             callback: called with each logged record.
-            bar: show a progress bar, on the first rank.
+            bar: show a progress bar, on rank 0.
 
         Returns:
             the history: one record every ``log_every`` steps, each the mean over those steps.
@@ -316,7 +322,7 @@ class Trainer:
         """
         check_torch_settings()
         end = self.config.optim.steps if until is None else min(until, self.config.optim.steps)
-        self._begin()
+        self._prepare_folder()
         started, before = time.perf_counter(), self.seconds
         quiet = not (bar and self.ranks.is_rank_zero)
         with (
@@ -334,44 +340,38 @@ class Trainer:
                     progress.set_postfix(L=f"{record['L']:.3g}", acc=f"{record.get('accuracy', 0):.2f}")
                     if callback is not None:
                         callback(record)
-                stopped = self._stopped(stop)
+                stopped = self._stop_requested(stop)
                 if stopped or self.step_number % self.config.run.checkpoint_every == 0 or self.step_number == end:
-                    self._stop_unless_finite()  # a bad checkpoint must never replace a good one
+                    self._check_finite()  # before it replaces a good checkpoint
                     self.save()
                 if stopped:
                     stop.leave()
         return self.history
 
-    def _stopped(self, stop: StopSignals) -> bool:
-        """Whether a signal has come, on whichever rank; several ranks must stop at one step, and look now and then."""
+    def _stop_requested(self, stop: StopSignals) -> bool:
+        """Whether any rank got a signal; several ranks must stop at the same step, so they check every tenth."""
         if self.ranks.world == 1:
             return stop.number is not None
         return self.step_number % 10 == 0 and self.ranks.any(stop.number is not None)
 
-    def _begin(self) -> None:
-        """Take possession of ``out``: what a run without a checkpoint left is cleared away, another run is not touched.
+    def _prepare_folder(self) -> None:
+        """Prepare ``out``: delete the remains of a run without a checkpoint, refuse the folder of another run.
 
-        The settings are written before the first step, so that a folder that takes no file is found at once.
+        The settings are written before the first step, so that an unwritable folder is reported at once.
 
         Raises:
             ValueError: when it holds a checkpoint and ``resume`` was not called.
         """
-        if not self._begun:
-            self.ranks.on_rank_zero(self._clear)
-        self._begun = True
-        self._save_config()
-
-    def _clear(self) -> None:
-        if self._saved():
-            raise ValueError(
-                f"{self.out}: there is a run in this folder. Call resume() before fit() to go on with it, or choose "
-                "another folder."
-            )
-        if self.out is not None and self.out.is_dir():
-            self._tidy()
+        if self.out is None:
+            return
+        out = self.out
+        if not self._prepared:
+            self.ranks.on_rank_zero(lambda: claim_folder(out))
+        self._prepared = True
+        self.ranks.on_rank_zero(lambda: write_json(out / "config.json", self.config.to_dict()))
 
     def estimate(self, steps: int = 4) -> float:
-        """Seconds that the rest of the run will take, from a few trial steps that leave no trace."""
+        """Estimated seconds of the rest of the run, from a few trial steps that are undone."""
         before = copy.deepcopy(self.state_dict())
         times = []
         for _ in range(steps):
@@ -392,7 +392,7 @@ class Trainer:
         record: Record = {"step": self.step_number}
         record |= {name: (total / self._summed).item() for name, total in sorted(self._sums.items())}
         record |= {"lr": self.opt_G.param_groups[0]["lr"], "seconds": round(self.seconds, 3)}
-        self._stop_unless_finite()
+        self._check_finite()
         self._sums, self._summed = {}, 0
         self.history.append(record)
         if self.out is not None:
@@ -400,27 +400,24 @@ class Trainer:
             self.ranks.on_rank_zero(lambda: append_line(history, json.dumps(record)))
         return record
 
-    def _stop_unless_finite(self) -> None:
-        """Raise ``TrainingDiverged`` when a loss since the last record, or a weight, is infinite or not a number."""
+    def _check_finite(self) -> None:
+        """Raise ``TrainingDiverged`` if a loss since the last record, or a weight, is not finite."""
         wrong = not_finite(self._sums) or not_finite(self.net.state_dict())
         if not wrong:
             return
         kept = "There is no checkpoint yet."
-        if self.out is not None and self._saved():
-            kept = f"The last good checkpoint is {self.out / 'checkpoint.pt'}."
+        if self.out is not None and (self.out / CHECKPOINT).exists():
+            kept = f"The last good checkpoint is {self.out / CHECKPOINT}."
         raise TrainingDiverged(
             f"step {self.step_number}: {', '.join(wrong[:6])} is no longer a number, so training stops here. {kept} "
             "Usual cures: precision='fp32', or, in a new folder, a smaller lr or a smaller weight for the loss that "
             "grew first (see history.jsonl)."
         )
 
-    def _saved(self) -> bool:
-        return self.out is not None and (self.out / "checkpoint.pt").exists()
-
     # ------------------------------------------------------------------------------------------------ checkpoints
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that the rest of the run depends on, as tensors, numbers and strings."""
+        """The complete state of the run, as tensors, numbers and strings."""
         return {
             "config": json.dumps(self.config.to_dict()),
             "identity": json.dumps(self.identity),
@@ -440,12 +437,15 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue where ``state_dict`` was taken.
+        """Restore a state from ``state_dict``.
 
         Raises:
-            ValueError: when it was taken from another configuration or other data.
+            ValueError: when it is of another configuration or other data.
         """
-        self._compare(state)
+        check_same_config(state, self.config)
+        if state["pids"] != list(self.pids):
+            raise ValueError("the checkpoint was trained on other identities than those of this data set.")
+        check_same_data(state, self.data)
         load_weights_of(self.net, state)
         self.step_number, self.seconds = state["step"], state["seconds"]
         self.opt_G.load_state_dict(state["opt_G"])
@@ -461,31 +461,20 @@ class Trainer:
         now = self.codes[-1]
         self.codes = [*(code for code in state.get("codes", []) if code != now), now]
 
-    def _compare(self, state: dict[str, Any]) -> None:
-        check_same_config(state, self.config)
-        if state["pids"] != list(self.pids):
-            raise ValueError("the checkpoint was trained on other identities than those of this data set.")
-        check_same_data(state, self.data)
-
     def save(self) -> None:
-        """Write ``checkpoint.pt`` and ``config.json``, each completely or not at all.
+        """Write ``checkpoint.pt`` and ``config.json`` atomically.
 
         Raises:
             ValueError: when ``out`` holds a run that was not resumed.
         """
         if self.out is None:
             return
-        self._begin()
-        path = self.out / "checkpoint.pt"
+        self._prepare_folder()
+        path = self.out / CHECKPOINT
         self.ranks.on_rank_zero(lambda: write_atomically(path, lambda file: torch.save(self.state_dict(), file)))
 
-    def _save_config(self) -> None:
-        if self.out is not None:
-            path = self.out / "config.json"
-            self.ranks.on_rank_zero(lambda: write_json(path, self.config.to_dict()))
-
     def resume(self) -> bool:
-        """Continue from the checkpoint in ``out``, if there is one; the history is cut back to it.
+        """Resume from the checkpoint in ``out``, if there is one, and truncate the history to its step.
 
         Returns:
             whether there was one.
@@ -495,24 +484,15 @@ class Trainer:
         """
         if self.out is None:
             return False
-        out, self._begun = self.out, True
-        self.ranks.on_rank_zero(self._tidy)
-        if not self.ranks.broadcast_from_zero(self._saved()):
+        out, self._prepared = self.out, True
+        self.ranks.on_rank_zero(lambda: delete_leftovers(out))
+        if not self.ranks.broadcast_from_zero((out / CHECKPOINT).exists()):
             return False
-        self.load_state_dict(load_checkpoint(out / "checkpoint.pt"))
+        self.load_state_dict(load_checkpoint(out / CHECKPOINT))
         self.history = [r for r in read_history(out) if r["step"] <= self.step_number]
         lines = "".join(json.dumps(r) + "\n" for r in self.history).encode()
         self.ranks.on_rank_zero(lambda: write_atomically(out / "history.jsonl", lambda file: file.write(lines)))
         return True
-
-    def _tidy(self) -> None:
-        """Delete what a run left that was killed while it wrote a file, or before its first checkpoint."""
-        assert self.out is not None
-        for half in self.out.glob(".*.part"):
-            half.unlink(missing_ok=True)
-        if not self._saved():  # what is left of a run without a checkpoint belongs to nothing
-            for left in (self.out / "history.jsonl", self.out / "run.json", *self.out.glob("evaluation*.json")):
-                left.unlink(missing_ok=True)
 
 
 def load_network(out: Path | str, device: torch.device | str = "cpu") -> tuple[CADNet, Config]:
@@ -521,7 +501,7 @@ def load_network(out: Path | str, device: torch.device | str = "cpu") -> tuple[C
     Raises:
         ValueError: when the folder holds no usable checkpoint.
     """
-    state = load_checkpoint(Path(out) / "checkpoint.pt", device)
+    state = load_checkpoint(Path(out) / CHECKPOINT, device)
     return network_of(state, device), Config.from_dict(json.loads(state["config"]))
 
 
@@ -530,7 +510,7 @@ def network_of(state: dict[str, Any], device: torch.device | str = "cpu") -> CAD
 
     Args:
         state: the checkpoint.
-        device: where the network is wanted.
+        device: for the network.
 
     Raises:
         ValueError: when the weights do not fit.

@@ -1,8 +1,6 @@
-"""The textures of Walkers: what is painted on the surface of each body part.
+"""Textures: what is painted on the surface of each body part.
 
-A texture is unrolled like a tin's label: rows run down the part, columns run once around it, starting and ending at
-the back, so the middle column is the front. Wrapping it on the body (`walkers_draw`) turns it with the person, which
-is why a logo is seen from the front only and a backpack's straps only where straps are.
+Rows of a texture run down the part, columns once around it, starting at the back; the middle column is the front.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ class Wardrobe:
 
     Args:
         texels: ``(n, 3)`` float32 in [0, 1], one texture after the other, each row by row.
-        start, rows, columns: where the texture of each part begins and how large it is, by part number.
+        start, rows, columns: the first row and the size of the texture of each part, by part number.
         soft: 1 for cloth, which folds, and 0 for the rest.
     """
 
@@ -99,7 +97,7 @@ def _cloth(part: int, who: Person) -> np.ndarray:
 
 
 def _contrast(colour: Colour) -> np.ndarray:
-    """A colour that stands out on the given one: off-white on dark cloth, near black on light cloth."""
+    """A contrasting colour: off-white on dark cloth, near black on light cloth."""
     return _rgb((0.88, 0.88, 0.84) if sum(colour) < 1.6 else (0.15, 0.15, 0.22))
 
 
@@ -168,7 +166,7 @@ def _leg(part: int, who: Person) -> np.ndarray:
 
 
 def _skirt(who: Person) -> np.ndarray:
-    """What hangs below the waist: a skirt, or the tail of a coat."""
+    """A skirt, or the tail of a coat."""
     if who.top == "coat":
         t = _cloth(SKIRT, who)
         _, v, x, _ = _grid(SKIRT)
@@ -251,7 +249,7 @@ def _shoe(who: Person) -> np.ndarray:
 
 @lru_cache(maxsize=96)
 def wardrobe(identity: int, seed: int) -> Wardrobe:
-    """Paint every texture of one identity, once; the images of that identity share it."""
+    """The textures of one identity, shared by all its images."""
     who = person(identity, seed)
     painted = {
         TORSO: _torso(who), UPPER_ARM: _sleeve(UPPER_ARM, who), FOREARM: _sleeve(FOREARM, who),

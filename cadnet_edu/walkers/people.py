@@ -1,10 +1,8 @@
-"""The identities of Walkers: body, clothes, and the fine detail in which look-alikes differ.
+"""Identities: body, clothes, and the fine detail in which look-alikes differ.
 
-The 4 identities ``4k, 4k+1, 4k+2, 4k+3`` form a **group of look-alikes**. They share everything that survives
-down-sampling (build, skin, hair, hat, garments, colours, bag: the fields named in `COARSE`) and differ only in
-what it destroys (the fields named in `FINE`): the pattern knitted into the top, the logo, the shoes, the stripe on
-the trousers, the band of the hat. A pattern is a wave of *zero mean* added to the colour of the cloth, so that
-averaging over a few pixels, which is what down-sampling does, leaves the same plain colour for all four.
+The identities ``4k`` to ``4k + 3`` are a **group of look-alikes**. They share all that survives down-sampling (the
+fields in `COARSE`) and differ in what it destroys (the fields in `FINE`). A pattern is a wave of *zero mean* added to
+the colour of the cloth, so that averaging over some pixels leaves the same plain colour for all four.
 """
 
 from __future__ import annotations
@@ -102,17 +100,13 @@ def _one(rng: np.random.Generator, options: Sequence[T], weights: Sequence[float
 
 
 def _near(rng: np.random.Generator, colour: Colour, spread: float = 0.04) -> Colour:
-    """A colour beside the given one, so that two red coats are not the same red."""
+    """A colour near the given one."""
     r, g, b = np.clip(np.asarray(colour) + rng.normal(0, spread, 3), 0.05, 0.92).tolist()
     return r, g, b
 
 
 def _accent(rng: np.random.Generator, base: Colour) -> Colour:
-    """The colour step of a pattern: added on one half of the wave and taken away on the other.
-
-    Mostly lightness with some hue, as large as the colour cube allows around ``base``, so nothing is clipped and the
-    mean of the patterned cloth stays ``base``.
-    """
+    """The amplitude of a pattern: as large as the colour cube allows around ``base``, so that nothing is clipped."""
     step = np.array([1.0, 1.0, 1.0]) + rng.normal(0, 0.45, 3)
     step *= 0.34 / np.abs(step).max()
     headroom = np.minimum(np.asarray(base), 1 - np.asarray(base)) + 0.06
@@ -122,11 +116,10 @@ def _accent(rng: np.random.Generator, base: Colour) -> Colour:
 
 @lru_cache(maxsize=4096)
 def person(identity: int, seed: int = 0) -> Person:
-    """The appearance of one identity. The same numbers always give the same person, in any set, on any machine.
+    """The appearance of one identity, the same in any set and on any machine.
 
-    Two random streams are used: one belongs to the group (``identity // 4``) and draws what look-alikes share, one
-    belongs to the identity and draws its own detail. The four patterns of a group (three woven, one plain or printed),
-    its four pairs of shoes, trouser, hat and bag details are dealt like cards, so no two members agree in any.
+    One random stream, of the group (``identity // 4``), draws what look-alikes share; another, of the identity, its own
+    detail. Patterns, shoes, trouser, hat and bag details are permuted in a group, so no two members agree in any.
 
     >>> a, b = person(4), person(7)
     >>> a.group == b.group, a.top_colour == b.top_colour, (a.pattern, a.period) == (b.pattern, b.period)
@@ -142,7 +135,7 @@ def person(identity: int, seed: int = 0) -> Person:
     pattern, period = patterns[int(ours.permutation(GROUP)[member])]
 
     def dealt(options: Sequence[T]) -> T:
-        """An option that no other member of the group gets."""
+        """An option that no other member of the group has."""
         return options[int(ours.permutation(len(options))[member])]
 
     shoe = dealt(tuple(SHOES))

@@ -1,8 +1,4 @@
-"""How the pedestrians of Walkers stand and walk: a pose drawn at random, and the skeleton in it.
-
-The skeleton lives in three dimensions and in body heights; it is turned by the direction the person faces and seen by
-a camera that looks down a little. Its output is in image heights, so the same pose fits any image size.
-"""
+"""Poses: a random pose of a pedestrian, and its skeleton as the camera sees it, in image heights."""
 
 from __future__ import annotations
 
@@ -42,7 +38,7 @@ class Pose:
 
 
 def pose_of(identity: int, camera: int, shot: int, seed: int, settings: Camera, who: Person) -> Pose:
-    """Draw the pose: what a whole track shares from one random stream, what one frame has from another."""
+    """Draw a pose from two random streams, one of the track and one of the frame."""
     track = np.random.default_rng([seed, 4, identity, camera])
     frame = np.random.default_rng([seed, 5, identity, camera, shot])
     turned = np.pi * (track.random() < 0.30)

@@ -1,14 +1,10 @@
-"""How Walkers are drawn: a skeleton in 3-D, rounded body parts, and light, with NumPy and Pillow alone.
+"""Render one image of a pedestrian with NumPy and Pillow, in four steps.
 
-Four steps, as a games engine takes them:
-
-1. **Pose.** A walking skeleton in body heights, turned by the direction the person faces, seen from the camera.
-2. **Shape.** Each body part writes, for the pixels it covers, not a colour but *what is there* (part, surface normal,
-   place on its texture) into buffers, far parts first: "deferred shading".
-3. **Light.** One pass over the covered pixels looks up the texture, adds folds and the light of the camera.
-4. **Camera.** Averaged down from the super-sampled canvas, set before the street, then blur, colours and noise.
-
-All geometry is in units of the image height, so the same person can be drawn at any size.
+1. **Pose**: a walking skeleton in 3-D, seen by the camera.
+2. **Shape**: each body part writes part, surface normal and texture position of its pixels into buffers, far parts
+   first ("deferred shading").
+3. **Light**: one pass looks up the textures and adds folds and light.
+4. **Camera**: down-sampling, background, blur, colours and noise.
 """
 
 from __future__ import annotations
@@ -37,11 +33,11 @@ class Keypoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Drawing:
-    """One image and everything known about it.
+    """One image and its annotations.
 
     Args:
         image: ``(height, width, 3)`` uint8, RGB.
-        mask: ``(height, width)`` bool, True where the person is seen (not where something hides them).
+        mask: ``(height, width)`` bool, True where the person is visible.
         keypoints: the joints of `JOINTS` by name.
         attributes: the fields of `Person` by name, then ``camera``, ``shot``, ``facing`` and ``hidden_by``.
     """
@@ -73,11 +69,7 @@ _ARCSINE = (np.arcsin(np.linspace(-1, 1, 513)) / (2 * np.pi)).astype(np.float32)
 
 
 def light_up(canvas: Canvas, identity: int, seed: int, settings: Camera, pose: Pose) -> np.ndarray:
-    """Step 3: RGBA ``(rows, columns, 4)`` uint8 of the person alone.
-
-    Surface angle from the side-ways normal, texture colour from that, then Lambert's law: light falls on a surface
-    in proportion to the cosine between its normal and the direction of the lamp.
-    """
+    """Step 3: RGBA ``(rows, columns, 4)`` uint8 of the person alone, with Lambertian shading."""
     coat = cloth.wardrobe(identity, seed)
     flat = np.flatnonzero(canvas.part)
     part = canvas.part.ravel()[flat]
@@ -130,7 +122,7 @@ def _shadow(picture: Image.Image, joint: Joints, settings: Camera) -> None:
 
 
 def check_size(height: int, width: int) -> None:
-    """Refuse a size in which no person can be drawn.
+    """Check the size of an image.
 
     Raises:
         ValueError: when a side is no whole number, under 16 x 8 pixels or over 4096.
@@ -153,15 +145,15 @@ def draw(
     seed: int = 0,
     fine: int | None = None,
 ) -> Drawing:
-    """Draw one image of one person by one camera. The same arguments give the same bytes, always.
+    """Draw one image of one person by one camera. The same arguments always give the same bytes.
 
     Args:
         identity: ``>= 0``; ``identity // 4`` is the group of look-alikes.
-        camera: by which camera, ``>= 0``.
-        shot: which frame of that person by that camera, ``>= 0``.
+        camera: ``>= 0``.
+        shot: frame of that person by that camera, ``>= 0``.
         height, width: size in pixels. The scene does not depend on it; other ratios than 2:1 stretch the scene.
         seed: another seed gives another world: other people, cameras and streets.
-        fine: drawn this many times larger and averaged down; 2 or, for images under 80 rows, 3 when not given.
+        fine: factor of super-sampling; by default 2, or 3 for images under 80 rows.
 
     Raises:
         ValueError: for negative numbers or a size in which no person can be drawn.
@@ -193,7 +185,7 @@ def draw(
 def _in_front(
     identity: int, camera: int, seed: int, settings: Camera, pose: Pose, height: int, width: int, fine: int
 ) -> Image.Image:
-    """What hides a part of the person, as an RGBA layer."""
+    """The occluding object or person, as an RGBA layer."""
     if pose.hidden_by == "person":
         other = identity + 4 * (1 + pose.variant)
         aside = float(np.sign(pose.hidden_at) * (0.08 + 6 * pose.hidden_at**2))

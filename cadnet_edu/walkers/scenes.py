@@ -1,7 +1,6 @@
-"""The scenes of Walkers: cameras, backgrounds, and occluding objects.
+"""Scenes: cameras, backgrounds, and occluding objects.
 
-A camera fixes what all its images share: viewpoint, light, colours, noise and street.
-The street is painted once a camera as a wide strip, of which each image shows another piece.
+A camera fixes viewpoint, light, colours, noise and street; each image shows another part of its street.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""How the pedestrians of Walkers get their shape: rounded body parts written into buffers, far ones first.
-
-A part does not write a colour. It writes, for each pixel it covers, *what is there*: which part, which way its surface
-faces, which row of its texture. Colour and light come later, in one pass (`walkers_draw.light_up`). Games engines call
-this deferred shading; here it keeps each part down to a dozen small array operations.
-"""
+"""Body parts: rounded shapes written into buffers (part, normal, texture position), far ones first."""
 
 from __future__ import annotations
 
@@ -75,7 +70,7 @@ class Canvas:
         """A tapered capsule from ``a`` (radius ``ra``) to ``b`` (``rb``).
 
         Args:
-            texture: which texture, a number of `walkers_cloth`.
+            texture: the number of a texture in `cadnet_edu.walkers.clothes`.
             turn: the direction the person faces, in radians: it brings that side of the texture to the front.
             a, b: the two joints, ``(x, y, depth)`` in image heights.
             ra, rb: the radius at each, in image heights.

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from cadnet_edu.evaluation.retrieval import (
-    Distances,
     cmc,
     euclidean,
     mean_average_precision,
@@ -150,27 +149,6 @@ def test_single_shot_in_closed_form_against_ten_draws(benchmark, model, capsys):
     assert loop > 2 * ours
     assert ours < max(8, 3 * whole)  # 8 s, or on a slow machine in proportion to what does not depend on the model
     assert ours_mib < 300
-
-
-def test_retrieval_from_vectors_holds_no_matrix(benchmark, capsys):
-    """Market-1501 with its distractors, 3,368 x 19,732, from vectors of 512 numbers: equal scores, less memory."""
-    rng = np.random.default_rng(0)
-    q_pids, g_pids = rng.integers(1, PEOPLE, QUERIES), rng.integers(0, PEOPLE, 19732)
-    people = rng.standard_normal((PEOPLE, 512), dtype=np.float32)
-    q, g = (people[p] + 2 * rng.standard_normal((len(p), 512), dtype=np.float32) for p in (q_pids, g_pids))
-    ids = q_pids, g_pids, rng.integers(0, CAMERAS, QUERIES), rng.integers(0, CAMERAS, len(g_pids))
-    scores = benchmark.pedantic(lambda: retrieval(Distances(q, g), *ids, "market1501"), rounds=1)
-    ours_mib = peak_mib(lambda: retrieval(Distances(q, g), *ids, "market1501"))
-    matrix_mib = peak_mib(lambda: retrieval(euclidean(q, g), *ids, "market1501"))
-    with capsys.disabled():
-        print(
-            f"\nCMC + mAP from vectors, {QUERIES} x {len(g)} x 512, one thread: {benchmark.stats.stats.min:.2f} s\n"
-            f"  a few queries at a time      peak {ours_mib:6.0f} MiB more (NumPy; torch 100 MiB at most)\n"
-            f"  with a matrix of distances   peak {matrix_mib:6.0f} MiB more"
-        )
-    assert scores == pytest.approx(retrieval(euclidean(q, g), *ids, "market1501"), abs=1e-12)
-    assert ours_mib < 200
-    assert ours_mib < matrix_mib - 150
 
 
 def ten_draws(distances, q_pids, g_pids, q_cams, g_cams):

@@ -108,7 +108,7 @@ def test_key_stays_when_something_else_changes(toy: Path, key_of) -> None:
     assert key_of() == before
 
 
-def test_key_changes_with_profile_cells_and_data_files(toy: Path, tmp_path: Path, key_of) -> None:
+def test_key_changes_with_preset_cells_and_data_files(toy: Path, tmp_path: Path, key_of) -> None:
     before = key_of()
     assert key_of(preset="quick") != before
     assert key_of("from toy.losses import L") != before

@@ -127,7 +127,7 @@ TRAINS = """
 import json, os, pathlib, time
 run = pathlib.Path(os.environ["CADNET_EDU_CACHE"]) / "runs" / "tiny-smoke-1"
 run.mkdir(parents=True, exist_ok=True)
-(run / "config.json").write_text(json.dumps({"steps": 9}))
+(run / "config.json").write_text(json.dumps({"optim": {"steps": 9}}))
 (run / "kernel").write_text(str(os.getpid()))
 (run / "history.jsonl").write_text(json.dumps({"step": 4}) + "\\n")
 try:
@@ -306,7 +306,7 @@ def test_a_log_gets_a_line_now_and_then(
 ) -> None:
     run = tmp_path / "cadnet-quick-1"
     run.mkdir()
-    (run / "config.json").write_text('{"steps": 400}')
+    (run / "config.json").write_text('{"optim": {"steps": 400}}')
     line = progress.Line("a.ipynb", "took 70 s last time", tmp_path)
     assert line.show(0, 5) == "starting"
     assert line.show(1, 5) == "cell 1 of 5"
@@ -326,7 +326,7 @@ def test_a_log_gets_a_line_now_and_then(
 def test_runs_of_before_are_no_progress(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "history.jsonl").write_text('{"step": 20}\n')
-    (tmp_path / "old" / "config.json").write_text('{"steps": 400}')
+    (tmp_path / "old" / "config.json").write_text('{"optim": {"steps": 400}}')
     assert progress.training(tmp_path, time.time() - 60) == "old step 20 of 400"
     assert progress.training(tmp_path, time.time() + 60) is None
     assert progress.training(tmp_path / "nowhere", 0) is None
@@ -363,7 +363,7 @@ def test_the_estimates_name_chapters_that_exist() -> None:
     assert {path.stem for path in (ROOT / "book" / "src").glob("*.md")} >= progress.TRAININGS.keys()
 
 
-def test_the_profiles_are_those_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_presets_are_those_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     from cadnet_edu.config import PRESETS
 
     assert set(build.PRESETS) == set(PRESETS)

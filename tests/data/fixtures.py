@@ -8,17 +8,8 @@ from typing import Any
 
 import h5py
 import numpy as np
+from people import noise_person as picture
 from PIL import Image
-
-
-def picture(pid: int, camera: int = 0, shot: int = 0, height: int = 32, width: int = 16) -> np.ndarray:
-    """Two flat colours for an identity, a tint for the camera, noise for the shot: ``uint8`` (height, width, 3)."""
-    top, bottom = np.random.default_rng(pid).uniform(40, 215, (2, 3))
-    tint = np.random.default_rng(1000 + camera).normal(0, 6, 3)
-    pixels = np.empty((height, width, 3))
-    pixels[: height // 2], pixels[height // 2 :] = top, bottom
-    noise = np.random.default_rng((pid, camera, shot)).normal(0, 12, pixels.shape)
-    return (pixels + tint + noise).clip(0, 255).astype(np.uint8)
 
 
 def save(path: Path, *who: int, height: int = 32, width: int = 16) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import resource
 import shutil
 import tarfile
 import warnings
@@ -18,6 +17,7 @@ import pytest
 from fixtures import write_viper
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from people import disk_of
 
 from cadnet_edu.data import archives
 from cadnet_edu.data.archives import checksum_of, extract
@@ -205,13 +205,8 @@ def test_a_stopped_attempt_is_started_again(tmp_path, monkeypatch):
 
 def test_a_disk_that_fills_up_on_the_way(tmp_path):
     archive = packed(tmp_path / "a.zip", {"a.txt": b"1", "b.bin": NOISE})
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
-    try:
-        with pytest.raises(OSError, match=r"could not be unpacked into .* Nothing was left behind"):
-            extract(archive, tmp_path / "out")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with disk_of(5000), pytest.raises(OSError, match=r"could not be unpacked into .* Nothing was left behind"):
+        extract(archive, tmp_path / "out")
     only(tmp_path, "a.zip")
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import cli
+from commands import TINY, cli
 from fixtures import WRITERS, write_viper
 from PIL import Image
 
@@ -15,16 +15,12 @@ from cadnet_edu.data import load_split
 from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.runs import open_split, run_key
 
-SMALL = ("--preset", "smoke", "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2",
-         "--discriminator-width", "8", "--num-identities", "3", "--num-instances", "2", "--steps", "4",
-         "--checkpoint-every", "4", "--log-every", "2", "--device", "cpu", "--precision", "fp32")  # fmt: skip
 
-
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", ["dukemtmc_reid", "cuhk03", "own"])
 def test_train_evaluate_recover(name: str, tmp_path: Path) -> None:
     root = WRITERS[name](tmp_path / "data")
     flag = ("--allow-withdrawn",) if name == "dukemtmc_reid" else ()
-    said = cli("train", *SMALL, "--dataset", name, "--root", root, *flag, "--out", tmp_path / "run")
+    said = cli("train", *TINY, "--dataset", name, "--root", root, *flag, "--out", tmp_path / "run")
     assert said.code == 0, said.err
     assert "trained 4 steps" in said.err
     said = cli("evaluate", tmp_path / "run", "--rates", 1, 4, "--json")
@@ -47,7 +43,7 @@ def viper_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A VIPeR of 16 people and a run on it."""
     folder = tmp_path_factory.mktemp("viper")
     root = write_viper(folder / "data", people=16)
-    said = cli("train", *SMALL, "--dataset", "viper", "--root", root, "--data-seed", 3, "--out", folder / "run")
+    said = cli("train", *TINY, "--dataset", "viper", "--root", root, "--data-seed", 3, "--out", folder / "run")
     assert said.code == 0, said.err
     return root, folder / "run"
 
@@ -95,22 +91,12 @@ def test_wrong_choices_are_sentences(viper_run: tuple[Path, Path], tmp_path: Pat
 def test_the_withdrawn_set_needs_its_flag_everywhere(viper_run: tuple[Path, Path], tmp_path: Path) -> None:
     root = WRITERS["dukemtmc_reid"](tmp_path / "data")
     table, run = tmp_path / "duke.csv", viper_run[1]
-    there = ("--root", root)
+    there, pattern = ("--root", root), ("--filename-pattern", "*/{pid}_{camera}_*")
     assert cli("data", "manifest", "dukemtmc_reid", *there, "--allow-withdrawn", "--out", table).code == 0
     for command in (
-        ("train", *SMALL, "--dataset", "dukemtmc_reid", *there, "--out", tmp_path / "run"),
-        ("train", *SMALL, "--dataset", "market1501", *there, "--out", tmp_path / "run"),
-        (
-            "train",
-            *SMALL,
-            "--dataset",
-            "own",
-            "--filename-pattern",
-            "*/{pid}_{camera}_*",
-            *there,
-            "--out",
-            tmp_path / "run",
-        ),
+        ("train", *TINY, "--dataset", "dukemtmc_reid", *there, "--out", tmp_path / "run"),
+        ("train", *TINY, "--dataset", "market1501", *there, "--out", tmp_path / "run"),
+        ("train", *TINY, "--dataset", "own", *pattern, *there, "--out", tmp_path / "run"),
         ("evaluate", run, "--dataset", "dukemtmc_reid", *there),
         ("evaluate", run, "--manifest", table, *there),
         ("data", "check", "dukemtmc_reid", *there),

@@ -87,7 +87,7 @@ def test_no_reader_passes_an_image_of_another_kind_over(name, tmp_path):
         check_set(name, root, allow_withdrawn=True, part=True)
 
 
-@pytest.mark.parametrize("kind", ["webp", "tif", "gif", "JPG", "jfif"])
+@pytest.mark.parametrize("kind", ["webp", "gif", "jfif"])
 def test_every_reader_takes_what_can_be_opened(kind, tmp_path):
     root = write_market1501(tmp_path)
     before = len(market1501(root).query)

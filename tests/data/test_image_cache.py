@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
-import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures import write_cuhk03, write_market1501
+from people import disk_of
 from PIL import Image
 
 from cadnet_edu.data import image_cache as cache
@@ -33,7 +33,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setattr(cache, "SHARD", 8)
     monkeypatch.setattr(cache, "CHUNK", 3)
     yield
-    cache._decoder.cache_clear()
+    cache.decoder_version.cache_clear()
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_slice_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_batches_are_the_same_from_either(tmp_path: Path) -> None:
     samples = write_pictures(tmp_path)
     y = [s.pid for s in samples]
-    one, other = (Batches(images, y, 3, 2, max_shift=2) for images in (cached_images(samples, *SIZE),
+    one, other = (Batches(images, y, 3, 2, crop=2) for images in (cached_images(samples, *SIZE),
                                                                   load_images(samples, *SIZE)))  # fmt: skip
     for _ in range(3):
         for a, b in zip(next(one), next(other), strict=True):
@@ -171,7 +171,7 @@ def test_another_size_or_other_code_is_another_folder(
     cached_images(samples, 16, 8)
     assert len(loads) == 6
     monkeypatch.setattr(cache.PIL, "__version__", "another")
-    cache._decoder.cache_clear()
+    cache.decoder_version.cache_clear()
     cached_images(samples, *SIZE)
     assert len(loads) == 9
     assert [(entry.images, entry.current) for entry in cache_entries()].count((3, False)) == 2
@@ -237,13 +237,9 @@ def test_a_full_disk_or_a_folder_that_cannot_be_written_is_told(
 
 def test_a_disk_that_fills_up_meanwhile_keeps_no_half_shard(tmp_path: Path) -> None:
     samples = write_pictures(tmp_path / "set")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5 * 3 * 32 * 16, before[1]))  # five images, and then no more
-    try:
-        with pytest.raises(OSError, match=r"\.npy could not be saved.*Free some space.*CADNET_EDU_CACHE names another"):
-            cached_images(samples, *SIZE)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    message = r"\.npy could not be saved.*Free some space.*CADNET_EDU_CACHE names another"
+    with disk_of(5 * 3 * 32 * 16), pytest.raises(OSError, match=message):  # five images, and then no more
+        cached_images(samples, *SIZE)
     assert files() == []
     assert len(cached_images(samples, *SIZE)) == 20
 

@@ -14,6 +14,9 @@ from cadnet_edu.data.samples import Sample, Split, load_images, read_image
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 8, 3), dtype=np.uint8)
 
 
+NAN, INF = float("nan"), float("inf")
+
+
 def person(pid: int, camera: int = 0, **changes) -> Sample:
     return Sample(PIXELS, pid, camera, **changes)
 
@@ -41,18 +44,13 @@ def test_a_file_names_its_sample():
         ({"camera": -1}, "Both start at 0"),
         ({"pid": 2**63}, r"below 2\^63"),
         ({"camera": 10**30}, r"below 2\^63"),
+        *(({"rate": r}, f"rate = {r}. A down-sampling rate is a number from 1 up") for r in (0.5, 0, -2, NAN, INF)),
     ],
 )
 def test_what_no_sample_can_be_made_of(changes, message):
     assert person(2**63 - 1, 2**63 - 1).pid == 2**63 - 1
     with pytest.raises(ValueError, match=message):
         Sample(**{"image": PIXELS, "pid": 1, "camera": 1, **changes})
-
-
-@pytest.mark.parametrize("rate", [0.5, 0, -2, float("nan"), float("inf")])
-def test_wrong_rates(rate):
-    with pytest.raises(ValueError, match=f"rate = {rate}. A down-sampling rate is a number from 1 up"):
-        person(1, rate=rate)
 
 
 def test_load_resizes_like_pillow():
@@ -107,7 +105,6 @@ def test_a_query_without_match_beside_one_with_a_match_is_no_mistake():
     [
         (PIXELS, PIXELS),
         (PIXELS[:, :, 0], np.stack([PIXELS[:, :, 0]] * 3, 2)),
-        (PIXELS[:, :, 0].astype(np.uint16) * 256 + 255, np.stack([PIXELS[:, :, 0]] * 3, 2)),  # the upper eight bits
         (np.zeros((12, 8), np.uint16), np.zeros((12, 8, 3))),
     ],
 )
@@ -284,9 +281,3 @@ def test_load_images_works_in_inference_mode():
     with torch.inference_mode():
         found = load_images([person(1)], 12, 8)
     assert torch.equal(found, load_images([person(1)], 12, 8))
-
-
-def test_load_images_names_the_damaged_one(tmp_path):
-    damage("cut short", tmp_path / "bad.jpg")
-    with pytest.raises(ValueError, match=r"bad\.jpg"):
-        load_images([person(0), Sample(tmp_path / "bad.jpg", 1, 0)], 12, 8)

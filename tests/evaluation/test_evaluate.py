@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import math
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -67,18 +65,6 @@ def test_an_oracle_is_always_right() -> None:
             assert row["rank1"] == row["rank5"] == row["rank10"] == row["mAP"] == 1
 
 
-def test_a_model_that_guesses_is_right_by_chance_only() -> None:
-    generator = torch.Generator().manual_seed(0)
-    split = flat_split(identities=20, cameras=2, shots=1)
-    rows = [
-        evaluate(lambda x: torch.rand(len(x), 4, generator=generator), split, (2,), size=SIZE, quality=False)["2"]
-        for _ in range(40)
-    ]
-    for k, name in ((1, "rank1"), (5, "rank5"), (10, "rank10")):
-        got, sigma = np.mean([r[name] for r in rows]), math.sqrt(k / 20 * (1 - k / 20) / 800)
-        assert abs(got - k / 20) < 5 * sigma, name
-
-
 def test_queries_are_low_resolution_and_the_gallery_never_is(tiny_split: Split) -> None:
     seen: list[Tensor] = []
 
@@ -86,19 +72,11 @@ def test_queries_are_low_resolution_and_the_gallery_never_is(tiny_split: Split) 
         seen.append(x.clone())
         return mean_colours(x)
 
-    evaluate(model, tiny_split, (1, 2.5, 8), size=SIZE, quality=False)
+    assert list(evaluate(model, tiny_split, (1, 2.5, 8.0), size=SIZE, quality=False)) == ["1", "2.5", "8"]
     query, gallery = (load_images(part, *SIZE).float() / 255 for part in (tiny_split.query, tiny_split.gallery))
     assert len(seen) == 4
     for got, wanted in zip(seen, (gallery, query, degrade(query, 2.5), degrade(query, 8)), strict=True):
         assert torch.equal(got, wanted)
-
-
-def test_rates_are_named_as_they_are_said(tiny_split: Split) -> None:
-    results = evaluate(mean_colours, tiny_split, (1, 2.5, 4.0), size=SIZE)
-    assert list(results) == ["1", "2.5", "4"]
-    for row in results.values():
-        assert {"rank1", "rank5", "rank10", "mAP", "psnr", "ssim"} <= set(row)
-        assert all(0 <= row[name] <= 1 for name in ("rank1", "rank5", "rank10", "mAP", "ssim"))
 
 
 def test_without_recovery_the_floor_of_bilinear_up_sampling_is_scored(tiny_split: Split) -> None:
@@ -135,24 +113,6 @@ def test_batch_size_does_not_matter_even_for_a_network_in_training_mode(tiny_spl
     torch.testing.assert_close(embed(net.embed, images, 2, batch_size=batch_size), embed(net.embed, images, 2))
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())  # nothing was learnt from test images
     assert all(m.training for m in net.modules())  # and the network comes back as it came
-
-
-@pytest.mark.parametrize("kind", ["function", "lambda", "module", "method", "partial"])
-def test_any_callable_will_do(tiny_split: Split, kind: str) -> None:
-    class Colours(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return mean_colours(x)
-
-    model: Any = {
-        "function": mean_colours,
-        "lambda": lambda x: mean_colours(x),
-        "module": Colours(),
-        "method": Colours().forward,
-        "partial": partial(lambda n, x: n * mean_colours(x), 1),
-    }[kind]
-    row = evaluate(model, tiny_split, (2,), size=SIZE)["2"]
-    assert row == evaluate(mean_colours, tiny_split, (2,), size=SIZE)["2"]
-    assert row["rank1"] > 0.9  # noise people are told apart by their two colours
 
 
 def test_embeddings_are_float32_on_the_cpu_and_carry_no_graph() -> None:
@@ -233,7 +193,7 @@ def test_nothing_to_score_is_a_sentence(tiny_split: Split) -> None:
 
 def test_queries_without_a_match_are_a_sentence(tiny_split: Split) -> None:
     strangers = tuple(Sample(s.image, s.pid + 1000, s.camera) for s in tiny_split.query)
-    with pytest.raises(ValueError, match="right answer in the gallery"):
+    with pytest.raises(ValueError, match="a match in the gallery"):
         evaluate(mean_colours, Split(tiny_split.train, strangers, tiny_split.gallery), (2,), size=SIZE)
 
 

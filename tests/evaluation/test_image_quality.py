@@ -20,7 +20,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from cadnet_edu.evaluation.image_quality import LPIPS, psnr, ssim
 from cadnet_edu.evaluation.lpips_weights import SHAPES, alexnet_weights, cached_file, read_weights
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 WINDOWS = {
     "gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},

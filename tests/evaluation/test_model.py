@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -40,6 +42,9 @@ def test_a_function_becomes_a_model_and_a_model_stays_one() -> None:
     x = torch.rand(2, 3, 4, 4)
     model = as_model(lambda x: x.mean((2, 3)))
     assert torch.equal(model.embed(x, torch.ones(2)), x.mean((2, 3)))
+    net = Net().eval()
+    for callable_ in (net, net.forward, net.embed, partial(nn.Module.__call__, net)):
+        assert torch.equal(as_model(callable_).embed(x, torch.ones(2)), net(x))
     assert as_model(model) is model
     assert (model.networks, model.device.type, model.to("cpu")) == ([], "cpu", model)
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
 
 from cadnet_edu.evaluation import expected_cmc
 from cadnet_edu.evaluation import retrieval as retrieval_module
@@ -171,16 +170,6 @@ def test_everything_equals_plain_loops_on_tiny_galleries(task):
         np.testing.assert_allclose(single_shot_cmc(*task, topk=6, camera_rule=rule), every_draw, atol=1e-12)
 
 
-def test_average_precision_equals_scikit_learns_without_ties():
-    task = problem(11)
-    distances, q_pids, g_pids, q_cams, g_cams = task
-    expected = []
-    for row, pid, cam in zip(distances, q_pids, q_cams):
-        kept = kept_images(pid, cam, g_pids, g_cams)
-        expected.append(average_precision_score(g_pids[kept] == pid, -row[kept]))
-    assert mean_average_precision(*task) == pytest.approx(np.mean(expected), abs=1e-12)
-
-
 MODELS = {"bad": 0.02, "middling": 0.15, "good": 0.5}  # how much nearer the right images are
 
 
@@ -245,13 +234,6 @@ def test_poisson_binomial_equals_the_binomial_for_equal_coins():
         np.testing.assert_allclose(column, [comb(12, s) * p**s * (1 - p) ** (12 - s) for s in range(13)], atol=1e-14)
 
 
-def test_a_network_that_maps_all_images_to_one_point_scores_nothing():
-    distances, *ids = problem(0)
-    same = np.zeros_like(distances)
-    assert cmc(same, *ids, topk=3).tolist() == [0, 0, 0]
-    assert single_shot_cmc(same, *ids, topk=3).tolist() == [0, 0, 0]
-
-
 def test_queries_without_an_answer_are_left_out_and_counted():
     distances = np.array([[0.1, 0.2], [0.2, 0.1], [0.1, 0.2]])
     task = distances, [1, 2, 5], [1, 2], [0, 1, 0], [1, 1]  # the second sees its answer only in its own camera
@@ -261,22 +243,9 @@ def test_queries_without_an_answer_are_left_out_and_counted():
         assert scores["rank1"] == scores["mAP"] == 1
 
 
-def test_junk_is_ignored_and_distractors_count():
-    task = np.array([[0.1, 0.2, 0.3]]), [1], [-1, 0, 1], [0], [1, 1, 1]
-    assert cmc(*task, topk=3).tolist() == [0, 1, 1]
-    assert single_shot_cmc(*task, topk=3).tolist() == [0, 1, 1]
-    assert mean_average_precision(*task) == 0.5
-
-
 def test_a_junk_query_has_no_answer():
     task = np.array([[0.1, 0.2], [0.3, 0.1]]), [-1, 1], [-1, 1], [0, 0], [1, 1]
     assert retrieval(*task)["unmatched"] == 1
-
-
-def test_a_gallery_smaller_than_k_keeps_the_curve_at_its_last_value():
-    task = np.array([[0.3, 0.1], [0.1, 0.3]]), [1, 1], [1, 2], [0, 0], [1, 1]
-    for curve_of in (cmc, single_shot_cmc):
-        np.testing.assert_allclose(curve_of(*task, topk=6), [0.5, 1, 1, 1, 1, 1])
 
 
 @pytest.mark.parametrize("protocol", ["single_shot", "market1501"])

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from people import tiny
 
-from cadnet_edu import runs
 from cadnet_edu.cli.main import main
-from cadnet_edu.config import Config, preset
+from cadnet_edu.config import Config
 from cadnet_edu.data.samples import Split, load_images
 from cadnet_edu.evaluation.evaluate import embed
 from cadnet_edu.evaluation.model import Model
@@ -24,13 +24,8 @@ from cadnet_edu.lab.records import Records, write_record
 from cadnet_edu.lab.rows import LABELS, row
 from cadnet_edu.lab.tables import table
 from cadnet_edu.methods import METHODS, Progress, method, method_of
-from cadnet_edu.methods.method import cpu_seconds
+from cadnet_edu.methods.interface import cpu_seconds
 from cadnet_edu.runs import load_run, train_or_load
-
-TINY: dict[str, Any] = dict(
-    height=32, width=16, backbone_width=8, decoder_width=2, discriminator_width=8, num_identities=3, num_instances=2,
-    steps=2, log_every=1, checkpoint_every=1, device="cpu", precision="fp32",
-)  # fmt: skip
 
 
 class Unread(tuple):
@@ -42,8 +37,8 @@ class Unread(tuple):
     __getitem__ = __len__ = __iter__  # type: ignore[assignment]
 
 
-def settings(name: str) -> Config:
-    return method(name, preset("smoke", **TINY))
+def settings(name: str, **changes: Any) -> Config:
+    return method(name, tiny(steps=2, checkpoint_every=1, **changes))
 
 
 def u_of(model: Model, split: Split, batch_size: int = 128) -> torch.Tensor:
@@ -69,7 +64,7 @@ def test_every_method_keeps_the_rules(name: str, tiny_split: Split, tmp_path: Pa
 
 
 def test_under_a_name_of_ones_own_settings_are_those_of_the_network() -> None:
-    assert method_of(replace(settings("cadnet"), method="mine")) is METHODS["cadnet"]
+    assert method_of(settings("cadnet").replace(method="mine")) is METHODS["cadnet"]
 
 
 def test_cpu_time_counts_each_step_once(tmp_path: Path) -> None:
@@ -82,10 +77,9 @@ def test_cpu_time_counts_each_step_once(tmp_path: Path) -> None:
 
 
 def test_a_method_without_training_is_kept_found_and_evaluated_as_any_other(
-    tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    market: Path, tmp_path: Path, capsys: Any
 ) -> None:
-    monkeypatch.setattr(runs, "open_split", lambda config, train=True: tiny_split)
-    config, folder = settings("colour_histogram"), tmp_path / "run"
+    config, folder = settings("colour_histogram", dataset="market1501", root=market), tmp_path / "run"
     run = train_or_load(config, folder=folder)
     assert (run.config, run.history, run.model.cost.steps) == (config, [], 0)
     before = (folder / "checkpoint.pt").stat().st_mtime_ns
@@ -114,11 +108,8 @@ def test_the_command_line_fits_a_method_without_training(tmp_path: Path, capsys:
     assert load_run(tmp_path / "run").config.run.method == "colour_histogram"
 
 
-def test_a_method_without_network_fills_a_record_and_a_row(
-    tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runs, "open_split", lambda config, train=True: tiny_split)
-    line = row("colour_histogram", preset("smoke", **TINY))
+def test_a_method_without_network_fills_a_record_and_a_row(market: Path, tmp_path: Path) -> None:
+    line = row("colour_histogram", tiny(dataset="market1501", root=market))
     run = train_or_load(line.config, folder=tmp_path / "run")
     made = measure(line, run, tmp_path / "colour.json")
     assert made["label"] == LABELS["colour_histogram"]

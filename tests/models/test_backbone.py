@@ -114,13 +114,6 @@ def test_a_local_file_loads(weights_file):
         torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
 
 
-def test_torchvisions_own_file_loads(tmp_path):
-    net = torchvision.models.resnet18(weights=None)
-    torch.save(net.state_dict(), tmp_path / "published.pth")
-    ours = resnet("resnet18", weights=str(tmp_path / "published.pth"))
-    torch.testing.assert_close(ours.layer3[1].conv2.weight, net.layer3[1].conv2.weight)
-
-
 def test_the_digits_of_a_files_name_are_checked(weights_file, tmp_path):
     """Published files are called resnet18-f37072fd.pth and the like, after their SHA-256."""
     content = weights_file.read_bytes()
@@ -143,50 +136,38 @@ def test_a_download_of_an_earlier_day_is_checked(monkeypatch, weights_file, tmp_
         resnet("resnet18", width=4, weights="imagenet")
 
 
-def test_a_missing_file_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere\.pth' is neither 'imagenet' nor 'none' nor a file that exists"):
-        resnet("resnet18", width=4, weights=str(tmp_path / "nowhere.pth"))
+NO_FILE, NO_DICT, UNFIT = r"cannot be read as a file of weights", "this file is no plain state_dict", "do not fit a"
 
 
-@pytest.mark.parametrize("damage", ["cut short", "empty", "text"])
-def test_a_damaged_file_is_an_error(weights_file, tmp_path, damage):
-    content = weights_file.read_bytes()
-    path = tmp_path / "damaged.pth"
-    path.write_bytes({"cut short": content[: len(content) // 2], "empty": b"", "text": b"<html>404</html>"}[damage])
-    with pytest.raises(ValueError, match=r"damaged\.pth: cannot be read as a file of weights"):
-        resnet("resnet18", width=4, weights=str(path))
-
-
-@pytest.mark.parametrize("content", [torch.zeros(3), [torch.zeros(3)], {"state_dict": {"conv1.weight": torch.ones(3)}}])
-def test_a_file_with_something_else_is_an_error(tmp_path, content):
-    path = tmp_path / "other.pth"
-    torch.save(content, path)
-    with pytest.raises(ValueError, match=r"other\.pth: this file is no plain state_dict"):
-        resnet("resnet18", width=4, weights=str(path))
-
-
-@pytest.mark.parametrize("name", ["slim", "resnet50"])
-def test_weights_of_another_network_are_an_error(weights_file, name):
-    with pytest.raises(ValueError, match=rf"do not fit a {name} of width 4"):
-        resnet(name, width=4, weights=str(weights_file))
-
-
-def test_weights_of_another_width_are_an_error(weights_file):
-    with pytest.raises(ValueError, match=r"do not fit a resnet18 of width 8: size mismatch for .*"):
-        resnet("resnet18", width=8, weights=str(weights_file))
-
-
-def test_a_part_of_the_weights_is_an_error(tmp_path):
-    state = resnet("resnet18", width=4).state_dict()
-    del state["layer2.0.conv1.weight"]
-    torch.save(state, tmp_path / "part.pth")
-    with pytest.raises(ValueError, match=r"do not fit .*layer2\.0\.conv1\.weight"):
-        resnet("resnet18", width=4, weights=str(tmp_path / "part.pth"))
-
-
-def test_there_are_no_imagenet_weights_for_slim():
+@pytest.mark.parametrize(
+    ("name", "width", "change", "message"),
+    [
+        ("resnet18", 4, lambda path: path.unlink(), "is neither 'imagenet' nor 'none' nor a file that exists"),
+        ("resnet18", 4, lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), NO_FILE),
+        ("resnet18", 4, lambda path: path.write_bytes(b""), NO_FILE),
+        ("resnet18", 4, lambda path: path.write_bytes(b"<html>404</html>"), NO_FILE),
+        ("resnet18", 4, lambda path: torch.save(torch.zeros(3), path), NO_DICT),
+        ("resnet18", 4, lambda path: torch.save([torch.zeros(3)], path), NO_DICT),
+        ("resnet18", 4, lambda path: torch.save({"state_dict": {"conv1.weight": torch.ones(3)}}, path), NO_DICT),
+        ("slim", 4, lambda path: None, rf"{UNFIT} slim of width 4"),
+        ("resnet50", 4, lambda path: None, rf"{UNFIT} resnet50 of width 4"),
+        ("resnet18", 8, lambda path: None, rf"{UNFIT} resnet18 of width 8: size mismatch for .*"),
+        ("resnet18", 4, lambda path: torch.save(without("layer2.0.conv1.weight"), path), r"layer2\.0\.conv1\.weight"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(weights_file, tmp_path, name, width, change, message):
+    path = tmp_path / "mine.pth"
+    path.write_bytes(weights_file.read_bytes())
+    change(path)
+    with pytest.raises(ValueError, match=rf"mine\.pth.*{message}"):
+        resnet(name, width=width, weights=str(path))
     with pytest.raises(ValueError, match="no published ImageNet weights for the slim backbone"):
         resnet("slim", weights="imagenet")
+
+
+def without(name):
+    """The weights of a ResNet-18 but for one."""
+    return {k: v for k, v in resnet("resnet18", width=4).state_dict().items() if k != name}
 
 
 @pytest.mark.parametrize("name", NAMES)

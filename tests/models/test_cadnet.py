@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from cadnet_edu.losses import L_id
-from cadnet_edu.models.cadnet import CADNet, Output
+from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.models.classifier import GAP
 
 SMALL = {
@@ -41,16 +41,6 @@ def test_the_papers_shapes(last_stride, h, w):
     assert out.branch_logits == ()
 
 
-@pytest.mark.parametrize("size", [(32, 16), (48, 24), (64, 32)])
-@pytest.mark.parametrize("skips", ["encoder", "encoder+residual", "none"])
-def test_small_shapes(size, skips):
-    net = small(size=size, skips=skips)
-    out = net(torch.rand(2, 3, *size))
-    assert out.x_hat.shape == (2, 3, *size)
-    assert out.f.shape == (2, net.E.d, size[0] // net.E.reduction, size[1] // net.E.reduction)
-    assert 0 <= out.x_hat.min() <= out.x_hat.max() <= 1
-
-
 def test_v_is_f_and_g_side_by_side():
     net = small().eval()
     x = images()
@@ -64,22 +54,15 @@ def test_v_is_f_and_g_side_by_side():
     torch.testing.assert_close(out.logits, net.C.fc(out.u))
 
 
-def test_f_only():
+@pytest.mark.parametrize("features", ["f", "g"])
+def test_one_feature_only(features):
     """Table 1, "f only": the classifier sees f; G still recovers images, F is not built."""
-    net = small(features="f").eval()
+    net = small(features=features).eval()
     out = net(images())
-    assert net.F is None
-    assert out.g is None
     assert out.x_hat.shape == (2, 3, 32, 16)
-    assert out.v is out.f
-    torch.testing.assert_close(out.u, GAP(out.f))
-
-
-def test_g_only():
-    net = small(features="g").eval()
-    out = net(images())
-    assert out.v is out.g
-    torch.testing.assert_close(out.u, GAP(out.g))
+    assert out.v is getattr(out, features)
+    assert (net.F is None) == (out.g is None) == (features == "f")
+    torch.testing.assert_close(out.u, GAP(out.v))
     assert net.C.fc.in_features == net.E.d
 
 
@@ -145,26 +128,13 @@ def test_the_identity_loss_reaches_g_through_f(features, reaches):
     assert gradient(net.D_F) == gradient(net.D_I) == 0
 
 
-def test_e_and_f_share_no_weights():
-    net = small()
-    assert not {p.data_ptr() for p in net.E.parameters()} & {p.data_ptr() for p in net.F.parameters()}
-
-
-def test_weights_go_to_both_encoders(tmp_path):
+def test_weights_go_to_both_encoders_which_share_none(tmp_path):
     torch.save(small(seed=9).E.resnet.state_dict(), tmp_path / "weights.pth")
     net = small(weights=str(tmp_path / "weights.pth"))
+    assert not {p.data_ptr() for p in net.E.parameters()} & {p.data_ptr() for p in net.F.parameters()}
     for a, b, c in zip(*(m.resnet.parameters() for m in (net.E, net.F, small(seed=9).E))):
         assert torch.equal(a, c)
         assert torch.equal(b, c)
-
-
-def test_output_is_named_as_in_the_paper():
-    assert Output._fields == ("f", "x_hat", "g", "v", "u", "logits", "branch_logits")
-
-
-def test_the_same_seed_builds_the_same_network():
-    for a, b in zip(small().parameters(), small().parameters()):
-        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +144,7 @@ def test_the_same_seed_builds_the_same_network():
         ({"skips": "all"}, "skips = 'all': choose 'encoder', 'encoder.residual' or 'none'"),
         ({"backbone": "vgg"}, "no backbone 'vgg'"),
         ({"decoder": False}, "D_I needs the recovered image: keep the decoder"),
-        ({"features": "f", "auxiliary_heads": True}, "branch heads need both f and g"),
+        ({"features": "f", "auxiliary_heads": True}, "auxiliary_heads need both f and g"),
         ({"size": (36, 16)}, "images of 36 x 16: slim needs multiples of 8"),
         ({"size": (32, 20)}, "images of 32 x 20: slim needs multiples of 8"),
         ({"backbone": "resnet18", "last_stride": 2, "size": (48, 32)}, "resnet18 needs multiples of 32"),

@@ -45,7 +45,7 @@ def cuhk03(root: str | Path, boxes: Boxes = "detected", testset: int = 0) -> Spl
         their number, 14,097, is the one that the literature gives for the set.
     """
     if boxes not in ("detected", "labeled"):
-        raise ValueError(f"boxes = {boxes!r}: CUHK03 has 'detected' and 'labeled' ones.")
+        raise ValueError(f"bbox = {boxes!r}: CUHK03 has 'detected' and 'labeled' ones.")
     path = mat_file(Path(root).expanduser())
     with open_h5(path) as file:
         missing = [key for key in (boxes, "testsets") if key not in file]

@@ -1,10 +1,7 @@
-"""The ledger of the paper's claims: each sentence, the experiment that tests it, our numbers, and a verdict.
-
-The rules of the verdicts stand in the code, beside the sentences, and were written before any number was seen.
-"""
+"""The table of the paper's claims: each sentence, the experiment that tests it, our numbers, and a verdict."""
 
 from cadnet_edu.lab.claims.page import page
 from cadnet_edu.lab.claims.paper import CLAIMS
-from cadnet_edu.lab.claims.rules import VERDICTS, Claim, Comparison, Evidence, ledger
+from cadnet_edu.lab.claims.rules import VERDICTS, Claim, Comparison, Evidence, claims_table
 
-__all__ = ["CLAIMS", "VERDICTS", "Claim", "Comparison", "Evidence", "ledger", "page"]
+__all__ = ["CLAIMS", "VERDICTS", "Claim", "Comparison", "Evidence", "claims_table", "page"]

@@ -1,7 +1,8 @@
-"""The ledger as a page of the book, made from its JSON and nothing else."""
+"""Write the table of claims as a page of the book, from its JSON alone."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ MEANS = {
     "does not hold here": "in none it does, and in one or more all of it lies on the wrong side",
     "not testable here": "a method is missing, or runs are",
 }
-SAYS = {"yes": "✓", "no": "✗ the opposite", "open": "open", "missing": "–"}
+OUTCOMES = {"yes": "✓", "no": "✗ the opposite", "open": "open", "missing": "–"}
 HEAD = """# The claims of the paper, one by one
 
 Each claim stands here as the paper has it (Li et al., 2019), with the experiment that tests it, the rule of the
@@ -38,7 +39,7 @@ def page(data: Mapping[str, Any]) -> str:
     """The page's text, in MyST Markdown.
 
     Args:
-        data: the ledger, as ``cadnet_edu.lab.claims.ledger`` makes it.
+        data: of ``claims_table``.
     """
     lines = [HEAD, source(data), "", "| verdict | when | claims |", "|---|---|---|"]
     lines += [f"| {SIGNS[verdict]} {verdict} | {MEANS[verdict]} | {n} |" for verdict, n in data["verdicts"].items()]
@@ -48,24 +49,24 @@ def page(data: Mapping[str, Any]) -> str:
 
 
 def source(data: Mapping[str, Any]) -> str:
-    """Where the numbers come from, in a sentence or two."""
-    about = data["provenance"]
-    if not about["records"]:
+    """The provenance of the numbers, in one or two sentences."""
+    made = data["provenance"]
+    if not made["records"]:
         return "No run has been recorded yet, so no claim has been tested."
-    made = f" Made by `{data['command']}`." if "command" in data else ""
+    command = f" Made by `{data['command']}`." if "command" in data else ""
     return (
-        f"Preset `{data['preset']}`, {about['records']} runs; seeds {', '.join(map(str, data['seeds']))}; code "
-        f"{', '.join(about['code'])}, commit {', '.join(about['commit'])}; {', '.join(about['device'])} in "
-        f"{', '.join(about['precision'])}; PyTorch {', '.join(about['torch'])}; {', '.join(about['date'])}.{made}"
+        f"Preset `{data['preset']}`, {made['records']} runs; seeds {', '.join(map(str, data['seeds']))}; code "
+        f"{', '.join(made['code'])}, commit {', '.join(made['commit'])}; {', '.join(made['device'])} in "
+        f"{', '.join(made['precision'])}; PyTorch {', '.join(made['torch'])}; {', '.join(made['date'])}.{command}"
     )
 
 
 def entry(number: int, claim: Mapping[str, Any]) -> list[str]:
-    """One claim.
+    """The section of one claim.
 
     Args:
-        number: its place.
-        claim: as in the ledger.
+        number: of the section.
+        claim: one of the table.
     """
     name, verdict = plain(claim["name"].replace("-", " ")), claim["verdict"]
     lines = [
@@ -87,26 +88,17 @@ def entry(number: int, claim: Mapping[str, Any]) -> list[str]:
 
 def row(number: Mapping[str, Any]) -> str:
     """One comparison as a row of a table."""
-    unit = f" {number['unit']}" if number["unit"] and number["mean"] is not None else ""
-
-    def told(value: float | None) -> str:
-        return "–" if value is None else f"{value:.3g}"
-
-    interval = "–" if number["low"] is None else f"{told(number['low'])} to {told(number['high'])}"
-    cells = (plain(number["what"]), told(number["mean"]) + unit, interval, str(number["seeds"]), number["wanted"])
-    return f"| {' | '.join(cells)} | {SAYS[number['says']]} |"
+    unit = f" {number['unit']}" if number["unit"] else ""
+    mean = "–" if number["mean"] is None else f"{number['mean']:.3g}{unit}"
+    interval = "–" if number["low"] is None else f"{number['low']:.3g} to {number['high']:.3g}"
+    cells = (plain(number["what"]), mean, interval, str(number["seeds"]), number["wanted"])
+    return f"| {' | '.join(cells)} | {OUTCOMES[number['says']]} |"
 
 
 def plain(text: str) -> str:
-    """Names of losses and of code as code, so that no underscore or brace becomes markup.
+    """Mark names of losses and of code as code, so that no underscore or brace becomes markup.
 
     >>> plain("rank-1, f_only minus without_adv_DF; loss L_adv^{D_F} of D_F")
     'rank-1, `f_only` minus `without_adv_DF`; loss `L_adv^{D_F}` of `D_F`'
     """
-    words = text.split(" ")
-    return " ".join(f"`{core}`{tail}" if "_" in core else word for word in words for core, tail in [_split(word)])
-
-
-def _split(word: str) -> tuple[str, str]:
-    core = word.rstrip(",.;:")
-    return core, word[len(core) :]
+    return re.sub(r"(?<!\S)(\S*_\S*?)([,.;:]*)(?!\S)", r"`\1`\2", text)

@@ -1,9 +1,13 @@
-"""The claims of the paper (Li et al., 2019) that matter, word for word, with the comparisons that test each."""
+"""The 22 claims of the paper (Li et al., 2019), word for word, with the comparisons that test each."""
 
 from __future__ import annotations
 
-from cadnet_edu.lab.claims.rules import Claim, Comparison, mean, minus, of, ratio
+from collections.abc import Callable
+from functools import partial
 
+from cadnet_edu.lab.claims.rules import BySeed, Claim, Comparison, average_of, difference_of, ratio_of, value_of
+
+Comparisons = tuple[Comparison, ...]
 WORDS = {"mlr": "mixed r of {2, 3, 4}", "8": "r = 8"}
 REGIMES = {"all": "all labels", "few": "few labels", "few_long": "few labels, longer"}
 
@@ -13,49 +17,45 @@ def at(r: str) -> str:
     return WORDS.get(r, f"r = {r}")
 
 
-def rank1(
-    ours: str, theirs: str, rates: tuple[str, ...], regimes: tuple[str, ...] = ("all",)
-) -> tuple[Comparison, ...]:
-    """Rank-1 of one row minus that of another, which the claim says is above 0, at some rates.
+def gain(ours: str, theirs: str, *path: str, regime: str = "all") -> BySeed:
+    """A number of one row minus that of another."""
+    return difference_of(value_of(ours, *path, regime=regime), value_of(theirs, *path, regime=regime))
 
-    Args:
-        ours: the row said to be better.
-        theirs: the other.
-        rates: at each of which it is compared.
-        regimes: in each of which it is compared.
-    """
+
+def rank1(ours: str, theirs: str, rates: tuple[str, ...], regimes: tuple[str, ...] = ("all",)) -> Comparisons:
+    """Rank-1 of one row minus that of another, claimed to be above 0, at some rates and in some regimes."""
     return tuple(
         Comparison(
             f"rank-1, {ours} minus {theirs}, {at(r)}" + (f", {REGIMES[regime]}" if len(regimes) > 1 else ""),
-            minus(of(ours, "scores", r, "rank1", regime=regime), of(theirs, "scores", r, "rank1", regime=regime)),
+            gain(ours, theirs, "scores", r, "rank1", regime=regime),
         )
         for regime in regimes
         for r in rates
     )
 
 
-def quality(ours: str, theirs: str, rates: tuple[str, ...], scores: tuple[str, ...]) -> tuple[Comparison, ...]:
-    """Image scores of one row minus those of another, which the claim says are better.
-
-    Args:
-        ours: the row said to be better.
-        theirs: the other.
-        rates: at each of which it is compared.
-        scores: of ``psnr``, ``ssim`` (more is better) and ``lpips`` (less is better).
-    """
+def quality(ours: str, theirs: str, rates: tuple[str, ...], scores: tuple[str, ...]) -> Comparisons:
+    """Image scores of one row minus those of another: ``psnr`` and ``ssim`` above 0, ``lpips`` below."""
     units = {"psnr": "dB", "ssim": "SSIM", "lpips": "LPIPS"}
     return tuple(
-        Comparison(
-            f"{score.upper()}, {ours} minus {theirs}, {at(r)}",
-            minus(of(ours, "scores", r, score), of(theirs, "scores", r, score)),
-            units[score], 1.0, *((None, 0.0) if score == "lpips" else (0.0, None)),
-        )
+        Comparison(f"{score.upper()}, {ours} minus {theirs}, {at(r)}", gain(ours, theirs, "scores", r, score),
+                   units[score], 1.0, *((None, 0.0) if score == "lpips" else (0.0, None)))
         for r in rates
         for score in scores
     )  # fmt: skip
 
 
+def probe(what: str, number: Callable[..., BySeed], below: float, unit: str = "points") -> Comparisons:
+    """Accuracy of the resolution probe with seen rates and with r = 8, claimed to be below a bound."""
+    return tuple(
+        Comparison(f"{what}, r in {words}", number("analyses", "probe", which, "accuracy"), unit, 100, None, below)
+        for which, words in (("seen", "{1, 2, 3, 4}"), ("unseen", "{1, 2, 4, 8}"))
+    )
+
+
 EVERY = tuple(REGIMES)
+ours = partial(value_of, "cadnet")  # a number of CAD-Net itself
+sweep = partial(ours, "analyses", "sweep")
 ALL_RATES = ("1", "2", "3", "4", "mlr", "8")
 
 CLAIMS: tuple[Claim, ...] = (
@@ -67,7 +67,7 @@ CLAIMS: tuple[Claim, ...] = (
         "A network trained on HR images alone, asked with sharp and with blurred queries.",
         tuple(
             Comparison(f"rank-1 of baseline_hr, r = 1 minus {at(r)}",
-                 minus(of("baseline_hr", "scores", "1", "rank1"), of("baseline_hr", "scores", r, "rank1")))
+                       difference_of(*(value_of("baseline_hr", "scores", rate, "rank1") for rate in ("1", r))))
             for r in ("2", "3", "4", "8")
         ),
     ),
@@ -98,10 +98,7 @@ CLAIMS: tuple[Claim, ...] = (
         tuple(
             Comparison(
                 f"gain of cadnet over {other} at r = 8, minus its gain at mixed r",
-                minus(
-                    minus(of("cadnet", "scores", "8", "rank1"), of(other, "scores", "8", "rank1")),
-                    minus(of("cadnet", "scores", "mlr", "rank1"), of(other, "scores", "mlr", "rank1")),
-                ),
+                difference_of(*(gain("cadnet", other, "scores", r, "rank1") for r in ("8", "mlr"))),
             )
             for other in ("baseline_mlr", "baseline_long")
         ),
@@ -135,8 +132,7 @@ CLAIMS: tuple[Claim, ...] = (
         + tuple(
             Comparison(
                 f"rank-1 by f alone, inside cadnet minus inside two_encoders, {at(r)}, {words}",
-                minus(of("cadnet", "parts", "f", r, "rank1", regime=regime),
-                      of("two_encoders", "parts", "f", r, "rank1", regime=regime)),
+                gain("cadnet", "two_encoders", "parts", "f", r, "rank1", regime=regime),
             )
             for regime, words in REGIMES.items()
             for r in ("mlr", "8")
@@ -148,15 +144,7 @@ CLAIMS: tuple[Claim, ...] = (
         "carrying out the learning of resolution-invariant representations.",
         "Sec. 3.2",
         "How well a linear classifier tells r from w on unknown people, with D_F minus without.",
-        tuple(
-            Comparison(
-                f"probe accuracy, cadnet minus without_adv_DF, r in {words}",
-                minus(of("cadnet", "analyses", "probe", which, "accuracy"),
-                      of("without_adv_DF", "analyses", "probe", which, "accuracy")),
-                above=None, below=0.0,
-            )
-            for which, words in (("seen", "{1, 2, 3, 4}"), ("unseen", "{1, 2, 4, 8}"))
-        ),
+        probe("probe accuracy, cadnet minus without_adv_DF", partial(gain, "cadnet", "without_adv_DF"), 0.0),
     ),
     Claim(
         "w-is-free-of-resolution",
@@ -164,11 +152,7 @@ CLAIMS: tuple[Claim, ...] = (
         "generalizes well to unseen image resolution (e.g., r=8) for cross-resolution person re-ID.",
         "Sec. 4.7",
         "If w were free of resolution, the classifier could only guess (25 %); we allow it 30 %.",
-        tuple(
-            Comparison(f"probe accuracy of cadnet, r in {words}", of("cadnet", "analyses", "probe", which, "accuracy"),
-                 "%", 100.0, None, 30.0)
-            for which, words in (("seen", "{1, 2, 3, 4}"), ("unseen", "{1, 2, 4, 8}"))
-        ),
+        probe("probe accuracy of cadnet", ours, 30.0, "%"),
     ),
     Claim(
         "D_F-separates-people",
@@ -176,10 +160,9 @@ CLAIMS: tuple[Claim, ...] = (
         "Sec. 4.7",
         "Silhouette of w by identity over r in {1, 2, 4, 8}: with D_F it should be above 0, and above that without.",
         (
-            Comparison("silhouette by identity, cadnet", of("cadnet", "analyses", "silhouette", "identity"), "", 1.0),
+            Comparison("silhouette by identity, cadnet", ours("analyses", "silhouette", "identity"), "", 1.0),
             Comparison("silhouette by identity, cadnet minus without_adv_DF",
-                 minus(of("cadnet", "analyses", "silhouette", "identity"),
-                       of("without_adv_DF", "analyses", "silhouette", "identity")), "", 1.0),
+                 gain("cadnet", "without_adv_DF", "analyses", "silhouette", "identity"), "", 1.0),
         ),
     ),
     Claim(
@@ -191,8 +174,7 @@ CLAIMS: tuple[Claim, ...] = (
         "more than images of a rate do.",
         (
             Comparison("silhouette by identity minus by rate, cadnet",
-                 minus(of("cadnet", "analyses", "silhouette", "identity"),
-                       of("cadnet", "analyses", "silhouette", "rate")), "", 1.0),
+                 difference_of(*(ours("analyses", "silhouette", by) for by in ("identity", "rate"))), "", 1.0),
         ),
     ),
     Claim(
@@ -238,9 +220,8 @@ CLAIMS: tuple[Claim, ...] = (
         "Sec. 4.6",
         "The order of the ablations: rank-1 without D_I should stay above that without each of the three crucial "
         "losses.",
-        rank1("without_adv_DI", "without_adv_DF", ("mlr",))
-        + rank1("without_adv_DI", "without_rec", ("mlr",))
-        + rank1("without_adv_DI", "without_cls", ("mlr",)),
+        tuple(test for row in ("without_adv_DF", "without_rec", "without_cls")
+              for test in rank1("without_adv_DI", row, ("mlr",))),
     ),
     Claim(
         "perceptual-quality",
@@ -281,7 +262,7 @@ CLAIMS: tuple[Claim, ...] = (
         "How much of rank-1 at mixed r is kept at r = 8? In the paper 96 % (78.6 of 82.1); we ask for 90 %.",
         (
             Comparison("rank-1 of cadnet at r = 8 over that at mixed r",
-                 ratio(of("cadnet", "scores", "8", "rank1"), of("cadnet", "scores", "mlr", "rank1")), "%", above=90.0),
+                 ratio_of(ours("scores", "8", "rank1"), ours("scores", "mlr", "rank1")), "%", above=90.0),
         ),
     ),
     Claim(
@@ -294,8 +275,7 @@ CLAIMS: tuple[Claim, ...] = (
         tuple(
             Comparison(
                 f"rank-1 of cadnet at r = {between} minus the mean at {low} and {high}",
-                minus(of("cadnet", "analyses", "sweep", between),
-                      mean(of("cadnet", "analyses", "sweep", low), of("cadnet", "analyses", "sweep", high))),
+                difference_of(sweep(between), average_of(sweep(low), sweep(high))),
                 above=-3.0,
             )
             for low, between, high in (("1", "1.5", "2"), ("2", "2.5", "3"), ("3", "3.5", "4"))
@@ -308,8 +288,7 @@ CLAIMS: tuple[Claim, ...] = (
         "On CAVIAR the paper finds f only above g only and blames resolution. Does f only gain on g only as r grows?",
         tuple(
             Comparison(f"f_only minus g_only in rank-1 at {at(r)}, minus the same at r = 1",
-                 minus(minus(of("f_only", "scores", r, "rank1"), of("g_only", "scores", r, "rank1")),
-                       minus(of("f_only", "scores", "1", "rank1"), of("g_only", "scores", "1", "rank1"))))
+                 difference_of(*(gain("f_only", "g_only", "scores", rate, "rank1") for rate in (r, "1"))))
             for r in ("4", "8")
         ),
     ),

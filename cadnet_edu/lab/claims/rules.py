@@ -1,4 +1,4 @@
-"""How a claim is judged: comparisons with intervals over seeds, and five verdicts."""
+"""Evaluate a claim: comparisons with intervals over seeds, their outcomes, and one of five verdicts."""
 
 from __future__ import annotations
 
@@ -7,63 +7,64 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from cadnet_edu.lab.intervals import Interval, mean_interval
+from cadnet_edu.lab.records import KeyPath
 
-Place = tuple[str | int, ...]
 Verdict = Literal["holds", "holds in part", "open here", "does not hold here", "not testable here"]
 VERDICTS: tuple[Verdict, ...] = ("holds", "holds in part", "open here", "does not hold here", "not testable here")
 
 
 class Evidence(Protocol):
-    """Where numbers come from: the records of a row in a regime."""
+    """Look up one number in the records of a row."""
 
-    def __call__(self, row: str, place: Place, regime: str = "all", /) -> dict[int, float]:
-        """seed -> the number at a place of its record; empty when there is none."""
+    def __call__(self, row: str, path: KeyPath, regime: str = "all", /) -> dict[int, float]:
+        """seed -> the number at a path of its record; empty when there is none."""
+
+
+BySeed = Callable[[Evidence], dict[int, float]]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One comparison: a number for each seed, and the value that its interval must clear.
+    """One comparison: a number for each seed, and the bound that its interval must clear.
 
     Args:
         what: what is compared, in words.
         number: from the evidence to seed -> number.
         unit: of the number, after scaling.
         scale: what the number is multiplied with.
-        above: the whole interval must lie above this (after scaling) ...
-        below: ... or below this.
+        above: the whole interval must lie above this bound (after scaling) ...
+        below: ... or below this one.
     """
 
     what: str
-    number: Callable[[Evidence], dict[int, float]]
+    number: BySeed
     unit: str = "points"
     scale: float = 100.0
     above: float | None = 0.0
     below: float | None = None
 
     def run(self, evidence: Evidence) -> dict[str, Any]:
-        """The interval over seeds and what it says: ``yes``, ``no`` (the opposite), ``open``, or ``missing``."""
+        """The interval over seeds and its outcome, ready for JSON."""
         values = self.number(evidence)
         found = mean_interval([self.scale * v for v in values.values()]) if values else None
-        said = self.says(found)
-        numbers = (None, None, None, 0) if found is None else found
-        kept = [None if v is None else float(f"{v:.6g}") for v in numbers[:3]]
-        return {"what": self.what, "unit": self.unit, "mean": kept[0], "low": kept[1], "high": kept[2],
-                "seeds": numbers[3], "wanted": self.wanted, "says": said}  # fmt: skip
+        mean, low, high = (None if v is None else float(f"{v:.6g}") for v in (found or (None, None, None))[:3])
+        return {"what": self.what, "unit": self.unit, "mean": mean, "low": low, "high": high,
+                "seeds": found.n if found else 0, "wanted": self.criterion, "says": self.outcome(found)}  # fmt: skip
 
     @property
-    def wanted(self) -> str:
-        """What the interval must do, in words."""
+    def criterion(self) -> str:
+        """Where the interval must lie, in words."""
         return f"above {self.above:g}" if self.below is None else f"below {self.below:g}"
 
-    def says(self, found: Interval | None) -> str:
-        """What an interval says about the claim: ``yes``, ``no``, ``open`` or ``missing``.
+    def outcome(self, found: Interval | None) -> str:
+        """``yes``, ``no`` (the opposite), ``open`` (on both sides of the bound) or ``missing`` (fewer than two seeds).
 
         Args:
             found: the mean over seeds with its interval; None when there is no number.
 
         >>> from cadnet_edu.lab.intervals import mean_interval
         >>> more = Comparison("rank-1", number=dict)
-        >>> [more.says(mean_interval(v)) for v in ([1.0, 1.1], [1.0, -1.0], [-1.0, -1.1], [1.0])]
+        >>> [more.outcome(mean_interval(v)) for v in ([1.0, 1.1], [1.0, -1.0], [-1.0, -1.1], [1.0])]
         ['yes', 'open', 'no', 'missing']
         """
         if found is None or found.low is None:
@@ -76,13 +77,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper and how it is put to the test.
+    """A sentence of the paper and the comparisons that test it.
 
     Args:
         name: short, for links.
         sentence: word for word.
-        section: where it stands.
-        experiment: what we do to test it, in words.
+        section: of the paper.
+        experiment: that tests it, in words.
         tests: the comparisons; none for what cannot be tested here.
         why_not: why it cannot be tested here.
     """
@@ -111,8 +112,8 @@ class Claim:
             "here if in every one it lies on both sides."
         )
 
-    def judge(self, evidence: Evidence) -> dict[str, Any]:
-        """The claim with our numbers, a verdict, and why; ready for JSON."""
+    def evaluate(self, evidence: Evidence) -> dict[str, Any]:
+        """The claim with our numbers, the verdict and its reason; ready for JSON."""
         results = [test.run(evidence) for test in self.tests]
         verdict, why = verdict_of(results) if self.tests else ("not testable here", self.why_not)
         return {"name": self.name, "sentence": self.sentence, "section": self.section, "experiment": self.experiment,
@@ -120,12 +121,10 @@ class Claim:
 
 
 def verdict_of(results: Sequence[Mapping[str, Any]]) -> tuple[Verdict, str]:
-    """The verdict on some comparisons, and why.
-
-    Only a comparison that says the opposite speaks against a claim; one that is open says that the seeds cannot tell.
+    """The verdict on some comparisons, and the reason.
 
     Args:
-        results: of ``Comparison.run``; only what each ``says`` is used.
+        results: of ``Comparison.run``; only the outcomes, under the key ``says``, are used.
 
     >>> verdict_of([{"says": "yes"}, {"says": "open"}])[0]
     'holds in part'
@@ -151,65 +150,52 @@ def verdict_of(results: Sequence[Mapping[str, Any]]) -> tuple[Verdict, str]:
     return "does not hold here" if count["no"] else "open here", why
 
 
-def ledger(claims: Sequence[Claim], evidence: Evidence, about: Mapping[str, Any]) -> dict[str, Any]:
-    """All claims judged; ready for JSON.
+def claims_table(claims: Sequence[Claim], evidence: Evidence, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """All claims with their verdicts, and the number of each verdict; ready for JSON.
 
     Args:
-        claims: in the order in which they are told.
-        evidence: where numbers come from.
-        about: preset, seeds, provenance.
+        claims: in the order of the table.
+        evidence: the source of the numbers.
+        metadata: preset, seeds, provenance.
     """
-    judged = [claim.judge(evidence) for claim in claims]
-    return {**about, "verdicts": {v: sum(c["verdict"] == v for c in judged) for v in VERDICTS}, "claims": judged}
+    found = [claim.evaluate(evidence) for claim in claims]
+    return {**metadata, "verdicts": {v: sum(c["verdict"] == v for c in found) for v in VERDICTS}, "claims": found}
 
 
 # ------------------------------------------------------------------------------------------------ numbers by seed
 
 
-def of(row: str, *place: str | int, regime: str = "all") -> Callable[[Evidence], dict[int, float]]:
+def value_of(row: str, *path: str | int, regime: str = "all") -> BySeed:
     """A number of a row's records.
 
     Args:
-        row: which.
-        place: where in the record.
-        regime: ``all`` or ``few`` labels.
+        row: its name.
+        path: of the number in the record.
+        regime: one of ``cadnet_edu.lab.rows.REGIMES``.
     """
-    return lambda evidence: evidence(row, place, regime)
+    return lambda evidence: evidence(row, path, regime)
 
 
-def minus(
-    a: Callable[[Evidence], dict[int, float]], b: Callable[[Evidence], dict[int, float]]
-) -> Callable[[Evidence], dict[int, float]]:
+def difference_of(a: BySeed, b: BySeed) -> BySeed:
     """Seed by seed, the difference of two numbers."""
-    return _paired(a, b, lambda x, y: x - y)
+    return _by_seed(lambda x, y: x - y, a, b)
 
 
-def ratio(
-    a: Callable[[Evidence], dict[int, float]], b: Callable[[Evidence], dict[int, float]]
-) -> Callable[[Evidence], dict[int, float]]:
+def ratio_of(a: BySeed, b: BySeed) -> BySeed:
     """Seed by seed, the ratio of two numbers; seeds at which the second is 0 are left out."""
-    return _paired(a, b, lambda x, y: x / y if y else None)
+    return _by_seed(lambda x, y: x / y if y else None, a, b)
 
 
-def mean(*numbers: Callable[[Evidence], dict[int, float]]) -> Callable[[Evidence], dict[int, float]]:
+def average_of(*numbers: BySeed) -> BySeed:
     """Seed by seed, the mean of several numbers."""
+    return _by_seed(lambda *values: sum(values) / len(values), *numbers)
 
+
+def _by_seed(join: Callable[..., float | None], *numbers: BySeed) -> BySeed:
     def number(evidence: Evidence) -> dict[int, float]:
         found = [n(evidence) for n in numbers]
-        shared = set.intersection(*(set(one) for one in found))
-        return {k: sum(one[k] for one in found) / len(found) for k in sorted(shared)}
-
-    return number
-
-
-def _paired(
-    a: Callable[[Evidence], dict[int, float]],
-    b: Callable[[Evidence], dict[int, float]],
-    join: Callable[[float, float], float | None],
-) -> Callable[[Evidence], dict[int, float]]:
-    def number(evidence: Evidence) -> dict[int, float]:
-        x, y = a(evidence), b(evidence)
-        joined = {k: join(x[k], y[k]) for k in sorted(set(x) & set(y))}
+        shared = sorted(set.intersection(*(set(values) for values in found)))
+        joined = {k: join(*(values[k] for values in found)) for k in shared}
         return {k: v for k, v in joined.items() if v is not None}
 
     return number

@@ -1,4 +1,4 @@
-"""Checks for chapter 07: the joint vector, a scale_gradient gradient, what both branches share, and the best reader."""
+"""Checks for chapter 07: the joint vector, a scaled gradient, what both branches share, and the best reader."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_slowed(student: Callable) -> None:
     """Check ``slow_down(x, share)``: x itself, of whose gradient only a share flows back."""
     x = torch.tensor([1.0, -2.0, 4.0])
     mistakes: dict[str, Any] = {
-        "you scaled the value. Going forward nothing may change; only the gradient is scale_gradient.": 0.25 * x,
+        "you scaled the value. Going forward nothing may change; only the gradient is scaled.": 0.25 * x,
         "you scaled the value by 1 - share. Going forward nothing may change.": 0.75 * x,
         "value and share are added up to more than x: the two parts have to sum to x.": 1.25 * x,
     }
@@ -55,7 +55,7 @@ def check_slowed(student: Callable) -> None:
     mistakes = {
         "the whole gradient flows: the share has no effect on it.": np.ones(3),
         "the parts are exchanged: the attached one must weigh share, the detached one 1 - share.": np.full(3, 0.75),
-        "the gradient is the share squared: it is scale_gradient twice.": np.full(3, 0.0625),
+        "the gradient is the share squared: it is scaled twice.": np.full(3, 0.0625),
     }
     expect(gradient(student, x, 0.25), np.full(3, 0.25), "share 0.25, going back", mistakes)
     expect(answer(student, x, 0.0), x, "share 0, going forward")

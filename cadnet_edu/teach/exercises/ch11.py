@@ -9,30 +9,34 @@ from cadnet_edu.teach.exercises.report import answer, expect, reports
 __all__ = ["check_changes", "check_false_star", "check_interaction", "check_weight_for_share"]
 
 
+ON = {"lambda_adv_DF": 0.05, "lambda_rec": 1000, "lambda_adv_DI": 0.005, "lambda_cls": 1}
+OFF = {"lambda_adv_DF": 0, "lambda_rec": 0, "lambda_adv_DI": 0, "lambda_cls": 1}
+
+
 @reports("each setting counts once, inside and outside, and a name is no setting.")
 def check_changes(student: Callable) -> None:
     """Check ``changes(before, after)``: in how many settings two configurations differ.
 
-    Both are dicts with the same keys, as ``Config.to_dict()`` gives them; a value may be a dict of settings itself, and
-    each setting in it counts. ``method`` is a name for tables, and does not count.
+    Both are dicts with the same keys, nested as ``Config.to_dict()`` nests them: a value may be a dict of settings
+    itself, and each setting in it counts. ``method`` is a name for tables, and does not count.
     """
-    full = {"method": "cadnet", "features": "joint", "lam": {"adv_DF": 0.05, "rec": 1000, "adv_DI": 0.005, "cls": 1}}
-    one = {"method": "without_rec", "features": "joint", "lam": {"adv_DF": 0.05, "rec": 0, "adv_DI": 0.005, "cls": 1}}
+    full = {"method": "cadnet", "features": "joint", "loss": ON}
+    one = {"method": "without_rec", "features": "joint", "loss": ON | {"lambda_rec": 0}}
     mistakes = {
         "the name counts as a change. It changes nothing that is computed: leave 'method' out.": 2,
         "these are the settings that stayed.": 4,
-        "nothing seems to have changed: look inside 'lam' as well.": 0,
+        "nothing seems to have changed: look inside 'loss' as well.": 0,
     }
     expect(answer(student, full, one), 1, "CAD-Net and CAD-Net without L_rec", mistakes)
-    control = {"method": "control", "features": "f", "lam": {"adv_DF": 0, "rec": 0, "adv_DI": 0, "cls": 1}}
+    control = {"method": "control", "features": "f", "loss": OFF}
     mistakes = {
-        "'lam' counts once, however many of its weights changed. Then a control without three losses looks like an "
+        "'loss' counts once, however many of its weights changed. Then a control without three losses looks like an "
         "ablation of one: count what is inside.": 2,
-        "only the weights in 'lam' are counted; settings beside it can change too.": 3,
-        "the change of 'lam' counts beside those of the weights in it.": 5,
+        "only the weights in 'loss' are counted; settings beside it can change too.": 3,
+        "the change of 'loss' counts beside those of the weights in it.": 5,
     }
     expect(answer(student, full, control), 4, "three weights and 'features' changed", mistakes)
-    turned = {"lam": dict(reversed(full["lam"].items())), "features": "joint", "method": "cadnet"}  # type: ignore[attr-defined]
+    turned = {"loss": dict(reversed(ON.items())), "features": "joint", "method": "cadnet"}
     expect(
         answer(student, full, turned),
         0,

@@ -58,8 +58,8 @@ def check_mean_gradient(student: Callable) -> None:
 def check_steps_for(student: Callable) -> None:
     """Check ``steps_for(passes, images, batch, devices, accumulate)``: how many steps make so many passes.
 
-    ``batch`` is the whole batch of one resolution, as ``Config.batch_size``. Devices share it out, and ``accumulate``
-    takes it in parts.
+    ``batch`` is the whole batch of one resolution, as ``config.data.batch_size``. Devices share it out, and
+    ``accumulate`` takes it in parts.
     """
     down = {"you rounded down, and a part of the last pass is missing.": 312, "a step is whole: round up.": 312.5}
     expect(answer(student, 10, 1000, 32, 1, 1), 313, "10 passes over 1,000 images, batch 32, one device", down)

@@ -104,7 +104,7 @@ def test_h5_address_of_another_form(text):
     [
         ({"testset": -1}, "test sets 0 to 19; there is no -1"),
         ({"testset": 20}, "test sets 0 to 19; there is no 20"),
-        ({"boxes": "labelled"}, r"boxes = 'labelled': CUHK03 has 'detected' and 'labeled' ones"),
+        ({"boxes": "labelled"}, r"bbox = 'labelled': CUHK03 has 'detected' and 'labeled' ones"),
     ],
 )
 def test_wrong_choices(mat, wrong, message):

@@ -8,7 +8,6 @@ import pytest
 from fixtures import save, write_viper
 
 from cadnet_edu.data.readers import viper
-from cadnet_edu.data.samples import load_images
 
 
 def test_pairs_by_number_and_not_by_order(tmp_path):
@@ -50,11 +49,3 @@ def test_mistakes_are_named(tmp_path, spoil, message):
     spoil(root)
     with pytest.raises(ValueError, match=message):
         viper(root)
-
-
-def test_a_truncated_image_is_named_when_loaded(tmp_path):
-    split = viper(write_viper(tmp_path))
-    path = split.train[0].image
-    path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(ValueError, match=rf"{path.name}: this file cannot be read as an image"):
-        load_images(split.train, 32, 16)

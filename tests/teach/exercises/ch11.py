@@ -73,11 +73,11 @@ RIGHT = [
     (check.check_weight_for_share, weight_by_bisection),
 ]
 WRONG = [
-    (check.check_changes, changes_outside, "'lam' counts once"),
+    (check.check_changes, changes_outside, "'loss' counts once"),
     (check.check_changes, lambda x, y: changes(x, y) + (x["method"] != y["method"]), "leave 'method' out"),
-    (check.check_changes, lambda x, y: changes(x["lam"], y["lam"]), "settings beside it"),
+    (check.check_changes, lambda x, y: changes(x["loss"], y["loss"]), "settings beside it"),
     (check.check_changes, changes_as_text, "key by key"),
-    (check.check_changes, lambda x, y: sum(x[k] != y[k] for k in ("features",)), "look inside 'lam'"),
+    (check.check_changes, lambda x, y: sum(x[k] != y[k] for k in ("features",)), "look inside 'loss'"),
     (check.check_changes, lambda x, y: len(leaves(x) & leaves(y)), "that stayed"),
     (check.check_interaction, lambda *scores: -interaction(*scores), "the sign is turned"),
     (check.check_interaction, lambda *scores: abs(interaction(*scores)), "keep the sign"),

@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from people import noise_split
+from commands import TINY
+from people import environment, noise_split
 from torch import Tensor, nn
 from updates import update_D, update_G
 
 from cadnet_edu.config import Config, preset
 from cadnet_edu.data.samples import Split, load_images
 from cadnet_edu.data.sampling import Batch, Batches, micro_batches
-from cadnet_edu.data.walkers import write_market1501
 from cadnet_edu.evaluation.evaluate import evaluate
 from cadnet_edu.evaluation.model import Model
 from cadnet_edu.training import distributed
 from cadnet_edu.training import trainer as train
 from cadnet_edu.training.checkpoints import read_history
-from cadnet_edu.training.devices import autocast, choose_precision
-from cadnet_edu.training.distributed import DistributedContext, check_divisible, init_distributed
+from cadnet_edu.training.distributed import DistributedContext, check_divisible, init_distributed, world_size_of
 from cadnet_edu.training.trainer import Trainer
 
-ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
 
 
 def small(**changes: Any) -> Config:
-    """The preset smoke, for twenty steps."""
-    here = dict(steps=20, log_every=1, checkpoint_every=10, device="cpu", precision="fp32")
+    """The preset smoke, for eight steps."""
+    here = dict(steps=8, log_every=1, checkpoint_every=4, device="cpu", precision="fp32")
     return preset("smoke", **{**here, **changes})
 
 
@@ -76,13 +72,12 @@ SCRIPT = """
 import json, sys, torch
 from pathlib import Path
 tests, out, *configs = sys.argv[1:]
-sys.path.insert(0, tests)
-from test_distributed import in_double_precision, noise_split, stripes, trainer
+sys.path[:0] = [tests, tests + "/training"]
+from test_distributed import DARKER, in_double_precision, noise_split, stripes, trainer
 from torch import nn
 from cadnet_edu.config import Config
 from cadnet_edu.training.distributed import init_distributed
 from cadnet_edu.evaluation.evaluate import evaluate
-from cadnet_edu.evaluation.model import Model
 
 torch.set_num_threads(1)
 out, split = Path(out), noise_split()
@@ -95,7 +90,7 @@ with in_double_precision():
     share = first.micro_batches(next(first.batches))
     found["identities"] = [[sorted(set(y.tolist())) for y in (part.y_H, part.y_L)] for part in share]
     first = trainer(proof, split, out / "run")
-    first.fit(until=10, bar=False)
+    first.fit(until=4, bar=False)
     second = trainer(proof, split, out / "run")  # after a pause in the middle
     found["resumed"] = (second.resume(), second.step_number)
     second.fit(bar=False)
@@ -109,8 +104,7 @@ found["fp32"] = (single.net.state_dict(), single.history)
 
 # scores: 5 queries and 15 gallery images, so that neither can be shared out evenly
 found["scores"] = evaluate(stripes, split, (1, 3), size=(32, 16), batch_size=3, ranks=ranks)
-darker = Model(lambda x, r: stripes(x), recover=lambda x, r: x * 0.9)
-found["own"] = evaluate(darker, split, "own", size=(32, 16), ranks=ranks)
+found["own"] = evaluate(DARKER, split, "own", size=(32, 16), ranks=ranks)
 found["few"] = ranks.all_gather_rows(torch.tensor([[1.0, 2.0]])[ranks.rank_slice(1)], 1)  # fewer rows than ranks
 
 # BatchNorm of the whole batch, forwards and backwards
@@ -138,14 +132,6 @@ torch.save(found, out / f"rank{ranks.rank}.pt")
 """
 
 
-def environment() -> dict[str, str]:
-    """One thread a process, and nothing that an outer launcher may have said."""
-    said = {k: v for k, v in os.environ.items() if not k.startswith(("TORCHELASTIC", "MASTER_", "SLURM_"))}
-    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "NODE_RANK"):
-        said.pop(name, None)
-    return {**said, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CADNET_EDU_PRESET": ""}
-
-
 def torchrun(*command: Any) -> subprocess.CompletedProcess[str]:
     """Run a program in two processes."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -160,7 +146,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, 
     out = tmp_path_factory.mktemp("two")
     (out / "script.py").write_text(SCRIPT)
     configs = [json.dumps(config.to_dict()) for config in (small(), small(**IN_PARTS), small(**ONE_STEP))]
-    done = torchrun(out / "script.py", Path(__file__).parent, out, *configs)
+    done = torchrun(out / "script.py", Path(__file__).parents[1], out, *configs)
     assert done.returncode == 0, done.stderr
     return out, [torch.load(out / f"rank{rank}.pt", weights_only=False) for rank in (0, 1)]
 
@@ -180,14 +166,10 @@ def losses(history: list[dict[str, float]]) -> dict[str, Tensor]:
 Two = tuple[Path, list[dict[str, Any]]]
 
 
-def test_each_process_knows_its_place(two: Two) -> None:
-    assert [found["place"] for found in two[1]] == [(0, 2, True), (1, 2, False)]
-
-
 @pytest.mark.parametrize(
     ("name", "changes", "steps", "double"),
-    [("whole", {}, 20, True), ("parts", IN_PARTS, 3, True), ("fp32", ONE_STEP, 1, False)],
-    ids=["twenty steps in double precision", "in parts", "a step in fp32"],
+    [("whole", {}, 8, True), ("parts", IN_PARTS, 3, True), ("fp32", ONE_STEP, 1, False)],
+    ids=["eight steps in double precision", "in parts", "a step in fp32"],
 )
 def test_two_processes_learn_what_one_learns(
     two: Two, name: str, changes: dict[str, Any], steps: int, double: bool
@@ -204,7 +186,7 @@ def test_two_processes_learn_what_one_learns(
     assert not double or largest_difference(net, one.net.state_dict()) < 1e-5
     assert largest_difference(net, twin) == 0  # while the two hold the very same weights
     assert largest_difference(losses(history), losses(twin_history)) == 0
-    assert [found["resumed"] for found in two[1]] == [(True, 10)] * 2
+    assert [found["resumed"] for found in two[1]] == [(True, 4)] * 2
 
 
 def test_no_identity_is_on_two_ranks(two: Two) -> None:
@@ -217,21 +199,17 @@ def test_no_identity_is_on_two_ranks(two: Two) -> None:
 
 
 def test_one_process_goes_on_where_two_stopped(two: Two, tmp_path: Path) -> None:
+    assert sorted(p.name for p in (two[0] / "run").iterdir()) == ["checkpoint.pt", "config.json", "history.jsonl"]
+    assert [r["step"] for r in read_history(two[0] / "run")] == list(range(1, 9))
     shutil.copytree(two[0] / "run", tmp_path / "run")
-    alone = Trainer(replace(small(), devices="auto"), noise_split(), tmp_path / "run")
+    alone = Trainer(small(devices="auto"), noise_split(), tmp_path / "run")
     assert alone.resume()
-    assert alone.step_number == 20
+    assert alone.step_number == 8
     with in_double_precision():  # in which random numbers are others
         batches = Trainer(small(), noise_split()).batches
-        for _ in range(20):
+        for _ in range(8):
             next(batches)
         assert torch.equal(next(alone.batches).x_L, next(batches).x_L)  # and the next images are those of one process
-
-
-def test_only_one_process_writes(two: Two) -> None:
-    run = two[0] / "run"
-    assert sorted(p.name for p in run.iterdir()) == ["checkpoint.pt", "config.json", "history.jsonl"]
-    assert [r["step"] for r in read_history(run)] == list(range(1, 21))
 
 
 def stripes(x: Tensor) -> Tensor:
@@ -275,32 +253,35 @@ def test_batchnorm_is_that_of_the_whole_batch(two: Two, name: str) -> None:
         torch.testing.assert_close(f[4], {f"0.{k}": v for k, v in layer.state_dict().items()})
 
 
-def test_what_goes_wrong_on_the_first_is_raised_on_all(two: Two) -> None:
+def test_each_process_knows_its_place_and_what_goes_wrong_on_the_first_is_raised_on_both(two: Two) -> None:
+    assert [found["place"] for found in two[1]] == [(0, 2, True), (1, 2, False)]
     assert [found["told"] for found in two[1]] == [(28, "x"), (28, "x")]
 
 
 # ------------------------------------------------------------------------------------------------ the command line
 
-TINY = ("--preset", "smoke", "--device", "cpu", "--precision", "32-true", "--steps", "3", "--log-every", "1",
-        "--height", "32", "--width", "16", "--backbone-width", "8", "--decoder-width", "2", "--discriminator-width",
-        "8", "--num-identities", "4", "--num-instances", "2", "--dataset", "market1501")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_market1501(noise_split(), tmp_path_factory.mktemp("data") / "market")
-
 
 @pytest.mark.slow
 def test_torchrun_trains_and_goes_on(market: Path, tmp_path: Path) -> None:
-    arguments = ("-m", "cadnet_edu", "train", *TINY, "--root", market, "--out", tmp_path / "run")
+    arguments = (
+        "-m",
+        "cadnet_edu",
+        "train",
+        *TINY,
+        "--dataset",
+        "market1501",
+        "--root",
+        market,
+        "--out",
+        tmp_path / "run",
+    )
     done = torchrun(*arguments)
     assert done.returncode == 0, done.stderr
     assert "on 2 x cpu in fp32" in done.stderr
-    assert done.stderr.count("trained 3 steps in") == 1  # one process speaks
-    assert [r["step"] for r in read_history(tmp_path / "run")] == [1, 2, 3]
+    assert done.stderr.count("trained 4 steps in") == 1  # one process speaks
+    assert [r["step"] for r in read_history(tmp_path / "run")] == [1, 2, 3, 4]
     about = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert (about["devices"], about["config"]["devices"]) == (2, 1)
+    assert (about["devices"], about["config"]["run"]["devices"]) == (2, 1)
 
 
 @pytest.mark.slow
@@ -309,10 +290,10 @@ def test_devices_2_starts_the_second_process_itself(market: Path, tmp_path: Path
         launch = [sys.executable, "-m", "cadnet_edu", *map(str, command)]
         return subprocess.run(launch, capture_output=True, text=True, env=environment(), cwd=tmp_path, timeout=500)
 
-    done = run("train", *TINY, "--devices", 2, "--root", market, "--out", "run")
+    done = run("train", *TINY, "--dataset", "market1501", "--devices", 2, "--root", market, "--out", "run")
     assert done.returncode == 0, done.stderr
     assert "on 2 x cpu in fp32" in done.stderr
-    assert done.stderr.count("trained 3 steps in") == 1
+    assert done.stderr.count("trained 4 steps in") == 1
     scores = []
     for devices in (1, 2):
         done = run("evaluate", "run", "--device", "cpu", "--devices", devices, "--json", "--rates", "2")
@@ -329,7 +310,7 @@ def make_batch(identities: int, images: int) -> Batch:
     return next(Batches(load_images(split.train, 32, 16), [s.pid for s in split.train], identities, images))
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 6])
+@pytest.mark.parametrize("n", [1, 3, 6])
 def test_parts_are_the_batch_again(n: int) -> None:
     batch = make_batch(6, 3)
     pieces = micro_batches(batch, n, images=3)
@@ -351,10 +332,7 @@ def test_a_step_in_parts_is_the_mean_of_steps_on_each(tiny_split: Split) -> None
     """With plain gradient descent, for both optimizers; the last part faces discriminators that have stepped."""
     with in_double_precision():
         plain = dict(optimizer="sgd", momentum=0, weight_decay=0, lr=0.1, lr_D=0.1, warmup_steps=0, d_batch_size=0)
-        whole, each = (
-            trainer(small(accumulate_grad_batches=2, **plain), tiny_split),
-            trainer(small(**plain), tiny_split),
-        )
+        whole, each = (trainer(small(accumulate_grad_batches=n, **plain), tiny_split) for n in (2, 1))
         batch = next(whole.batches)
         start = {name: value.clone() for name, value in whole.net.state_dict().items()}
         record = whole.step(batch)
@@ -412,7 +390,7 @@ def test_D_I_sees_the_same_images_however_a_batch_is_taken(tiny_split: Split) ->
 
 def test_scaled_gradients_make_the_same_steps(tiny_split: Split) -> None:
     """A power of two changes no digit, but for the smallest of numbers."""
-    plain, scaled = (Trainer(small(steps=3, accumulate_grad_batches=2), tiny_split) for _ in range(2))
+    plain, scaled = (Trainer(small(steps=2, accumulate_grad_batches=2), tiny_split) for _ in range(2))
     scaled.scaler_G, scaled.scaler_D = torch.amp.GradScaler("cpu"), torch.amp.GradScaler("cpu")
     for t in (plain, scaled):
         t.fit(bar=False)
@@ -450,21 +428,20 @@ def test_the_scales_are_kept_in_the_checkpoint(tiny_split: Split, tmp_path: Path
 # ------------------------------------------------------------------------------------------------ what cannot work
 
 
-def test_one_device_needs_nobody_else() -> None:
-    assert init_distributed("cpu") == DistributedContext(CPU, 0, 1, None)
-    assert init_distributed("cpu", "auto").world == 1
+def test_one_device_needs_no_other_process() -> None:
+    assert init_distributed("cpu") == init_distributed("cpu", "auto") == DistributedContext(CPU, 0, 1, None)
 
 
 def test_more_devices_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [__file__])  # a program that can be started again
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(distributed, "choose_device", torch.device)  # as if this machine had them
     for device, n, there in (("cuda", 4, 2), ("mps", 2, 1)):
         with pytest.raises(ValueError, match=rf"devices = {n}, but this machine has {there} of type {device}: ask for"):
-            distributed._refuse(torch.device(device), n)
+            init_distributed(device, n)
     with pytest.raises(ValueError, match=r"device 'cuda:1' is a single one: with several devices, give 'cuda'"):
-        distributed._refuse(torch.device("cuda:1"), 2)
-    assert distributed._processes(torch.device("cuda"), "auto") == (2, 1)
-    assert distributed._refuse(torch.device("cuda"), 2) is None
+        init_distributed("cuda:1", 2)
+    assert world_size_of("cuda", "auto") == 2
 
 
 def test_a_batch_that_cannot_be_shared_out_is_told_before_a_process_is_started(tiny_split: Split) -> None:
@@ -472,43 +449,35 @@ def test_a_batch_that_cannot_be_shared_out_is_told_before_a_process_is_started(t
         Trainer(small(devices=3), tiny_split)
 
 
-def test_a_notebook_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "ps1", "In : ", raising=False)
-    with pytest.raises(ValueError, match=r"a notebook cannot start other processes.*--devices 2 in a cell of its own"):
+def test_where_no_process_can_be_started_another_way_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as notebook:
+        notebook.setattr(sys, "ps1", "In : ", raising=False)
+        with pytest.raises(
+            ValueError, match=r"a notebook cannot start other processes.*--devices 2 in a cell of its own"
+        ):
+            init_distributed("cpu", 2)
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    with pytest.raises(ValueError, match=r"srun has started this program several times.*--ntasks-per-node 1"):
         init_distributed("cpu", 2)
 
 
-def test_a_program_that_cannot_be_started_again_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_program_that_cannot_be_started_again_is_told() -> None:
     code = "from cadnet_edu.training.distributed import init_distributed; init_distributed('cpu', 2)"
     for given in (dict(args=[sys.executable, "-c", code]), dict(args=[sys.executable], input=code)):
         run = subprocess.run(**given, capture_output=True, text=True, env=environment(), timeout=100, check=False)
         assert "cannot be started again. Put it into a file" in run.stderr
 
 
-def test_tasks_of_srun_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SLURM_PROCID", "1")
-    with pytest.raises(ValueError, match=r"srun has started this program several times.*--ntasks-per-node 1"):
-        init_distributed("cpu", 2)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "left",
     [
-        dict(LOCAL_RANK="0"),
         dict(LOCAL_RANK="1", WORLD_SIZE="4", RANK="3", NODE_RANK="1", MASTER_ADDR="10.255.255.1", MASTER_PORT="9"),
-        dict(
-            SLURM_JOB_ID="1",
-            SLURM_JOB_NAME="train",
-            SLURM_NTASKS="4",
-            SLURM_PROCID="0",
-            SLURM_LOCALID="0",
-            SLURM_NODEID="0",
-            SLURM_NODELIST="localhost",
-        ),
+        dict(SLURM_JOB_ID="1", SLURM_JOB_NAME="train", SLURM_NTASKS="4", SLURM_PROCID="0", SLURM_LOCALID="0",
+             SLURM_NODEID="0", SLURM_NODELIST="localhost"),
     ],
-    ids=["a rank", "a world", "SLURM"],
-)
+    ids=["a world", "SLURM"],
+)  # fmt: skip
 def test_what_a_cluster_left_in_the_environment_makes_nobody_wait(tmp_path: Path, left: dict[str, str]) -> None:
     script = tmp_path / "script.py"
     script.write_text(
@@ -516,7 +485,7 @@ def test_what_a_cluster_left_in_the_environment_makes_nobody_wait(tmp_path: Path
         "os.write(1, f'{r.rank} {r.world}\\n'.encode())\n"  # each line whole
     )
     command = [sys.executable, str(script)]
-    run = subprocess.run(command, capture_output=True, text=True, env=environment() | left, timeout=200, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, env=environment(**left), timeout=200, check=False)
     assert run.returncode == 0, run.stderr
     assert sorted(run.stdout.split("\n")) == ["", "0 2", "1 2"]
 
@@ -525,9 +494,9 @@ def test_torchrun_s_numbers_count(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "6"}.items():
         monkeypatch.setenv(name, value)
     for given in (1, 2, "auto"):
-        assert distributed._processes(CPU, given) == (2, 3)  # three machines with two each
+        assert world_size_of("cpu", given) == 6  # three machines with two each
     with pytest.raises(ValueError, match=r"devices = 4, but torchrun has started 2 .*--nproc-per-node 4"):
-        distributed._processes(CPU, 4)
+        init_distributed("cpu", 4)
 
 
 def test_identities_that_cannot_be_shared_out() -> None:
@@ -540,28 +509,3 @@ def test_identities_that_cannot_be_shared_out() -> None:
         check_divisible(config, 2)
     with pytest.raises(ValueError, match=r"d_batch_size = 8 .* 3 devices"):
         check_divisible(config, 3)
-
-
-@pytest.mark.parametrize("name", ["fp16", "16-mixed"])
-def test_fp16_is_refused_without_a_gpu(name: str, tiny_split: Split) -> None:
-    with pytest.raises(ValueError, match=r"precision 'fp16' \(16-mixed\) needs a CUDA GPU, and this is cpu"):
-        Trainer(small(precision=name), tiny_split)
-    assert choose_precision("fp16", CPU, instead=True) == choose_precision("auto", CPU)
-
-
-def test_bf16_is_refused_by_a_gpu_that_only_emulates_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
-    gpu = torch.device("cuda")
-    with pytest.raises(ValueError, match=r"precision 'bf16' \(bf16-mixed\) is only emulated .*fp16 \(16-mixed\)"):
-        choose_precision("bf16", gpu)
-    assert choose_precision("bf16", gpu, instead=True) == choose_precision("auto", gpu) == "fp32"
-    assert choose_precision("fp16", gpu) == "fp16"
-
-
-def test_autocast_takes_the_precision_by_its_name() -> None:
-    with autocast(CPU, "fp16"):
-        assert torch.get_autocast_dtype("cpu") == torch.float16
-    with autocast(CPU, "bf16"):
-        assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.bfloat16
-    with autocast(CPU, "fp32"):
-        assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.float32

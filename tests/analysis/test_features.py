@@ -1,25 +1,13 @@
-"""The analyses: each against data whose answer is known, or against a count by hand."""
+"""Analyses of feature vectors, against data with known answers and counts by hand."""
 
 from __future__ import annotations
-
-from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from cadnet_edu.analysis import (
-    confusions,
-    error_by_frequency,
-    gradient_shares,
-    margins,
-    nearest,
-    octaves,
-    rank1_against_rate,
-    resolution_probe,
-    separation,
-)
+from cadnet_edu.analysis import confusions, margins, nearest, resolution_probe, separation
 from cadnet_edu.evaluation.distances import Distances
-from cadnet_edu.evaluation.retrieval import euclidean, rank_list, retrieval
+from cadnet_edu.evaluation.retrieval import euclidean, rank_list
 
 RNG = np.random.default_rng(0)
 PIDS = np.repeat(np.arange(20), 4)
@@ -145,55 +133,3 @@ def test_confusions_count_the_wrong_answers() -> None:
 def test_a_perfect_gallery_confuses_nobody() -> None:
     found = confusions(euclidean(Q, Q), WHO[0], WHO[0], WHO[2], WHO[2] + 1, group=lambda pid: pid)
     assert (found["wrong"], found["pairs"], found["alike"]) == (0, [], None)
-
-
-def test_the_curve_is_that_of_retrieval() -> None:
-    queries = {4.0: Q + 1, 1.5: Q}
-    found = rank1_against_rate(queries, G, *WHO)
-    assert list(found) == [1.5, 4.0]
-    assert found[1.5] == retrieval(euclidean(Q, G), *WHO)["rank1"]
-
-
-# ---------------------------------------------------------------------------------------------------- frequency
-
-
-def ripple(cycles: int, height: int = 64, width: int = 32) -> np.ndarray:
-    """A pattern of so many cycles per image height, the same in all columns and colours."""
-    wave = 0.1 * np.sin(2 * np.pi * cycles * np.arange(height) / height)
-    return np.broadcast_to(wave[None, None, :, None], (2, 3, height, width))
-
-
-def test_error_is_found_at_its_own_frequency() -> None:
-    truth = np.full((2, 3, 64, 32), 0.5)
-    seen = truth + ripple(3) + ripple(24)  # errors in the bands [2, 4) and [16, 32)
-    found = error_by_frequency(truth + 0.5 * ripple(3) + 2 * ripple(24), seen, truth)
-    ratio = dict(zip(map(tuple, found["bands"]), found["ratio"]))
-    assert ratio[2, 4] == pytest.approx(0.25, rel=0.05)  # half the amplitude, a quarter of the power
-    assert ratio[16, 32] == pytest.approx(4, rel=0.05)
-
-
-def test_nothing_done_is_1_and_all_done_is_0() -> None:
-    truth, seen = RNG.uniform(size=(2, 2, 3, 32, 16))
-    assert error_by_frequency(seen, seen, truth)["ratio"] == pytest.approx([1] * len(octaves(32)))
-    assert error_by_frequency(truth, seen, truth)["ratio"] == pytest.approx([0] * len(octaves(32)))
-    assert error_by_frequency(seen, truth, truth)["ratio"] == [None] * len(octaves(32))
-
-
-@pytest.mark.parametrize("height", [32, 64, 96, 128, 256])
-def test_bands_cover_all_frequencies_once(height: int) -> None:
-    bands = octaves(height)
-    assert bands[0][0] == 1
-    assert bands[-1][1] == height // 2
-    assert all(a[1] == b[0] for a, b in pairwise(bands))
-    with pytest.raises(ValueError, match="three batches of one shape"):
-        error_by_frequency(np.zeros((1, 3, height, 16)), np.zeros((1, 3, height, 16)), np.zeros((2, 3, height, 16)))
-
-
-# ---------------------------------------------------------------------------------------------------- gradients
-
-
-def test_shares_of_gradients() -> None:
-    found = gradient_shares({"with": np.array([4.0, 0.0]), "against": np.array([-1.0, 0.0]), "off": np.zeros(2)})
-    assert [found[k]["norm"] for k in found] == [4, 1, 0]
-    assert [found[k]["share"] for k in found] == pytest.approx([0.8, 0.2, 0])
-    assert [found[k]["cosine"] for k in found] == pytest.approx([1, -1, 0])

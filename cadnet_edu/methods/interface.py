@@ -1,4 +1,4 @@
-"""What a method is: settings, one ``fit``, and a way back from its checkpoint."""
+"""The interface of a method: settings, ``fit``, and ``load`` from its checkpoint."""
 
 from __future__ import annotations
 
@@ -23,14 +23,13 @@ CPU_LOG = "cpu.jsonl"
 
 @dataclass
 class Progress:
-    """Where a fit keeps its files, and how it reports.
+    """Where a fit writes its files, and how it reports progress.
 
     Args:
-        folder: for checkpoint and history; a fit that finds its own unfinished checkpoint there goes on from it.
-            Without a folder nothing is written.
+        folder: for checkpoint and history; a fit resumes from an unfinished checkpoint there. None writes nothing.
         callback: called with each logged record.
         bar: show a progress bar.
-        ranks: the processes that train together; without it the settings say.
+        ranks: the process group; by default that of the settings.
     """
 
     folder: Path | None = None
@@ -40,7 +39,7 @@ class Progress:
     _last: float = field(default_factory=time.process_time, init=False, repr=False)
 
     def log(self, record: Record) -> None:
-        """Keep the CPU time since the last record beside the history, and call the callback.
+        """Append the CPU time since the last record to ``cpu.jsonl``, and call the callback.
 
         Args:
             record: with its ``step``.
@@ -59,13 +58,13 @@ class Method:
 
     Args:
         fit: ``fit(split, config, progress=None) -> Model``. Only ``split.train`` is read. With ``progress.folder``
-            it leaves a ``checkpoint.pt`` that holds ``HEAD`` of ``cadnet_edu.training.checkpoints``, and resumes.
-        load: ``load(checkpoint, config, device) -> Model``, from what ``fit`` has kept.
+            it writes a ``checkpoint.pt`` with the keys ``HEAD`` of ``cadnet_edu.training.checkpoints``, and resumes.
+        load: ``load(checkpoint, config, device) -> Model``, from the checkpoint of ``fit``.
         settings: turns the settings of a preset into the method's own.
-        sees: what training may see.
-        needs: what it needs to know of an image besides its pixels: of ``rate``, ``cameras``, ``keypoints``.
-        faithful: to what it was built.
-        estimate: ``estimate(split, config) -> seconds`` that ``fit`` takes; None where there is nothing to train.
+        sees: the resolutions of its training images.
+        needs: inputs besides pixels: of ``rate``, ``cameras``, ``keypoints``.
+        faithful: its relation to the published method.
+        estimate: ``estimate(split, config) -> seconds`` that ``fit`` takes; None without training.
     """
 
     fit: Callable[..., Model]
@@ -78,7 +77,7 @@ class Method:
 
     @property
     def trained(self) -> bool:
-        """Whether there is anything to train, step by step."""
+        """Whether the method is trained in steps."""
         return self.estimate is not None
 
 

@@ -1,4 +1,4 @@
-"""Figures of judging: all comparisons of a ledger at once, and intervals that come from one and the same truth."""
+"""Figures of claims: the margins of all comparisons, and the coverage of confidence intervals."""
 
 from __future__ import annotations
 
@@ -8,47 +8,45 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from cadnet_edu.figures.style import COLORS, SMALL, ink, new_figure, styled, title
+from cadnet_edu.figures.style import COLORS, GREY, SMALL, ink, new_figure, styled, title
 
-FAR = 200.0  # half-widths; what lies farther is drawn there
+FAR = 200.0  # half-widths; larger distances are drawn there
 LOOKS = {"yes": (COLORS[0], "o", COLORS[0]), "open": ("#666666", "D", "white"), "no": (COLORS[1], "s", COLORS[1])}
 WORDS = {"yes": "as claimed", "open": "open", "no": "the opposite"}
 
 
 @styled
-def clearances(rows: Mapping[str, Sequence[tuple[float, float, float]]], heading: str = "") -> Figure:
-    """All comparisons, a row a claim, whatever their units: how far from its bound each lies, in half-widths.
+def claim_margins_plot(rows: Mapping[str, Sequence[tuple[float, float, float]]]) -> Figure:
+    """The distance of each comparison from its bound, in half-widths of its interval; a row a claim.
 
-    A half-width is half of the comparison's own interval. Beyond 1 the interval clears its bound; between -1 and 1 it
-    lies on both sides; beyond -1 it says the opposite.
+    Above 1 the interval clears its bound; between -1 and 1 it lies on both sides; below -1 it shows the opposite.
 
     Args:
         rows: claim -> its comparisons as ``(mean, low, high)``, shifted and turned so that the bound is 0 and the
-            claim says "above". A claim without any is left out.
-        heading: the title; by default how many there are of each kind.
+            criterion is "above". A claim without any is left out.
 
     Returns:
-        the figure; its text counts the three kinds for every claim.
+        the figure; its text counts the three outcomes of every claim.
 
     Raises:
         ValueError: when there is no comparison.
 
-    >>> clearances({"better": [(2, 1, 3), (0.5, -1, 2)]}).alt.split(". ")[1]
+    >>> claim_margins_plot({"better": [(2, 1, 3), (0.5, -1, 2)]}).alt.split(". ")[1]
     'better: 1 as claimed, 1 open.'
     """
     rows = {name: found for name, found in rows.items() if found}
     if not rows:
-        raise ValueError("no comparison was given; clearances needs {claim: [(mean, low, high), ...]}.")
+        raise ValueError("no comparison was given; claim_margins_plot needs {claim: [(mean, low, high), ...]}.")
     fig = new_figure(1.1 + 0.4 * len(rows))
     ax = fig.subplots()
     ax.axvspan(-1, 1, color="#eeeeee", linewidth=0)
-    ax.vlines(0, -0.5, len(rows), color="#444444", linewidth=1.2)
+    ax.vlines(0, -0.5, len(rows), color=GREY, linewidth=1.2)
     count, said = dict.fromkeys(LOOKS, 0), []
     for y, (name, found) in enumerate(rows.items()):
         kinds = [_kind(low, high) for _, low, high in found]
         for place, (kind, one) in enumerate(zip(kinds, found, strict=True)):
             color, marker, face = LOOKS[kind]
-            height = y + 0.6 * ((place + 0.5) / len(found) - 0.5)  # side by side, where many lie at one place
+            height = y + 0.6 * ((place + 0.5) / len(found) - 0.5)  # comparisons of a claim below each other
             ax.plot(_clearance(*one), height, marker, color=color, mfc=face, mew=1.5, markersize=5.5)
         here = {kind: kinds.count(kind) for kind in LOOKS}
         count = {kind: count[kind] + here[kind] for kind in LOOKS}
@@ -63,7 +61,7 @@ def clearances(rows: Mapping[str, Sequence[tuple[float, float, float]]], heading
         ax.annotate(WORDS[kind], (x, -1), ha="center", va="center", color=ink(LOOKS[kind][0]), fontweight="bold")
     ax.grid(visible=False, axis="y")
     ax.set_xlabel("distance from the bound, in half-widths")
-    title(fig, heading or ", ".join(f"{count[kind]} {WORDS[kind]}" for kind in LOOKS))
+    title(fig, ", ".join(f"{count[kind]} {WORDS[kind]}" for kind in LOOKS))
     fig.alt = (
         f"{sum(count.values())} comparisons of {len(rows)} claims: {count['yes']} as claimed, {count['open']} open, "
         f"{count['no']} the opposite. {'; '.join(said)}."
@@ -76,18 +74,18 @@ def _kind(low: float, high: float) -> str:
 
 
 def _clearance(mean: float, low: float, high: float) -> float:
-    """The mean in half-widths; an interval of no width lies far out."""
+    """The mean in half-widths; of an interval of no width, ``FAR``."""
     half = (high - low) / 2
     return float(np.clip(mean / half, -FAR, FAR)) if half > 0 else float(np.sign(mean)) * FAR
 
 
 @styled
-def many_intervals(intervals: Sequence[tuple[float, float]], truth: float = 0.0, heading: str = "") -> Figure:
-    """Intervals of repeated experiments, side by side; those that miss the truth stand out.
+def coverage_plot(intervals: Sequence[tuple[float, float]], truth: float = 0.0, heading: str = "") -> Figure:
+    """Confidence intervals of repeated experiments; those that miss the true value are marked.
 
     Args:
         intervals: ``(low, high)`` of each.
-        truth: what all of them look for.
+        truth: the true value.
         heading: the title; by default how many miss it.
 
     Returns:
@@ -96,11 +94,11 @@ def many_intervals(intervals: Sequence[tuple[float, float]], truth: float = 0.0,
     Raises:
         ValueError: when there is none.
 
-    >>> many_intervals([(-1, 1), (0.5, 2)]).alt.split(". ")[0]
+    >>> coverage_plot([(-1, 1), (0.5, 2)]).alt.split(". ")[0]
     '2 intervals, 1 of which misses the truth, 0'
     """
     if not len(intervals):
-        raise ValueError("no interval was given; many_intervals needs [(low, high), ...].")
+        raise ValueError("no interval was given; coverage_plot needs [(low, high), ...].")
     low, high = np.array(intervals, dtype=float).T
     missed = (low > truth) | (high < truth)
     fig = new_figure(2.5)
@@ -110,7 +108,7 @@ def many_intervals(intervals: Sequence[tuple[float, float]], truth: float = 0.0,
         ax.vlines(x, low[x], high[x], color=color, linewidth=width)
         if marker:
             ax.plot(x, (low[x] + high[x]) / 2, marker, color=color, markersize=4)
-    ax.axhline(truth, color="#444444", linewidth=1.2)
+    ax.axhline(truth, color=GREY, linewidth=1.2)
     ax.set_xlabel("repetition of the whole experiment")
     ax.set_ylabel("interval")
     ax.grid(visible=False, axis="x")

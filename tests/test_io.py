@@ -11,43 +11,22 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 import torch
+from people import disk_of
 
 from cadnet_edu import io as files
-from cadnet_edu.io import read_json, write_atomically, write_json
+from cadnet_edu.io import duration, read_json, remedy, write_atomically, write_json
+
+NEW = {"new": torch.zeros(10_000)}
 
 
 def only(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir())
 
 
-class FullDisk:
-    """A file that takes so many bytes and then no more."""
-
-    def __init__(self, file: BinaryIO, room: int) -> None:
-        self.file, self.room = file, room
-
-    def write(self, content: bytes) -> int:
-        if len(content) > self.room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.room -= len(content)
-        return self.file.write(content)
-
-    def flush(self) -> None:
-        self.file.flush()
-
-
 def test_a_new_file_and_its_folders(tmp_path):
     path = write_atomically(tmp_path / "a" / "b" / "file.bin", lambda file: file.write(b"new"))
     assert path.read_bytes() == b"new"
     assert only(path.parent) == ["file.bin"]
-
-
-def test_an_old_file_is_replaced(tmp_path):
-    path = tmp_path / "file.bin"
-    path.write_bytes(b"old and longer")
-    write_atomically(str(path), lambda file: file.write(b"new"))
-    assert path.read_bytes() == b"new"
-    assert only(tmp_path) == ["file.bin"]
 
 
 def test_until_the_end_the_old_file_is_there(tmp_path):
@@ -59,8 +38,25 @@ def test_until_the_end_the_old_file_is_there(tmp_path):
         file.flush()
         assert path.read_bytes() == b"old"
 
-    write_atomically(path, write)
+    write_atomically(str(path), write)
     assert path.read_bytes() == b"new"
+    assert only(tmp_path) == ["file.bin"]
+
+
+@pytest.mark.parametrize("room", [0, 100, 1000, 5000])
+@pytest.mark.parametrize("write", [lambda file: file.write(b"x" * 6000), lambda file: torch.save(NEW, file)])
+def test_a_full_disk(tmp_path, room, write):
+    """Also behind torch.save, which reports a failed write as a RuntimeError about positions in its archive."""
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+    with (
+        disk_of(room),
+        pytest.raises(OSError, match=r"file\.bin could not be saved \(File too large\).*untouched") as caught,
+    ):
+        write_atomically(path, write)
+    assert caught.value.errno == errno.EFBIG
+    assert path.read_bytes() == b"old"
+    assert only(tmp_path) == ["file.bin"]
 
 
 def test_others_may_read_what_they_usually_may(tmp_path):
@@ -68,27 +64,6 @@ def test_others_may_read_what_they_usually_may(tmp_path):
     write_atomically(tmp_path / "ours", lambda file: file.write(b""))
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "ours")]
     assert modes[0] == modes[1]
-
-
-def test_a_full_disk(tmp_path):
-    path = tmp_path / "file.bin"
-    path.write_bytes(b"old")
-    with pytest.raises(OSError, match=r"file\.bin could not be saved \(No space left on device\).*untouched") as caught:
-        write_atomically(path, lambda file: FullDisk(file, 10).write(b"x" * 11))
-    assert caught.value.errno == errno.ENOSPC
-    assert path.read_bytes() == b"old"
-    assert only(tmp_path) == ["file.bin"]
-
-
-@pytest.mark.parametrize("room", [0, 100, 1000, 5000])
-def test_a_full_disk_behind_torch_save(tmp_path, room):
-    """torch.save reports a failed write as a RuntimeError about positions in its archive."""
-    path = tmp_path / "checkpoint.pt"
-    torch.save({"old": torch.ones(3)}, path)
-    with pytest.raises(OSError, match=r"checkpoint\.pt could not be saved \(No space left on device\)"):
-        write_atomically(path, lambda file: torch.save({"new": torch.zeros(10_000)}, FullDisk(file, room)))
-    assert torch.equal(torch.load(path)["old"], torch.ones(3))
-    assert only(tmp_path) == ["checkpoint.pt"]
 
 
 def test_a_cause_deep_down_is_found(tmp_path):
@@ -193,3 +168,21 @@ def test_a_name_too_long_is_told_as_such(tmp_path):
     with pytest.raises(OSError, match="Choose a shorter name"):
         files.append_line(tmp_path / ("x" * 300), "line")
     assert only(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENAMETOOLONG, "shorter name"),
+        (errno.ENOSPC, "Free some space"),
+        (errno.EROFS, "may write to"),
+        (errno.EACCES, "may write to"),
+        (errno.EEXIST, "another folder"),
+    ],
+)
+def test_each_error_has_its_own_remedy(number: int, words: str) -> None:
+    assert words in remedy(OSError(number, os.strerror(number)))
+
+
+def test_units_of_durations() -> None:
+    assert [duration(s) for s in (0.2, 99, 100, 5999, 6000)] == ["0 s", "99 s", "1.7 min", "100.0 min", "1.7 h"]

@@ -1,4 +1,4 @@
-"""The ledger: verdicts follow from intervals alone, every claim can be judged, and the page is what the JSON says."""
+"""The table of claims: verdicts follow from intervals alone, any claim can hold or fail, the page follows the JSON."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from cadnet_edu.config import preset
 from cadnet_edu.io import read_json
-from cadnet_edu.lab.claims import CLAIMS, VERDICTS, Claim, Comparison, ledger, page
+from cadnet_edu.lab.claims import CLAIMS, VERDICTS, Claim, Comparison, claims_table, page
 from cadnet_edu.lab.claims.page import MEANS, plain
-from cadnet_edu.lab.claims.rules import mean, minus, of, ratio
+from cadnet_edu.lab.claims.rules import average_of, difference_of, ratio_of, value_of
 from cadnet_edu.lab.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, rows
 
 ROOT = Path(__file__).parents[2]
@@ -22,22 +22,22 @@ NOTHING = {"preset": "smoke", "seeds": [], "provenance": {"records": 0}}
 def evidence_of(better: float, seeds: int = 3) -> Any:
     """Every number of every row is there; CAD-Net's differ by ``better`` from those of the others, a bit by seed."""
 
-    def ask(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
+    def lookup(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
         shift = better if row == "cadnet" else 0.0
         return {k: 0.5 + 0.01 * k + shift * (1 + 0.1 * k) for k in range(seeds)}
 
-    return ask
+    return lookup
 
 
 def evidence_by_chance(trial: int, noise: float = 0.02) -> Any:
     """Numbers by chance, alike for all seeds but for noise; some rows are better than others throughout."""
 
-    def ask(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
+    def lookup(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
         rng = random.Random(f"{trial} {row} {place} {regime}")
         level = rng.uniform(-0.1, 1) + random.Random(f"{trial} {row}").uniform(-1, 1)
         return {k: level + rng.uniform(-noise, noise) for k in range(3)}
 
-    return ask
+    return lookup
 
 
 def nothing(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
@@ -72,7 +72,7 @@ def test_an_interval_says_what_it_clears(values: dict[int, float], more: dict[st
 def test_the_verdict_counts_comparisons(says: tuple[str, ...], verdict: str) -> None:
     numbers = {"yes": {0: 1.0, 1: 1.0}, "no": {0: -1.0, 1: -1.0}, "open": {0: 1.0, 1: -1.0}, "missing": {}}
     tests = tuple(Comparison(s, lambda _, s=s: numbers[s]) for s in says)  # type: ignore[misc]
-    found = Claim("name", "sentence", "Sec. 1", "experiment", tests).judge(nothing)
+    found = Claim("name", "sentence", "Sec. 1", "experiment", tests).evaluate(nothing)
     assert found["verdict"] == verdict
     assert [number["says"] for number in found["numbers"]] == list(says)
     assert found["why"].endswith(".")
@@ -90,13 +90,13 @@ def test_each_verdict_is_told_by_the_rule() -> None:
 
 
 def test_numbers_are_joined_seed_by_seed() -> None:
-    def ask(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
+    def lookup(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
         return {"a": {0: 8.0, 1: 6.0, 2: 1.0}, "b": {0: 2.0, 1: 3.0, 3: 9.0}, "z": {0: 0.0, 1: 3.0}}[row]
 
-    a, b, z = of("a", "x"), of("b", "x"), of("z", "x")
-    assert minus(a, b)(ask) == {0: 6.0, 1: 3.0}
-    assert ratio(a, z)(ask) == {1: 2.0}
-    assert mean(a, b)(ask) == {0: 5.0, 1: 4.5}
+    a, b, z = value_of("a", "x"), value_of("b", "x"), value_of("z", "x")
+    assert difference_of(a, b)(lookup) == {0: 6.0, 1: 3.0}
+    assert ratio_of(a, z)(lookup) == {1: 2.0}
+    assert average_of(a, b)(lookup) == {0: 5.0, 1: 4.5}
 
 
 # ---------------------------------------------------------------------------------------------------- the claims
@@ -115,22 +115,22 @@ def test_there_are_enough_claims_and_each_is_told_completely() -> None:
 @pytest.mark.parametrize("claim", [c for c in CLAIMS if c.tests], ids=lambda c: c.name)
 def test_each_claim_can_come_out_either_way(claim: Claim) -> None:
     """Whatever the numbers are, no claim is decided beforehand: some let it hold, others do not."""
-    verdicts = {claim.judge(evidence_by_chance(trial))["verdict"] for trial in range(400)}
+    verdicts = {claim.evaluate(evidence_by_chance(trial))["verdict"] for trial in range(400)}
     assert verdicts & {"holds", "holds in part"}, verdicts
     assert "does not hold here" in verdicts, verdicts
-    assert "open here" in {claim.judge(evidence_by_chance(trial, noise=50))["verdict"] for trial in range(20)}
-    assert claim.judge(nothing)["verdict"] == "not testable here"
-    assert claim.judge(evidence_of(0.3, seeds=1))["verdict"] == "not testable here"
+    assert "open here" in {claim.evaluate(evidence_by_chance(trial, noise=50))["verdict"] for trial in range(20)}
+    assert claim.evaluate(nothing)["verdict"] == "not testable here"
+    assert claim.evaluate(evidence_of(0.3, seeds=1))["verdict"] == "not testable here"
 
 
 def test_every_row_and_place_that_a_claim_asks_for_exists() -> None:
     asked: list[tuple[str, tuple[Any, ...], str]] = []
 
-    def ask(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
+    def lookup(row: str, place: tuple[Any, ...], regime: str = "all", /) -> dict[int, float]:
         asked.append((row, place, regime))
         return {0: 1.0, 1: 2.0}
 
-    ledger(CLAIMS, ask, NOTHING)
+    claims_table(CLAIMS, lookup, NOTHING)
     assert {row for row, _, _ in asked} <= set(LABELS) & set(ROWS["claims"])
     assert {regime for _, _, regime in asked} == set(REGIMES)
     assert {place[0] for _, place, _ in asked} == {"scores", "parts", "analyses"}
@@ -145,7 +145,7 @@ def test_every_row_and_place_that_a_claim_asks_for_exists() -> None:
 @pytest.mark.parametrize("better", [0.3, 0.0])
 def test_the_page_tells_every_claim_with_its_verdict(better: float) -> None:
     about = {"records": 3, **{k: ["x"] for k in ("code", "commit", "device", "precision", "torch", "date")}}
-    data = ledger(CLAIMS, evidence_of(better), {"preset": "smoke", "seeds": [0, 1, 2], "provenance": about})
+    data = claims_table(CLAIMS, evidence_of(better), {"preset": "smoke", "seeds": [0, 1, 2], "provenance": about})
     text = page(data)
     assert text.count("**Verdict: ") == len(CLAIMS)
     for verdict in VERDICTS:
@@ -160,23 +160,11 @@ def test_the_page_tells_every_claim_with_its_verdict(better: float) -> None:
 
 
 def test_the_page_of_no_runs_says_so() -> None:
-    text = page(ledger(CLAIMS, nothing, NOTHING))
+    text = page(claims_table(CLAIMS, nothing, NOTHING))
     assert "No run has been recorded yet" in text
     assert text.count("**Verdict: not testable here.**") == len(CLAIMS)
 
 
-def test_the_books_page_is_made_from_the_committed_ledger() -> None:
+def test_the_books_page_is_made_from_the_committed_table() -> None:
     data = read_json(ROOT / "book" / "results" / "claims.json")
     assert (ROOT / "book" / "claims.md").read_text(encoding="utf-8") == page(data)
-
-
-def test_the_committed_ledger_judges_todays_claims_by_todays_rules() -> None:
-    data = read_json(ROOT / "book" / "results" / "claims.json")
-    told = {c["name"]: c for c in data["claims"]}
-    assert list(told) == [claim.name for claim in CLAIMS]
-    for claim in CLAIMS:
-        found = told[claim.name]
-        same = (claim.sentence, claim.section, claim.experiment, claim.rule)
-        assert (found["sentence"], found["section"], found["experiment"], found["rule"]) == same
-        assert [n["what"] for n in found["numbers"]] == [t.what for t in claim.tests]
-        assert [n["wanted"] for n in found["numbers"]] == [t.wanted for t in claim.tests]

@@ -1,0 +1,175 @@
+"""What all commands have in common: help, error messages and exit codes, standard output of any kind."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from commands import cli, refused
+from PIL import Image
+
+from cadnet_edu.cli import data
+from cadnet_edu.cli.main import COMMANDS, main
+from cadnet_edu.config import Config, preset
+
+ROOT = Path(__file__).parents[2]
+NAMES = [[name] for name in COMMANDS] + [["data", name] for name in data.COMMANDS]
+
+
+def test_without_a_command_the_commands_are_listed() -> None:
+    assert cli("--help").code == cli("-h").code == 0
+    for name in COMMANDS:
+        assert f"\n  {name}" in cli("--help").out
+    assert cli().code == 2
+
+
+@pytest.mark.parametrize("command", NAMES, ids=" ".join)
+def test_every_command_has_help(command: Sequence[str]) -> None:
+    said = cli(*command, "--help")
+    assert said.code == 0
+    assert f"usage: cadnet-edu {' '.join(command)}" in said.out
+    assert any(option in said.out for option in ("--out", "--json", "--root", "--clear"))
+
+
+def test_the_help_of_train_shows_five_groups_and_the_defaults_of_the_preset() -> None:
+    for name, steps in (("smoke", preset("smoke").optim.steps), ("full", Config().optim.steps)):
+        said = cli("train", "--preset", name, "--help")
+        assert f"(default: {steps})" in " ".join(said.out.replace("│", " ").split())
+        places = [said.out.index(f" {group} options ") for group in ("data", "model", "loss", "optim", "run")]
+        assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("trian", "there is no command 'trian'"),
+        ("plan --gpu t4", "cadnet-edu train --dry-run"),
+        ("reproduce table1 --plan", "--plan is now called --dry-run"),
+        ("reproduce table1 --headline-seeds=3", "--headline-seeds is now called --main-seeds"),
+        ("reproduce table1 --any-code", "--any-code is now called --allow-stale-code"),
+        ("evaluate x --boxes labeled", "--boxes is now called --bbox"),
+        ("train --phi=1", "--phi is now called --margin"),
+        ("train --rec 2", "--rec is now called --lambda-rec"),
+        ("train --accumulate 2", "--accumulate is now called --accumulate-grad-batches"),
+        ("train --profile smoke", "--profile is now called --preset"),
+        ("train --no-neck", "--no-neck is now called --no-bnneck"),
+        ("train --encoder-passes=1", "give --joint-batchnorm for 1, --no-joint-batchnorm for 2"),
+        ("train --recover-first 0", "no such setting any more"),
+        ("evaluate", "The --out folder of a training run"),
+        ("recover x", "image"),
+    ],
+)
+def test_mistyped_and_earlier_names(arguments: str, words: str) -> None:
+    refused(cli(*arguments.split()), words)
+
+
+def test_the_earlier_name_of_the_variable_for_the_preset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CADNET_EDU_PRESET", raising=False)
+    monkeypatch.setenv("CADNET_EDU_PROFILE", "smoke")
+    refused(cli("train", "--out", "x"), "set CADNET_EDU_PRESET=smoke instead")
+    assert preset("smoke").run.preset == "smoke"
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "recover"])
+def test_a_damaged_checkpoint(copied: Path, train: list[Any], tmp_path: Path, command: str) -> None:
+    path, image = copied / "checkpoint.pt", tmp_path / "x.png"
+    path.write_bytes(path.read_bytes()[:5000])
+    Image.new("RGB", (8, 16)).save(image)
+    arguments: dict[str, list[Any]] = {
+        "train": [*train, "--out", copied],
+        "evaluate": ["evaluate", copied],
+        "recover": ["recover", copied, image, "--out", tmp_path / "out"],
+    }
+    refused(cli(*arguments[command]), str(path), "damaged", "train again")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "recover"])
+def test_a_folder_without_a_run(tmp_path: Path, command: str) -> None:
+    more = ("x.png",) if command == "recover" else ()
+    refused(cli(command, tmp_path / "nowhere", *more), "no such folder", "Give the --out folder")
+    refused(cli(command, tmp_path, *more), "there is no checkpoint", "cadnet-edu train")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory.")])
+def test_too_little_memory(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(arguments: Sequence[str]) -> None:
+        raise error
+
+    monkeypatch.setitem(COMMANDS, "evaluate", fail)
+    refused(cli("evaluate"), "not enough memory", "--devices")
+
+
+def test_a_system_error_names_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(COMMANDS, "evaluate", lambda arguments: (tmp_path / "missing").read_bytes())
+    refused(cli("evaluate"), str(tmp_path / "missing"), "No such file")
+
+
+# ------------------------------------------------------------------------------------------------ streams
+
+
+def run(*arguments: str, cache: Path, stdout: Any = subprocess.PIPE) -> tuple[int, bytes, bytes]:
+    """Run a command in a process of its own; with ``stdout=None`` nothing reads its standard output."""
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "CADNET_EDU_CACHE": str(cache), "CADNET_EDU_PRESET": ""}
+    line = [sys.executable, "-m", "cadnet_edu", *arguments]
+    process = subprocess.Popen(line, stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, env=variables)
+    if stdout is None:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+    out, err = process.communicate(timeout=300)
+    return process.returncode, out or b"", err
+
+
+def test_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
+    message = b"cadnet-edu train: there is no preset 'huge'. Choose one of: smoke, quick, reduced, full.\n"
+    assert run("train", "--preset", "huge", "--out", "x", cache=tmp_path) == (2, b"", message)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name", "shown"),
+    [
+        ("cp1252", "Zoë王", "Zoë\\u738b".encode("cp1252")),
+        ("ascii", "Zoë王", b"Zo\\xeb\\u738b"),
+        ("utf-8", os.fsdecode(b"Zo\xeb"), b"Zo\\udceb"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="names of other bytes")
+def test_what_an_encoding_lacks_is_escaped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, name: str, shown: bytes
+) -> None:
+    monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / name))
+    content = io.BytesIO()
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(content, encoding=encoding))
+        assert main(["data", "cache"]) == 0
+        assert shown in content.getvalue()
+
+
+@pytest.mark.parametrize("line", ["data cache", "evaluate --help"])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_output_that_cannot_be_written(tmp_path: Path, line: str) -> None:
+    """A closed pipe is no error to report; a full disk is one."""
+    words = line.split()
+    code, _, err = run(*words, cache=tmp_path, stdout=None)
+    assert (code, err) == (141, b"")
+    with open("/dev/full", "w") as full:
+        code, _, err = run(*words, cache=tmp_path, stdout=full)
+    assert code == 1
+    assert b"No space left on device" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="another shell")
+def test_without_any_standard_output(tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "CADNET_EDU_CACHE": str(tmp_path)}
+    line = f"{shlex.quote(sys.executable)} -m cadnet_edu data cache >&-"
+    done = subprocess.run(["sh", "-c", line], env=env, stderr=subprocess.PIPE, check=False, timeout=300)
+    assert (done.returncode, done.stderr) == (0, b"")

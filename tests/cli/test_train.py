@@ -1,0 +1,249 @@
+"""``cadnet-edu train``: from the options to a finished run, and its error messages."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from commands import Said, cli, refused
+
+from cadnet_edu.cli.train import NO_GPU, locked_folder
+from cadnet_edu.config import Config, preset
+from cadnet_edu.training.checkpoints import load_checkpoint, read_history
+from cadnet_edu.training.trainer import Trainer, build_network
+
+Words = list[Any]
+
+
+def next_command(said: Said) -> list[str]:
+    """The words of the command that is suggested next."""
+    line = re.search(r"^next: (.*)$", said.err, re.MULTILINE)
+    assert line is not None
+    return shlex.split(line[1])
+
+
+def test_a_run_is_trained_and_recorded(training: tuple[Path, Said], market: Path) -> None:
+    out, said = training
+    assert said.code == 0, said.err
+    assert said.out == ""
+    for words in (
+        "cadnet at preset smoke, seed 5, on cpu in fp32",
+        "train 36 images of 6 identities",
+        "M parameters",
+        "this will take about",
+        "trained 4 steps in",
+    ):
+        assert words in said.err
+    assert next_command(said) == ["cadnet-edu", "evaluate", str(out)]
+    config = Config.from_dict(json.loads((out / "config.json").read_text()))
+    assert (config.run.seed, config.loss.mining, config.data.height, config.data.root) == (5, "batch_all", 32, market)
+    assert [r["step"] for r in read_history(out)] == [1, 2, 3, 4]
+    assert json.loads((out / "run.json").read_text())["config"] == json.loads((out / "config.json").read_text())
+
+
+def test_a_finished_run_is_left_as_it_is(trained: Path, train: Words, read_only: Callable[[], None]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.iterdir()}
+    read_only()
+    said = cli(*train, "--out", trained)
+    assert said.code == 0, said.err
+    assert "holds this run already, finished after 4 steps" in said.err
+    assert "this will take" not in said.err
+    assert next_command(said) == ["cadnet-edu", "evaluate", str(trained)]
+    assert {path: path.stat().st_mtime_ns for path in trained.iterdir()} == before
+
+
+def test_a_dry_run_measures_two_steps_and_writes_nothing(
+    tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
+    steps = []
+    step = Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda self: steps.append(self.net.size) or step(self))
+    said = cli("train", *tiny, "--steps", 7200, "--dataset", "market1501", "--root", "absent", "--weights", "imagenet",
+               "--backbone", "resnet50", "--dry-run")  # fmt: skip
+    assert said.code == 0, said.err
+    assert steps == [(32, 16)] * 2
+    assert list(tmp_path.iterdir()) == []
+    found = re.search(r"a step: +(\S+) s\nwhole run: +about (\S+) (s|min|h) \(steps: 7200;.*\npeak memory: +(\S+) GiB",
+                      said.out)  # fmt: skip
+    assert found, said.out
+    total = float(found[2]) * {"s": 1, "min": 60, "h": 3600}[found[3]]
+    assert total == pytest.approx(7200 * float(found[1]), rel=0.06)
+    assert 0.1 < float(found[4]) < 64
+
+
+def test_a_run_goes_on_after_an_interrupt(
+    train: Words, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C after the first checkpoint; then the same command resumes and ends in the same weights."""
+    log = Trainer._log
+
+    def interrupted(self: Trainer) -> Any:
+        if self.step_number == 3:
+            raise KeyboardInterrupt
+        return log(self)
+
+    monkeypatch.setattr(Trainer, "_log", interrupted)
+    said = cli(*train, "--out", tmp_path)
+    assert said.code == 130
+    assert "goes on from the last checkpoint" in said.err
+    monkeypatch.undo()
+    said = cli(*train, "--out", tmp_path)
+    assert said.code == 0
+    assert "going on from step 2 of 4" in said.err
+    wanted, got = (load_checkpoint(folder / "checkpoint.pt")["net"] for folder in (trained, tmp_path))
+    assert all(torch.equal(wanted[name], got[name]) for name in wanted)
+
+
+def test_a_finished_run_is_trained_further_from_its_weights(copied: Path, train: Words, tmp_path: Path) -> None:
+    """The option that the message names works, and starts where the run ended."""
+    before = (copied / "checkpoint.pt").read_bytes()
+    said = cli(*train, "--steps", 8, "--out", copied)
+    refused(said, "holds a run of 4 steps", "choose another --out")
+    assert (copied / "checkpoint.pt").read_bytes() == before
+    option, weights = shlex.split(said.err.split("add: ")[1])
+    assert (option, weights) == ("--weights", str(copied / "checkpoint.pt"))
+    said = cli(*train, "--steps", 8, "--out", tmp_path / "further", option, weights)
+    assert said.code == 0, said.err
+    state = load_checkpoint(copied / "checkpoint.pt")
+    config = Config.from_dict(json.loads((tmp_path / "further" / "config.json").read_text()))
+    net = build_network(config, len(state["pids"])).state_dict()
+    assert all(torch.equal(net[name], value) for name, value in state["net"].items())
+
+
+@pytest.mark.parametrize(("name", "warned"), [("full", True), ("reduced", False)])
+def test_a_preset_for_gpus_warns_on_a_cpu(
+    train: Words, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, warned: bool
+) -> None:
+    def interrupt(self: Trainer) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "resume", interrupt)
+    said = cli(*train, "--backbone", "slim", "--weights", "none", "--preset", name, "--out", tmp_path / name)
+    assert said.code == 130, said.err
+    assert (NO_GPU in said.err) == warned
+    assert "--preset quick" in NO_GPU
+
+
+# ------------------------------------------------------------------------------------------------ mistakes
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--preset huge", ("there is no preset 'huge'", "smoke, quick, reduced, full")),
+        ("--preset", ("expected one argument",)),
+        ("--method sr", ("there is no method 'sr'", "baseline_hr")),
+        ("--stepz 3", ("--stepz", "Perhaps you meant", "--steps")),
+        ("--steps many", ("--steps", "many")),
+        ("--height 33", ("multiples of 16",)),
+        ("--optimizer sdg", ("--optimizer", "sdg", "adamw")),
+        ("--lr -1", ("learning rates must be positive",)),
+        ("--rates 0.5", ("down-sampling rate",)),
+        ("--lambda-rec -1", ("loss weight",)),
+        ("--device gpu", ("device 'gpu' cannot be used here",)),
+        ("--dataset market", ("there is no data set 'market'", "market1501")),
+        ("--dataset market1501", ("--root",)),
+    ],
+)
+def test_wrong_options(tiny: list[str], tmp_path: Path, options: str, words: tuple[str, ...]) -> None:
+    refused(cli("train", *tiny, "--out", tmp_path / "x", *options.split()), *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_out_is_required(tiny: list[str]) -> None:
+    refused(cli("train", *tiny), "--out FOLDER", "--dry-run")
+
+
+def test_training_into_a_file_or_beside_another_process(train: Words, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    refused(cli(*train, "--out", tmp_path / "file"), "there is a file of that name")
+    refused(cli(*train, "--out", tmp_path / "file" / "run"), "cannot be written", "Choose another folder")
+    refused(cli(*train, "--out", tmp_path / ("n" * 300)), "too long", "shorter name")
+    assert (tmp_path / "file").read_text() == "kept"
+    with locked_folder(tmp_path / "run"):
+        refused(cli(*train, "--out", tmp_path / "run"), "another process is training into this folder")
+    with locked_folder(tmp_path / "run"):
+        pass  # now it is free
+
+
+def remove_training_images(root: Path, per_identity: int = 99, identities: int = 99) -> None:
+    """Leave only so many training images an identity, of so many identities."""
+    seen: dict[str, int] = {}
+    for image in sorted((root / "bounding_box_train").iterdir()):
+        pid = image.name[:4]
+        seen[pid] = seen.get(pid, 0) + 1
+        if seen[pid] > per_identity or len(seen) > identities:
+            image.unlink()
+
+
+def truncate(root: Path) -> None:
+    image = min((root / "bounding_box_train").iterdir())
+    image.write_bytes(image.read_bytes()[:300])
+
+
+BAD_DATA: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
+    "no folder": (shutil.rmtree, ("there is no such folder", "Give the folder")),
+    "empty folder": (lambda root: remove_training_images(root, 0), ("bounding_box_train", "no image")),
+    "nothing in it": (lambda root: [shutil.rmtree(p) for p in root.iterdir()], ("only nothing", "Give the folder")),
+    "query missing": (lambda root: shutil.rmtree(root / "query"), ("query", "missing")),
+    "one image each": (lambda root: remove_training_images(root, 1), ("single image", "at least two images")),
+    "too few people": (
+        lambda root: remove_training_images(root, identities=2),
+        ("3 identities cannot be drawn from 2", "identities"),
+    ),
+    "truncated": (truncate, ("cannot be read as an image", ".jpg")),
+    "odd name": (lambda root: (root / "query" / "me.jpg").write_bytes(b""), ("me.jpg", "0001_c1")),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_DATA)
+def test_bad_data_is_reported_before_anything_is_written(market: Path, train: Words, tmp_path: Path, kind: str) -> None:
+    spoil, words = BAD_DATA[kind]
+    root = Path(shutil.copytree(market, tmp_path / "data"))
+    spoil(root)
+    refused(cli(*train, "--root", root, "--out", tmp_path / "run"), *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_another_configuration(copied: Path, train: Words) -> None:
+    before = (copied / "checkpoint.pt").read_bytes()
+    said = cli(*train, "--out", copied, "--lr", 0.5, "--margin", 1)
+    changed = (f"lr was {preset('smoke').optim.lr:g}, now 0.5", "margin was 2.0, now 1.0")
+    refused(said, "another configuration", *changed, "another folder")
+    assert (copied / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_loss_that_is_no_number(train: Words, tmp_path: Path) -> None:
+    options = ("--optimizer", "sgd", "--lr", "1e38", "--lr-schedule", "constant")
+    said = cli(*train, *options, "--out", tmp_path / "run")
+    assert said.code == 2
+    assert "no longer a number" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_full_disk_while_saving(train: Words, tmp_path: Path) -> None:
+    """The operating system refuses to write on; the checkpoint before is complete, and the same command goes on."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
+    try:
+        said = cli(*train, "--out", tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said.code == 1
+    last = said.err.strip().splitlines()[-1]
+    assert last.startswith("cadnet-edu train: ")
+    assert "checkpoint.pt could not be saved" in last
+    assert "Free some space" in last
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [".lock", "config.json", "history.jsonl"]
+    assert cli(*train, "--out", tmp_path / "run").code == 0
+    assert [r["step"] for r in read_history(tmp_path / "run")] == [1, 2, 3, 4]
