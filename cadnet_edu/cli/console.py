@@ -67,10 +67,6 @@ def refuse_old_options(arguments: Iterable[str], known: Iterable[str]) -> None:
 
     Raises:
         ValueError: for an option that was renamed, or removed.
-
-    >>> refuse_old_options(["--accumulate=2"], ["accumulate_grad_batches"])
-    Traceback (most recent call last):
-    ValueError: --accumulate is now called --accumulate-grad-batches: give --accumulate-grad-batches instead.
     """
     for typed in (word.partition("=")[0] for word in arguments if word.startswith("--")):
         name = typed.removeprefix("--").replace("-", "_")
