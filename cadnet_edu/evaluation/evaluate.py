@@ -191,7 +191,7 @@ class Evaluator:
         embedded: the cache, by part and rate.
 
     Raises:
-        ValueError: when the query or the gallery part is empty.
+        ValueError: when the query or the gallery part is empty, or the size is no pair.
     """
 
     model: Model
@@ -205,6 +205,11 @@ class Evaluator:
     embedded: dict[tuple[str, float | str], Embeddings] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.size, Sequence) or len(self.size) != 2:
+            raise ValueError(
+                f"size = {self.size!r}: give (H, W). What recovers images belongs into a Model, as "
+                "cadnet_edu.methods.cadnet.model_of(net) makes one of a CADNet."
+            )
         if not self.split.query or not self.split.gallery:
             raise ValueError(f"{self.split}: to be scored, a data set needs query images and gallery images.")
 

@@ -180,6 +180,14 @@ def test_with_own_rates_nobody_else_leaves_the_gallery() -> None:
     assert evaluate(rates=(1,), **blind)["1"]["rank1"] == 1  # the other one was taken out: no search at all
 
 
+def test_what_is_no_size_is_a_sentence(tiny_split: Split) -> None:
+    """In version 0.1 the fourth argument recovered images."""
+    with pytest.raises(
+        ValueError, match=r"size = <function .*: give \(H, W\)\. What recovers images belongs into a Model"
+    ):
+        evaluate(lambda x: x.flatten(1), tiny_split, (1,), lambda x: x)
+
+
 def test_nothing_to_score_is_a_sentence(tiny_split: Split) -> None:
     for empty in (Split(tiny_split.train, (), tiny_split.gallery), Split(tiny_split.train, tiny_split.query, ())):
         with pytest.raises(ValueError, match="needs query images and gallery images"):
