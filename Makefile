@@ -37,7 +37,7 @@ help:
 	@sed -n '1,7s/^# \{0,1\}//p' Makefile
 
 # Set-up: one environment, installed once; a change of the dependencies installs again.
-$(STAMP): pyproject.toml cadnet_edu/__init__.py book/constraints.txt
+$(STAMP): pyproject.toml book/constraints.txt $(wildcard cadnet_edu/__init__.py)
 	@python=; for name in $(PYTHON) python3.13 python3.12 python3.11 python3 python; do \
 	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
 	done; \
