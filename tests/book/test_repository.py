@@ -1,7 +1,8 @@
-"""What a newcomer meets first is true: README, environment.yml, pinned tools, make targets, citation."""
+"""What a newcomer meets first is true: README, environment.yml, pinned tools, make targets, commands, citation."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -16,7 +17,15 @@ import yaml
 from PIL import Image
 
 import cadnet_edu
+from cadnet_edu.cli import train
+from cadnet_edu.cli.console import read
+from cadnet_edu.cli.evaluate import Evaluate
+from cadnet_edu.cli.export import Export
 from cadnet_edu.cli.main import main
+from cadnet_edu.cli.recover import Recover
+from cadnet_edu.cli.reproduce import Reproduce
+from cadnet_edu.config import preset
+from cadnet_edu.methods import method
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -191,3 +200,45 @@ def test_the_project_speaks_of_itself_alone() -> None:
         if path.suffix in {".py", ".md", ".yml", ".toml", ".ipynb", ".bib", ".css"} and path.exists():
             found += [f"{name}: {m.group()}" for m in marks.finditer(path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_the_readme_s_numbers_are_those_of_the_published_table() -> None:
+    table = json.loads((ROOT / "book" / "results" / "table1.json").read_text(encoding="utf-8"))
+    rank1 = table["regimes"][0]["parts"][0]
+    (row,) = [row for row in rank1["rows"] if row["row"] == "baseline_hr"]
+    at = {column: mean for column, (mean, *_) in zip(rank1["columns"], row["values"], strict=True)}
+    assert f"at `{table['preset']}`, rank-1 of `baseline_hr` falls from {at['r = 1']:.1f} % (r = 1)" in README
+    assert f"to {at['r = 4']:.1f} % (r = 4)" in README
+
+
+def commands_of_the_book() -> dict[str, str]:
+    """place -> each command of this package that a page tells its reader to type, continued lines joined."""
+    found = {}
+    for path in [
+        ROOT / "README.md",
+        *sorted((ROOT / "book").glob("*.md")),
+        *sorted((ROOT / "book" / "src").glob("*.md")),
+    ]:
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for number, line in enumerate(text.splitlines(), 1):
+            typed = re.match(
+                r"\s*!?(?:torchrun .*? -m )?cadnet[-_]edu ((?:train|evaluate|recover|export|reproduce) .*)", line
+            )
+            if typed:
+                found[f"{path.stem}:{number}"] = re.sub(r"\$\w+|\bSTEPS\b", "1", typed[1])
+    return found
+
+
+SHOWN = commands_of_the_book()
+
+
+@pytest.mark.parametrize("line", SHOWN.values(), ids=SHOWN)
+def test_a_command_that_a_page_shows_is_understood(line: str) -> None:
+    """Its options exist, and their values are possible; nothing is run."""
+    name, *words = shlex.split(line, comments=True)
+    if name == "train":
+        chosen, method_name = train.preset_and_method(words)
+        read(train.Train, words, "cadnet-edu train", train.Train(method(method_name, preset(chosen))))
+    else:
+        kinds = {"evaluate": Evaluate, "recover": Recover, "export": Export, "reproduce": Reproduce}
+        read(kinds[name], words, f"cadnet-edu {name}")
