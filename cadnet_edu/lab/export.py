@@ -8,7 +8,7 @@ from typing import Any
 
 from cadnet_edu.data import open_split
 from cadnet_edu.io import write_atomically
-from cadnet_edu.lab.measure import budget, rounded
+from cadnet_edu.lab.measure import budget, origin, rounded
 from cadnet_edu.lab.scoring import evaluator_of, score
 from cadnet_edu.methods.cadnet import model_of
 from cadnet_edu.pretrained import WEIGHTS, export, model_card, names, pretrained
@@ -29,8 +29,7 @@ def export_run(run: Run, name: str, folder: Path = WEIGHTS) -> Path:
         the file.
     """
     every = max(1, -(-len(run.history) // HISTORY))
-    metadata = {k: v for k, v in run.provenance.items() if k not in ("config", "seed", "training_seconds")}
-    record: dict[str, Any] = {"budget": budget(run.model.cost), "provenance": metadata}
+    record: dict[str, Any] = {"budget": budget(run.model.cost), "provenance": origin(run.provenance)}
     with tempfile.TemporaryDirectory() as place:  # score the float16 weights, as they will be loaded
         export(run.net, run.config, record, [], name, Path(place))
         halved = pretrained(name, Path(place))

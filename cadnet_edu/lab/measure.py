@@ -113,13 +113,17 @@ def record(
         picture: of ``with_picture``.
     """
     settings = config.replace(root=None).to_dict()  # a private path is not published
-    origin = {k: v for k, v in metadata.items() if k not in ("config", "seed", "training_seconds")}
     return rounded({
         "row": row.name, "label": row.label, "seed": config.run.seed,
         "scores": scores, "parts": parts, "analyses": rounded(analyses, 4), "picture": rounded(picture or {}, 4),
         "budget": budget, "missing": missing,
-        "provenance": origin | {"scored_by": code_version(None)}, "network": network, "config": settings,
+        "provenance": origin(metadata) | {"scored_by": code_version(None)}, "network": network, "config": settings,
     })  # fmt: skip
+
+
+def origin(metadata: dict[str, Any]) -> dict[str, Any]:
+    """The provenance of a run without what its record holds elsewhere: settings, seed, time."""
+    return {k: v for k, v in metadata.items() if k not in ("config", "seed", "training_seconds")}
 
 
 def rounded(value: Any, digits: int = 7) -> Any:

@@ -181,7 +181,7 @@ def _run(
         return
     started = time.perf_counter()
     try:
-        network = None if found is None else network_of(found.record)
+        network = None if found is None else network_folder(found.record)
         if network is None:
             made = train_and_measure(task, path, fresh, stale)
         else:
@@ -256,7 +256,7 @@ def run_settings(folder: Path) -> tuple[str, int] | None:
 
 def can_be_completed(task: Task, record: RunRecord) -> bool:
     """Whether missing entries of a record can be measured without training."""
-    return bool(missing_entries(record)) and (not task.row.trained or network_of(record) is not None)
+    return bool(missing_entries(record)) and (not task.row.trained or network_folder(record) is not None)
 
 
 def missing_entries(record: RunRecord) -> list[str]:
@@ -266,7 +266,7 @@ def missing_entries(record: RunRecord) -> list[str]:
     return absent + (scored_now if scored_now and lpips_missing() is None else [])
 
 
-def network_of(record: RunRecord) -> Path | None:
+def network_folder(record: RunRecord) -> Path | None:
     """The folder of a record's network; None when it is gone."""
     folder = cache_dir() / "runs" / str(record["network"])
     return folder if record["network"] and (folder / "checkpoint.pt").exists() else None
