@@ -119,14 +119,14 @@ class Batches:
         images: all training images, ``uint8`` ``(n, 3, H, W)``; they are never changed, and only one batch at a
             time is converted to float.
         y: labels ``(n,)``, integers from 0; -1 for an unlabelled image.
-        identities, num_instances: P and K, for each resolution.
+        num_identities, num_instances: P and K, for each resolution.
         rates: the down-sampling rates that LR images are made with, one drawn for each image (Sec. 4.4). With (1,) the
             "LR" images are HR images too: a baseline that sees HR only, on the same number of images.
         flip: mirror each image with probability 1/2.
-        crop: shift each image by up to this many pixels; the border is padded with the edge pixels.
+        max_shift: shift each image by up to this many pixels; the border is padded with the edge pixels.
         seed: of all random draws.
         device: the device of the batches.
-        unlabelled: number of images appended to each batch without labels, drawn from all images.
+        unlabelled_batch_size: number of images appended to each batch without labels, drawn from all images.
 
     Raises:
         ValueError: when images and labels do not fit together; see also ``PKSampler``.
@@ -136,29 +136,31 @@ class Batches:
         self,
         images: Tensor,
         y: Sequence[int] | Tensor,
-        identities: int = 8,
+        num_identities: int = 8,
         num_instances: int = 4,
         rates: Sequence[float] = (2, 3, 4),
         flip: bool = True,
-        crop: int = 0,
+        max_shift: int = 0,
         seed: int = 0,
         device: torch.device | str = "cpu",
-        unlabelled: int = 0,
+        unlabelled_batch_size: int = 0,
     ) -> None:
         self.images, self.y = images, torch.as_tensor(y, dtype=torch.int64)
         if images.dtype != torch.uint8 or images.ndim != 4:
             raise ValueError(f"images {tuple(images.shape)} of {images.dtype}: give uint8 images (n, 3, H, W).")
         if len(images) != len(self.y):
             raise ValueError(f"{len(images)} images but {len(self.y)} labels: give one label an image.")
-        if len(rates) == 0 or crop < 0:
-            raise ValueError(f"rates {list(rates)}, crop {crop}: give at least one rate, and 0 or more pixels to crop.")
+        if len(rates) == 0 or max_shift < 0:
+            raise ValueError(
+                f"rates {list(rates)}, max_shift {max_shift}: give at least one rate, and 0 or more pixels."
+            )
         self.rates = torch.tensor(rates, dtype=torch.float64)
-        self.flip, self.crop, self.device = flip, crop, torch.device(device)
-        self.unlabelled = unlabelled
+        self.flip, self.max_shift, self.device = flip, max_shift, torch.device(device)
+        self.unlabelled_batch_size = unlabelled_batch_size
         self.labelled = torch.nonzero(self.y >= 0)[:, 0]
         y_known = self.y[self.labelled]
-        self.sampler_H = PKSampler(y_known, identities, num_instances, seed=2 * seed)
-        self.sampler_L = PKSampler(y_known, identities, num_instances, seed=2 * seed + 1)
+        self.sampler_H = PKSampler(y_known, num_identities, num_instances, seed=2 * seed)
+        self.sampler_L = PKSampler(y_known, num_identities, num_instances, seed=2 * seed + 1)
         self.generator = torch.Generator().manual_seed(seed)
 
     def __iter__(self) -> Batches:
@@ -173,21 +175,23 @@ class Batches:
     def _rows(self, sampler: PKSampler) -> Tensor:
         """Rows of P x K labelled images, followed by rows of images that are used without labels."""
         rows = self.labelled[sampler.draw()]
-        if not self.unlabelled:
+        if not self.unlabelled_batch_size:
             return rows
-        return torch.cat([rows, torch.randint(len(self.images), (self.unlabelled,), generator=self.generator)])
+        return torch.cat(
+            [rows, torch.randint(len(self.images), (self.unlabelled_batch_size,), generator=self.generator)]
+        )
 
     def _augmented(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         x = self.images[rows].to(self.device).float() / 255  # (b, 3, H, W)
         if self.flip:
             mirrored = torch.rand(len(x), generator=self.generator) < 0.5
             x = torch.where(mirrored.to(self.device)[:, None, None, None], x.flip(3), x)
-        if self.crop:
+        if self.max_shift:
             x = self._shifted(x)
-        return x, self.y[rows[: len(rows) - self.unlabelled]].to(self.device)
+        return x, self.y[rows[: len(rows) - self.unlabelled_batch_size]].to(self.device)
 
     def _shifted(self, x: Tensor) -> Tensor:
-        c, (height, width) = self.crop, x.shape[-2:]
+        c, (height, width) = self.max_shift, x.shape[-2:]
         padded = nnf.pad(x, (c, c, c, c), mode="replicate")
         offsets = torch.randint(2 * c + 1, (len(x), 2), generator=self.generator).tolist()
         return torch.stack([padded[i, :, a : a + height, b : b + width] for i, (a, b) in enumerate(offsets)])

@@ -495,16 +495,6 @@ class Trainer:
         return True
 
 
-def load_network(out: Path | str, device: torch.device | str = "cpu") -> tuple[CADNet, Config]:
-    """The trained network of a run's folder, in evaluation mode, and the settings it was trained with.
-
-    Raises:
-        ValueError: when the folder holds no usable checkpoint.
-    """
-    state = load_checkpoint(Path(out) / CHECKPOINT, device)
-    return network_of(state, device), Config.from_dict(json.loads(state["config"]))
-
-
 def network_of(state: dict[str, Any], device: torch.device | str = "cpu") -> CADNet:
     """The network of a checkpoint, in evaluation mode.
 

@@ -132,7 +132,7 @@ def test_batches_come_faster_than_one_image_at_a_time(
     y = [s.pid for s in samples]
     sides: dict[str, Iterator[Any]] = {
         "cadnet_edu, for a GPU": rows_for_a_gpu(images, y),
-        "cadnet_edu, all": Batches(images, y, P, K, RATES, crop=CROP),
+        "cadnet_edu, all": Batches(images, y, P, K, RATES, max_shift=CROP),
     }
     for workers in (0, 2):
         loader = DataLoader(OneByOne(samples, height, width), batch_sampler=Rows(y), num_workers=workers)  # type: ignore[arg-type]

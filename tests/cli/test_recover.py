@@ -12,7 +12,7 @@ from commands import cli, refused
 from PIL import Image
 
 from cadnet_edu.cli.recover import image_files
-from cadnet_edu.training.trainer import load_network
+from cadnet_edu.runs import load_run
 
 
 def pictures(folder: Path) -> dict[str, Path]:
@@ -67,7 +67,7 @@ def test_recover_is_what_the_network_computes(trained: Path, tmp_path: Path) -> 
     pixels = np.random.default_rng(1).integers(0, 255, (32, 16, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "x.png")
     assert cli("recover", trained, tmp_path / "x.png", "--out", tmp_path).code == 0
-    net, _ = load_network(trained)
+    net = load_run(trained).net
     with torch.no_grad():
         wanted = net.recover(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)[0].permute(1, 2, 0) * 255
     got = np.asarray(Image.open(tmp_path / "x.recovered.png")).astype(float)

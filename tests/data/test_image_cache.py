@@ -106,7 +106,7 @@ def test_a_slice_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_batches_are_the_same_from_either(tmp_path: Path) -> None:
     samples = write_pictures(tmp_path)
     y = [s.pid for s in samples]
-    one, other = (Batches(images, y, 3, 2, crop=2) for images in (cached_images(samples, *SIZE),
+    one, other = (Batches(images, y, 3, 2, max_shift=2) for images in (cached_images(samples, *SIZE),
                                                                   load_images(samples, *SIZE)))  # fmt: skip
     for _ in range(3):
         for a, b in zip(next(one), next(other), strict=True):

@@ -24,7 +24,7 @@ def numbered(height: int = 8, width: int = 4) -> torch.Tensor:
 
 
 def batches(**changes) -> Batches:
-    given = {"identities": 3, "num_instances": 4, "flip": False, **changes}
+    given = {"num_identities": 3, "num_instances": 4, "flip": False, **changes}
     return Batches(given.pop("images", numbered()), given.pop("y", Y), **given)
 
 
@@ -85,7 +85,7 @@ def test_labels_may_be_any_numbers_in_any_order():
 def test_the_sampler_leaves_torchs_own_randomness_alone():
     before = torch.get_rng_state()
     PKSampler(Y, 3, 4).draw()
-    next(batches(flip=True, crop=2))
+    next(batches(flip=True, max_shift=2))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -140,7 +140,7 @@ def test_each_rate_comes_up_alike():
     assert min(seen.values()) > 1200 / 3 * 0.85
     batch = next(batches(rates=(1,)))  # trains on HR only
     assert torch.equal(batch.x_L, batch.x_L_gt)
-    batch = next(batches(flip=True, crop=2, rates=(2, 3)))  # LR and its ground truth are augmented together
+    batch = next(batches(flip=True, max_shift=2, rates=(2, 3)))  # LR and its ground truth are augmented together
     torch.testing.assert_close(batch.x_L, degrade(batch.x_L_gt, batch.r_L), rtol=0, atol=0)
 
 
@@ -157,8 +157,8 @@ def test_flips_mirror_about_half_of_the_images():
     assert 0.4 < sum(flipped) / len(flipped) < 0.6
 
 
-def test_crop_shifts_by_up_to_so_many_pixels_and_repeats_the_edge():
-    supply, shifts = batches(crop=2), set()
+def test_max_shift_shifts_by_up_to_so_many_pixels_and_repeats_the_edge():
+    supply, shifts = batches(max_shift=2), set()
     for _ in range(20):
         for image in (next(supply).x_H * 255).round().long():
             columns, lines = image[1, 0] // 10, image[2, :, 0] // 10
@@ -176,7 +176,7 @@ def test_crop_shifts_by_up_to_so_many_pixels_and_repeats_the_edge():
 
 def test_the_images_in_memory_stay_as_they_are():
     images = numbered()
-    supply = batches(images=images, flip=True, crop=1)
+    supply = batches(images=images, flip=True, max_shift=1)
     for _ in range(3):
         batch = next(supply)
         batch.x_H.zero_()
@@ -185,7 +185,7 @@ def test_the_images_in_memory_stay_as_they_are():
 
 def test_seeds_of_batches():
     def first(seed: int) -> Batch:
-        return next(batches(seed=seed, flip=True, crop=1))
+        return next(batches(seed=seed, flip=True, max_shift=1))
 
     assert all(torch.equal(a, b) for a, b in zip(first(1), first(1)))
     assert not torch.equal(first(1).x_H, first(2).x_H)
@@ -194,13 +194,13 @@ def test_seeds_of_batches():
 
 @pytest.mark.parametrize("after", [0, 1, 5])
 def test_resuming_is_exact(tmp_path, after):
-    supply = batches(flip=True, crop=1)
+    supply = batches(flip=True, max_shift=1)
     for _ in range(after):
         next(supply)
     state = supply.state_dict()
     expected = [next(supply) for _ in range(6)]
     torch.save(state, tmp_path / "state.pt")
-    resumed = batches(flip=True, crop=1, seed=99)
+    resumed = batches(flip=True, max_shift=1, seed=99)
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     for one in expected:
         assert all(torch.equal(a, b) for a, b in zip(one, next(resumed)))
@@ -213,8 +213,8 @@ def test_resuming_is_exact(tmp_path, after):
         ({"images": numbered().float()}, "give uint8 images"),
         ({"images": numbered()[0]}, "give uint8 images"),
         ({"rates": ()}, "give at least one rate"),
-        ({"crop": -1}, "0 or more pixels to crop"),
-        ({"identities": 8}, "cannot be drawn from 7"),
+        ({"max_shift": -1}, "0 or more pixels"),
+        ({"num_identities": 8}, "cannot be drawn from 7"),
     ],
 )
 def test_what_batches_cannot_be_made_of(changes, message):

@@ -21,7 +21,7 @@ from cadnet_edu.methods import method
 from cadnet_edu.models.backbone import resnet
 from cadnet_edu.training.checkpoints import check_same_config, load_checkpoint, read_history
 from cadnet_edu.training.code_version import code_version
-from cadnet_edu.training.trainer import Trainer, load_network
+from cadnet_edu.training.trainer import Trainer, network_of
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def test_a_damaged_checkpoint_is_told_in_a_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     DAMAGE[damage](out / "checkpoint.pt")
-    for attempt in (Trainer(plain(), tiny_split, out).resume, lambda: load_network(out)):
+    for attempt in (Trainer(plain(), tiny_split, out).resume, lambda: load_checkpoint(out / "checkpoint.pt")):
         with pytest.raises(ValueError, match=r"checkpoint\.pt: .*(damaged|no checkpoint)") as told:
             attempt()
         assert "\n" not in str(told.value)
@@ -229,7 +229,7 @@ def test_a_damaged_checkpoint_is_told_in_a_sentence(
 
 def test_a_missing_checkpoint_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Train first: cadnet-edu train"):
-        load_network(tmp_path)
+        load_checkpoint(tmp_path / "checkpoint.pt")
 
 
 def test_weights_of_another_version_are_refused_and_nothing_is_half_loaded(tiny_split: Split, out: Path) -> None:
@@ -239,23 +239,22 @@ def test_weights_of_another_version_are_refused_and_nothing_is_half_loaded(tiny_
         fresh.resume()
     assert fresh.step_number == 0
     with pytest.raises(ValueError, match="another version"):
-        load_network(out)
+        network_of(load_checkpoint(out / "checkpoint.pt"))
 
 
-def test_load_network_gives_what_was_trained_and_leaves_random_numbers_alone(tiny_split: Split, out: Path) -> None:
+def test_network_of_gives_what_was_trained_and_leaves_random_numbers_alone(tiny_split: Split, out: Path) -> None:
     t = resumed(plain(), tiny_split, out, until=3)
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    net, config = load_network(out)
+    net = network_of(load_checkpoint(out / "checkpoint.pt"))
     assert torch.equal(torch.get_rng_state(), before)
-    assert config == t.config
     assert not any(m.training for m in net.modules())
     assert same(dict(net.state_dict()), dict(t.net.state_dict()))
     gone = json.dumps(
         t.config.replace(weights="/no/such/file").to_dict()
     )  # what it started from is not asked for again
     change_checkpoint(out, lambda state: state.update(config=gone))
-    assert load_network(out)[1].model.weights == "/no/such/file"
+    assert same(dict(network_of(load_checkpoint(out / "checkpoint.pt")).state_dict()), dict(t.net.state_dict()))
 
 
 def test_tensors_are_read_onto_the_cpu_to_resume(tiny_split: Split, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
