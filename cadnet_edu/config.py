@@ -86,7 +86,7 @@ class DataConfig(_Group):
     bbox: Literal["detected", "labeled"] = "detected"  # of cuhk03 only; the paper does not specify it
     filename_pattern: str = "{pid}_{camera}_*"  # of own images only: where identity and camera stand in file names
     allow_withdrawn: bool = False  # of dukemtmc_reid only, which was withdrawn in 2019
-    walkers_size: Literal["S", "M", "L"] = "L"  # of the embedded set only
+    walkers_size: Literal["S", "M", "L", "XL"] = "L"  # of the embedded set only
     height: int = 256  # Sec. 4.1
     width: int = 128  # Sec. 4.1
     rates: tuple[float, ...] = (2, 3, 4)  # Sec. 4.4; (1,) trains on HR images alone
@@ -144,7 +144,7 @@ class ModelConfig(_Group):
     """The networks E, G, F, C, D_F and D_I."""
 
     backbone: Literal["resnet50", "resnet18", "slim"] = "resnet50"  # Sec. 4.1
-    weights: str = "imagenet"  # Sec. 4.1: "imagenet", "none", or a local file: a backbone's weights, or a run's
+    weights: str = "imagenet"  # Sec. 4.1; "walkers", "none", or a local file: a backbone's weights, or a run's
     last_stride: Literal[1, 2] = 2  # ours: 2 is ResNet-50 as published; 1 doubles the size of f
     features: Literal["joint", "f", "g"] = "joint"  # Sec. 3.3: v = [f, g]; "f only" and "g only" of Table 1
     backbone_width: int = 64  # channels of the first stage; ResNet-50 has 64
@@ -181,6 +181,8 @@ class LossConfig(_Group):
     lambda_rec: float = 1.0  # Sec. 4.1
     lambda_adv_DI: float = 1.0  # Sec. 4.1
     lambda_cls: float = 1.0  # ours: eq. (6) has none; 0 is the last ablation of Table 3
+    lambda_con: float = 0.0  # ours: CAD-Net++ has a feature-consistency loss; see L_con
+    lr_labels: bool = True  # ours: L_cls sees LR images too; False is for LR images without labels
     margin: float = 2.0  # Sec. 4.1: phi of eq. (5)
     mining: Literal["batch_hard", "batch_all"] = "batch_hard"  # ours: the choice of eq. (5)'s reference
     gan_loss: Literal["non_saturating", "minimax"] = "non_saturating"  # ours: E and G's side of (1) and (3)

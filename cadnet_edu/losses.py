@@ -165,6 +165,30 @@ def L_adv_DI_G(
     return -nnf.logsigmoid(z_rec_L).mean() - nnf.logsigmoid(z_rec_H).mean()
 
 
+def L_con(g_hat: Tensor, g: Tensor) -> Tensor:
+    """Feature consistency: F shall see the same in a recovered image as in its HR original. Not in the paper.
+
+    Squared Euclidean distance of GAP(F(G(f))) and GAP(F(x)), both scaled to unit length, averaged over images.
+
+    Args:
+        g_hat: maps of the recovered images ``(b, d, h, w)``.
+        g: maps of their originals, the same shape; they are a target and get no gradient.
+
+    Returns:
+        a scalar from 0 to 4.
+
+    Choice:
+        CAD-Net++ (Li et al., arXiv 2002.09274) names such a loss; its equation was not available to us, so this is our
+        reading of it.
+
+    >>> a, b = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1), torch.tensor([0.0, 5.0]).view(1, 2, 1, 1)  # a right angle
+    >>> L_con(a, b).item()
+    2.0
+    """
+    found, wanted = (nnf.normalize(maps.mean(dim=(2, 3)), dim=1) for maps in (g_hat, g.detach()))
+    return (found - wanted).square().sum(1).mean()
+
+
 def L_id(logits: Tensor, y: Tensor) -> Tensor:
     """Identity loss of eq. (4): softmax cross-entropy of C's logits and the true identity.
 

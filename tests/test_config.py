@@ -58,7 +58,8 @@ def test_every_default_is_pinned():
             "use_decoder": True,
         },
         "loss": {
-            "lambda_adv_DF": 1.0, "lambda_rec": 1.0, "lambda_adv_DI": 1.0, "lambda_cls": 1.0, "margin": 2.0,
+            "lambda_adv_DF": 1.0, "lambda_rec": 1.0, "lambda_adv_DI": 1.0, "lambda_cls": 1.0, "lambda_con": 0.0,
+            "lr_labels": True, "margin": 2.0,
             "mining": "batch_hard", "gan_loss": "non_saturating", "reduction": "mean", "smooth_l1_beta": 0.0,
             "d_batch_size": 0,
         },

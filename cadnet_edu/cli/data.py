@@ -36,7 +36,7 @@ class Walkers:
 
     out: Path
     """Folder to make; it must not exist yet, or be empty."""
-    size: Literal["S", "M", "L"] = "M"
+    size: Literal["S", "M", "L", "XL"] = "M"
     """Number of people; L has as many as Market-1501."""
     height: int = 128
     """Pixels."""

@@ -51,7 +51,9 @@ class SetSize(NamedTuple):
     shots: int
 
 
-SIZES = {"S": SetSize(32, 32, 4, 2), "M": SetSize(120, 100, 4, 3), "L": SetSize(751, 750, 6, 0)}
+SIZES = {"S": SetSize(32, 32, 4, 2), "M": SetSize(120, 100, 4, 3), "L": SetSize(751, 750, 6, 0),
+         "XL": SetSize(1200, 100, 6, 3)}  # fmt: skip
+PRETRAINING_SEED = 2019  # of the people, cameras and streets that ``weights="walkers"`` was trained on
 
 
 class Shot(NamedTuple):
@@ -111,10 +113,11 @@ def walkers(
     """The embedded data set, cut into train, query and gallery.
 
     Args:
-        size: ``"S"`` (32 + 32 identities, 512 images, for quick checks), ``"M"`` (120 + 100, 2,640 images) or ``"L"``
-            (751 + 750 and the image counts of Market-1501, 32,217 images).
+        size: ``"S"`` (32 + 32 identities, 512 images, for quick checks), ``"M"`` (120 + 100, 2,640 images), ``"L"``
+            (751 + 750 and the image counts of Market-1501, 32,217 images) or ``"XL"`` (1,200 + 100, 23,400 images,
+            for pretraining).
         height, width: pixels of each image. The scenes do not depend on them.
-        seed: another seed gives other people, cameras and streets.
+        seed: another seed gives other people, cameras and streets. ``PRETRAINING_SEED`` is for size ``"XL"`` only.
         identities: number of training and test identities, instead of the size's.
         cameras: number of cameras, instead of the size's.
         shots: images of one person by one camera, instead of the size's. In the test part one of them is the query
@@ -126,7 +129,8 @@ def walkers(
         images or more are cached in one file below ``cache_dir() / "walkers"``, which is mapped into memory.
 
     Raises:
-        ValueError: for an unknown size, invalid pixel sizes, or too few identities, cameras or shots.
+        ValueError: for an unknown size, invalid pixel sizes, too few identities, cameras or shots, or the people of
+            the pretraining.
 
     Choice:
         Training on all images of a person by all cameras, and one query for each test person and camera, follow
@@ -135,6 +139,11 @@ def walkers(
     if size not in SIZES:
         raise ValueError(f"There is no Walkers size {size!r}. Choose one of {', '.join(map(repr, SIZES))}.")
     check_size(height, width)
+    if seed == PRETRAINING_SEED and size != "XL":
+        raise ValueError(
+            f"seed {seed} draws the people that weights='walkers' was trained on: a test on them would measure memory. "
+            "Choose another seed."
+        )
     base = SIZES[size]
     n_train, n_test = identities or (base.train, base.test)
     n_cameras, n_shots = cameras or base.cameras, base.shots if shots is None else shots

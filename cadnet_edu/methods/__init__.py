@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cadnet_edu.config import Config
-from cadnet_edu.methods import cadnet, colour_histogram
+from cadnet_edu.methods import cadnet, colour_histogram, two_stage
 from cadnet_edu.methods.interface import Method, Progress
 
-METHODS: dict[str, Method] = {**cadnet.METHODS, "colour_histogram": colour_histogram.METHOD}
+METHODS: dict[str, Method] = {**cadnet.METHODS, **two_stage.METHODS, "colour_histogram": colour_histogram.METHOD}
 
 __all__ = ["METHODS", "Method", "Progress", "method", "method_of"]
 

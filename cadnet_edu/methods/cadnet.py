@@ -158,6 +158,11 @@ def without_cls(config: Config) -> Config:
     return config.replace(method="without_cls", lambda_cls=0)
 
 
+def cadnet_plus(config: Config) -> Config:
+    """CAD-Net++ (Li et al., arXiv 2002.09274), as we read it: a feature-consistency loss on F's maps in addition."""
+    return config.replace(method="cadnet_plus", lambda_con=1)
+
+
 def _method(settings: Callable[[Config], Config], **what: Any) -> Method:
     return Method(fit, load, settings, estimate=estimate, **what)
 
@@ -168,6 +173,7 @@ METHODS: dict[str, Method] = {
     "baseline_mlr": _method(baseline_mlr),
     "baseline_long": _method(baseline_long),
     "two_encoders": _method(two_encoders),
+    "cadnet_plus": _method(cadnet_plus),
     **{s.__name__: _method(s, faithful="from paper")
        for s in (f_only, g_only, without_adv_DI, without_adv_DF, without_rec, without_cls)},
 }  # fmt: skip

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as nnf
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+WALKERS = Path(__file__).parents[1] / "weights" / "walkers.safetensors"  # a slim network, see its model card
 
 
 class StridedConv2d(nn.Conv2d):
@@ -152,7 +154,8 @@ def resnet(name: str, width: int = 64, last_stride: int = 2, weights: str = "non
         name: ``resnet50`` and ``resnet18`` as published, or ``slim``: one block a stage and a small stem.
         width: channels of the first stage (64 as published).
         last_stride: see ``ResNet``.
-        weights: ``none``; ``imagenet``, from torchvision; or the path of a weights file.
+        weights: ``none``; ``imagenet``, from torchvision; ``walkers``, of a slim network trained on drawn people; or
+            the path of a weights file.
 
     Raises:
         ValueError: for an unknown name, or when the weights cannot be loaded; they are never left random.
@@ -171,16 +174,28 @@ def resnet(name: str, width: int = 64, last_stride: int = 2, weights: str = "non
 
 
 def load_weights(net: ResNet, name: str, weights: str) -> None:
-    """Load ImageNet weights (from torchvision, or from a local file) into ``net``; a classifier ``fc`` is left out.
+    """Load published or local weights into ``net``; a classifier ``fc`` is left out.
+
+    Args:
+        net: a backbone.
+        name: of the backbone.
+        weights: ``imagenet``, ``walkers``, or the path of a file.
 
     Raises:
         ValueError: when they cannot be downloaded, are damaged, or do not fit.
     """
-    if weights == "imagenet":
+    if weights == "walkers":
+        if name != "slim":
+            raise ValueError(f"the weights 'walkers' are of a slim backbone, not of {name}: set backbone to 'slim'.")
+        E = "E.resnet."
+        state = {name.removeprefix(E): t for name, t in load_file(WALKERS).items() if name.startswith(E)}
+    elif weights == "imagenet":
         import torchvision
 
         if name == "slim":
-            raise ValueError("there are no published ImageNet weights for the slim backbone: set weights to 'none'.")
+            raise ValueError(
+                "there are no published ImageNet weights for the slim backbone: set weights to 'walkers' or 'none'."
+            )
         # V1: those that PyTorch users of 2019 had, trained with the recipe of the ResNet paper
         published = torchvision.models.get_weight(f"{name.replace('resnet', 'ResNet')}_Weights.IMAGENET1K_V1")
         try:
@@ -196,7 +211,9 @@ def load_weights(net: ResNet, name: str, weights: str) -> None:
     else:
         path = Path(weights)
         if not path.is_file():
-            raise ValueError(f"weights = {weights!r} is neither 'imagenet' nor 'none' nor a file that exists.")
+            raise ValueError(
+                f"weights = {weights!r} is neither 'imagenet', 'walkers' nor 'none', and no such file exists."
+            )
         check_digits(path)
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)

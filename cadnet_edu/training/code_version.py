@@ -6,10 +6,10 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-# The modules that determine a trained network; a change in any of them invalidates earlier runs.
+# The files that determine a trained network; a change in any of them invalidates earlier runs.
 TRAINING_CODE = (
     "config.py", "losses.py", "models", "walkers", "data", "training/objective.py", "training/trainer.py",
-    "training/distributed.py", "training/start.py", "methods",
+    "training/distributed.py", "training/start.py", "methods", "weights/walkers.safetensors",
 )  # fmt: skip
 
 
@@ -23,7 +23,8 @@ def code_version(modules: tuple[str, ...] | None = TRAINING_CODE) -> str:
         else sorted(
             f
             for module in modules
-            for f in ([package / module] if module.endswith(".py") else (package / module).rglob("*.py"))
+            for f in ((package / module).rglob("*.py") if (package / module).is_dir() else [package / module])
+            if f.is_file()
         )
     )
     digest = hashlib.sha256()

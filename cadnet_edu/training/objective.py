@@ -7,13 +7,14 @@ depend on tensors and the settings of the losses only: no device, no file, no op
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from cadnet_edu.config import LossConfig
 from cadnet_edu.data.sampling import Batch
-from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_id, L_rec, L_total, L_tri
+from cadnet_edu.losses import L_adv_DF, L_adv_DF_G, L_adv_DI, L_adv_DI_G, L_cls, L_con, L_id, L_rec, L_total, L_tri
 from cadnet_edu.models.cadnet import CADNet, Output
 
 Terms = dict[str, Tensor]
@@ -108,8 +109,26 @@ def generator_terms(
         if loss.lambda_adv_DI and net.D_I is not None:
             z_L, z_H = discriminate(net.D_I, L.x_hat[:n], H.x_hat[:n])
             terms["L_adv_DI"] = log["L_adv_DI_G"] = L_adv_DI_G(z_L, z_H, loss.gan_loss)  # eq. (3), G's side
+        if loss.lambda_con and net.F is not None:
+            terms["L_con"] = log["L_con"] = consistency(net.F, batch, H, L)  # of CAD-Net++, off by default
     right = torch.cat([H.logits.argmax(1) == batch.y_H, L.logits.argmax(1) == batch.y_L])
     return terms, log | {"L_id": ident, "L_tri": tri, "active": active, "accuracy": right.float().mean()}
+
+
+def consistency(F: nn.Module, batch: Batch, H: Output, L: Output) -> Tensor:
+    """L_con of the HR and of the LR images: F on recovered images against F on their originals.
+
+    Args:
+        F: the HR encoder.
+        batch: with the originals, ``x_H`` and ``x_L_gt``.
+        H, L: the outputs, with the maps g of the labelled images, the first ones.
+    """
+    assert H.g is not None
+    assert L.g is not None
+    with torch.no_grad():
+        g = F(torch.cat([batch.x_H[: len(H.g)], batch.x_L_gt[: len(L.g)]])).f
+    g_H, g_L = g.float().split([len(H.g), len(L.g)])
+    return L_con(H.g.float(), g_H) + L_con(L.g.float(), g_L)
 
 
 def classification_terms(
@@ -120,9 +139,12 @@ def classification_terms(
     Args:
         H, L: the outputs for the HR and for the LR images.
         batch: their labels.
-        loss: the settings.
+        loss: the settings; without ``lr_labels`` the LR halves of eq. (4) and (5) are left out.
         gather: see ``generator_terms``.
     """
+    if not loss.lr_labels:  # twice the HR half, halved
+        both = classification_terms(H, H, batch._replace(y_L=batch.y_H), replace(loss, lr_labels=True), gather)
+        return both[0] / 2, both[1] / 2, both[2]
     ident = L_id(H.logits.float(), batch.y_H) + L_id(L.logits.float(), batch.y_L)
     u_H, y_H, u_L, y_L = gather(H.u, batch.y_H, L.u, batch.y_L)
     tri, active = L_tri(u_H, y_H, u_L, y_L, loss.margin, loss.mining)  # eq. (5)
@@ -146,9 +168,10 @@ def total(terms: Terms, loss: LossConfig) -> Tensor:
     """
     zero = next(iter(terms.values())).new_zeros(()) if terms else torch.zeros(())
     cls, adv_DF, rec, adv_DI = (terms.get(name, zero) for name in ("L_cls", "L_adv_DF", "L_rec", "L_adv_DI"))
-    return L_total(
+    L = L_total(
         cls, adv_DF, rec, adv_DI, adv_DF=loss.lambda_adv_DF, rec=loss.lambda_rec, adv_DI=loss.lambda_adv_DI
     )  # eq. (6)
+    return L + loss.lambda_con * terms["L_con"] if "L_con" in terms else L
 
 
 def gradients_at(parameters: list[nn.Parameter], terms: Terms, loss: LossConfig) -> dict[str, Tensor]:

@@ -142,7 +142,12 @@ NO_FILE, NO_DICT, UNFIT = r"cannot be read as a file of weights", "this file is 
 @pytest.mark.parametrize(
     ("name", "width", "change", "message"),
     [
-        ("resnet18", 4, lambda path: path.unlink(), "is neither 'imagenet' nor 'none' nor a file that exists"),
+        (
+            "resnet18",
+            4,
+            lambda path: path.unlink(),
+            "is neither 'imagenet', 'walkers' nor 'none', and no such file exists",
+        ),
         ("resnet18", 4, lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), NO_FILE),
         ("resnet18", 4, lambda path: path.write_bytes(b""), NO_FILE),
         ("resnet18", 4, lambda path: path.write_bytes(b"<html>404</html>"), NO_FILE),
