@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cadnet_edu.config import Config
+from cadnet_edu.config import Config, flatten, preset
 from cadnet_edu.io import write_atomically
+from cadnet_edu.methods import method
 from cadnet_edu.models.cadnet import CADNet
-from cadnet_edu.training.checkpoints import Record
+from cadnet_edu.training.checkpoints import RUNNING_ONLY, Record
 from cadnet_edu.training.trainer import build_network
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -199,12 +200,37 @@ def model_card(made: list[Pretrained]) -> str:
             f"Trained in {budget.get('wall_seconds')} s on {about.get('device')}, code {about.get('code')}, commit "
             f"{about.get('commit')}, {about.get('date')}.",
             "",
+            f"Trained again by `{training_command(one.config)}`, exported by "
+            f"`cadnet-edu export FOLDER --name {one.name}`.",
+            "",
             "| r | rank-1 | mAP | PSNR | SSIM | LPIPS |",
             "|---|---|---|---|---|---|",
             *(_card_row(r, scores) for r, scores in one.record.get("scores", {}).items()),
             "",
         ]
     return "\n".join(lines)
+
+
+def training_command(config: Config) -> str:
+    """The command that trains with these settings, whatever the defaults of its preset are.
+
+    Args:
+        config: all settings.
+
+    >>> training_command(preset("quick", steps=9, flip=False))
+    'cadnet-edu train --preset quick --method cadnet --no-flip --steps 9 --out FOLDER'
+    """
+    defaults = flatten(method(config.run.method, preset(config.run.preset, dataset=config.data.dataset)).to_dict())
+    words = ["cadnet-edu train --preset", config.run.preset, "--method", config.run.method]
+    for name, value in flatten(config.to_dict()).items():
+        if value == defaults[name] or name in RUNNING_ONLY:
+            continue
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", *map(str, value if isinstance(value, list) else [value])]
+    return " ".join([*words, "--out FOLDER"])
 
 
 def _card_row(r: str, scores: dict[str, Any]) -> str:
@@ -222,8 +248,9 @@ PHOTOGRAPHED = """\
 - **Use.** Teaching and experiments. They must not be used to identify people."""
 CARD = """# Trained networks that come with `cadnet_edu`
 
-Small CAD-Nets for the chapters of the book and for Colab, so that a reader meets a trained network at once. Written by
-`cadnet_edu.pretrained.export`, read by `cadnet_edu.pretrained.pretrained(name)`.
+Small networks for the chapters of the book and for Colab, so that a reader meets a trained network at once. Written by
+`cadnet_edu.pretrained.export`, read by `cadnet_edu.pretrained.pretrained(name)`. `walkers`, a plain network trained on
+sharp images of people who are in no other set, is also where E and F start from with the setting `weights="walkers"`.
 
 {about}
 - **Licence.** MIT, as the package.

@@ -108,6 +108,7 @@ def walkers(
     identities: tuple[int, int] | None = None,
     cameras: int | None = None,
     shots: int | None = None,
+    train: bool = True,
     progress: bool | None = None,
 ) -> Split:
     """The embedded data set, cut into train, query and gallery.
@@ -122,6 +123,7 @@ def walkers(
         cameras: number of cameras, instead of the size's.
         shots: images of one person by one camera, instead of the size's. In the test part one of them is the query
             and the others, at least one, go to the gallery.
+        train: whether to draw the training part.
         progress: show a progress bar; by default for sets that take more than a few seconds.
 
     Returns:
@@ -154,13 +156,14 @@ def walkers(
             "shot, and a seed of 0 or more."
         )
     jobs = planned_shots(range(n_train), range(n_train, n_train + n_test), n_cameras, n_shots, seed)
+    jobs = [job for job in jobs if train or job.role != "train"]
     pixels = _pixels(jobs, height, width, seed, progress)
     parts: dict[str, list[Sample]] = {"train": [], "query": [], "gallery": []}
     for job, image in zip(jobs, pixels):
         name = f"{job.identity:04d}_c{job.camera + 1}_{job.shot:02d}"
         parts[job.role].append(Sample(image, job.identity, job.camera, name=name))
     name = f"walkers-{size}-{height}x{width}-seed{seed}"
-    return Split(tuple(parts["train"]), tuple(parts["query"]), tuple(parts["gallery"]), name).check()
+    return Split(tuple(parts["train"]), tuple(parts["query"]), tuple(parts["gallery"]), name).check(train)
 
 
 # --- pixels: drawn once, stored in a file ------------------------------------------------------------------------
