@@ -35,7 +35,7 @@ def test_none_of_them_is_in_the_sets_of_the_presets():
 
 @pytest.mark.parametrize("size", ["S", "M", "L"])
 def test_the_other_sizes_refuse_their_seed(size):
-    with pytest.raises(ValueError, match="weights='walkers' was trained on.*Choose another seed"):
+    with pytest.raises(ValueError, match=r"weights='walkers' was trained on.*Choose another seed"):
         walkers(size, 32, 16, seed=PRETRAINING_SEED)
     assert len(walkers("XL", 32, 16, seed=PRETRAINING_SEED, identities=(2, 1), cameras=2, shots=1).train) == 4
 

@@ -19,7 +19,8 @@ def test_both_encoders_start_from_it_and_nothing_else_does():
     fresh = build_network(tiny(weights="none", backbone_width=WIDTH), identities=5)
     for name, tensor in shipped.items():
         part = name.removeprefix("E.")
-        assert torch.equal(net.E.state_dict()[part], tensor) and torch.equal(net.F.state_dict()[part], tensor)
+        assert torch.equal(net.E.state_dict()[part], tensor)
+        assert torch.equal(net.F.state_dict()[part], tensor)
     for name in ("G", "C", "D_F", "D_I"):
         ours, theirs = getattr(net, name).state_dict(), getattr(fresh, name).state_dict()
         assert all(torch.equal(ours[k], theirs[k]) for k in ours)
