@@ -52,8 +52,9 @@ class Reproduce:
     """Train and evaluate every run again."""
     allow_stale_code: bool = False
     """Also use networks trained by an earlier version of this code; every record names the version."""
-    regimes: tuple[Literal["all", "few", "few_long"], ...] = ()
-    """Labels for all training identities, for few, or for few and training longer; by default those of the table."""
+    regimes: tuple[Literal["all", "few", "few_long", "hr_labels", "fixed"], ...] = ()
+    """Labels for all, for few identities, for few and training longer, for HR images only; or a fixed re-identification
+    network. By default those of the table."""
     rows: tuple[str, ...] = ()
     """Only these rows; without it all of the table."""
     steps: int | None = None
@@ -125,7 +126,7 @@ def requested_rows(options: Reproduce, base: Config) -> list[Row]:
     if unknown:
         raise ValueError(f"{options.what} has no row {unknown[0]!r}. Its rows: {', '.join(ROWS[options.what])}.")
     names = [name for name in ROWS[options.what] if not options.rows or name in options.rows]
-    return rows(names, base, options.regimes or DEFAULT_REGIMES[options.what])
+    return rows(names, base, options.regimes or DEFAULT_REGIMES[options.what], whole=options.what == "regimes")
 
 
 def write(options: Reproduce, data: dict[str, Any], text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from cadnet_edu.config import Config
 from cadnet_edu.methods import method
 
-Target = Literal["table1", "table2", "table3", "figure3", "figure4", "beyond", "claims"]
+Target = Literal["table1", "table2", "table3", "figure3", "figure4", "beyond", "claims", "regimes"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Regime:
     changes: dict[str, Any] = field(default_factory=dict)  # of the preset, before the method makes its own
     longer: float = 1.0  # times the preset's steps
     main: bool = True  # whether its main rows may have more seeds
+    fixed: bool = False  # whether F and C stay as a first stage trained them, see methods/two_stage.py
 
     def settings(self, base: Config) -> Config:
         """Settings of the preset in this regime."""
@@ -55,9 +56,14 @@ LABELS = {
     **FLOORS,
     "baseline_hr": "baseline, HR images only",
     "baseline_mlr": "baseline, HR and LR images",
-    "baseline_long": "baseline, 2.5 times the steps",
+    "baseline_long": "baseline, CAD-Net's CPU time",
+    "baseline_hr_long": "baseline, HR images only, CAD-Net's CPU time",
     "two_encoders": "two encoders, no recovery",
+    "two_encoders_long": "two encoders, CAD-Net's CPU time",
+    "sr_first": "super-resolution first",
+    "super_resolution": "super-resolution by L_rec alone",
     "cadnet": "CAD-Net",
+    "cadnet_plus": "CAD-Net++ (our reading)",
     "f_only": "CAD-Net, f only",
     "g_only": "CAD-Net, g only",
     "without_adv_DI": "CAD-Net w/o L_adv^{D_I}",
@@ -71,9 +77,19 @@ REGIMES = {
     "all": Regime("labels for all training identities"),
     "few": Regime("labels for a fifth of them", FEW),
     "few_long": Regime("labels for a fifth of them, 2.5 times the steps", FEW, longer=2.5, main=False),
+    "hr_labels": Regime("labels for HR images only", {"lr_labels": False}),
+    "fixed": Regime("re-identification network fixed", fixed=True),
 }
 METHODS_COMPARED = ("baseline_hr", "baseline_mlr", "baseline_long", "two_encoders", "f_only", "g_only", "cadnet")
 ABLATIONS = ("without_adv_DI", "without_adv_DF", "without_rec", "without_cls")
+REGIME_ROWS: dict[str, tuple[str, ...]] = {  # of the target "regimes"
+    "all": ("baseline_hr", "baseline_mlr", "baseline_long", "two_encoders", "two_encoders_long", "sr_first", "f_only",
+            "g_only", "cadnet", *ABLATIONS, "cadnet_plus"),
+    "hr_labels": ("baseline_hr", "baseline_hr_long", "two_encoders", "two_encoders_long", "f_only", "g_only", "cadnet",
+                  "without_adv_DI", "without_adv_DF", "without_rec", "cadnet_plus"),
+    "fixed": ("baseline_hr", "super_resolution", "cadnet", *ABLATIONS, "cadnet_plus"),
+}  # fmt: skip
+REGIME_ROWS["few"] = REGIME_ROWS["all"]
 ROWS: dict[str, tuple[str, ...]] = {
     "table1": METHODS_COMPARED,
     "table2": ("bilinear", "bicubic", "baseline_mlr", "without_cls", "cadnet"),
@@ -82,12 +98,15 @@ ROWS: dict[str, tuple[str, ...]] = {
     "figure4": ("without_adv_DF", "cadnet"),
     "beyond": ("bilinear", *METHODS_COMPARED, "without_adv_DF", "without_rec"),
     "claims": (*FLOORS, *METHODS_COMPARED, *ABLATIONS),
+    "regimes": tuple(dict.fromkeys(name for names in REGIME_ROWS.values() for name in names)),
 }
 DEFAULT_REGIMES: dict[str, tuple[str, ...]] = {
-    "table1": tuple(REGIMES), "table2": ("all",), "table3": ("all",), "figure3": ("all",), "figure4": ("all",),
-    "beyond": tuple(REGIMES), "claims": tuple(REGIMES),
+    "table1": ("all", "few", "few_long"), "table2": ("all",), "table3": ("all",), "figure3": ("all",),
+    "figure4": ("all",), "beyond": ("all", "few", "few_long"), "claims": ("all", "few", "few_long"),
+    "regimes": ("all", "few", "hr_labels", "fixed"),
 }  # fmt: skip
-MAIN_ROWS = ("baseline_mlr", "baseline_long", "two_encoders", "cadnet")
+MAIN_ROWS = ("baseline_hr", "baseline_mlr", "baseline_long", "baseline_hr_long", "two_encoders", "two_encoders_long",
+             "sr_first", "super_resolution", "cadnet")  # fmt: skip
 
 
 def row(name: str, base: Config, regime: str = "all") -> Row:
@@ -106,21 +125,27 @@ def row(name: str, base: Config, regime: str = "all") -> Row:
             raise ValueError(f"there is no {kind} {given!r}. Choose one of: {', '.join(known)}.")
     if name in FLOORS:
         return Row(name, LABELS[name], base.replace(method=name), regime)
-    return Row(name, LABELS[name], method(name, REGIMES[regime].settings(base)), regime)
+    fixed = REGIMES[regime].fixed and name != "baseline_hr"  # which is the fixed network itself
+    return Row(name, LABELS[name], method(f"fixed_{name}" if fixed else name, REGIMES[regime].settings(base)), regime)
 
 
-def rows(names: Iterable[str], base: Config, regimes: Iterable[str] = ("all",)) -> list[Row]:
-    """Several rows in several regimes; beside "all", the other regimes have the floors and the main rows only.
+def rows(names: Iterable[str], base: Config, regimes: Iterable[str] = ("all",), whole: bool = False) -> list[Row]:
+    """Several rows in several regimes.
 
     Args:
         names: of rows, see ``LABELS``.
         base: the preset's settings.
         regimes: see ``REGIMES``.
+        whole: every regime has all its rows; otherwise, beside "all", the floors and the main rows only.
     """
     names, regimes = tuple(names), tuple(regimes)
-    return [
-        row(name, base, regime)
-        for regime in regimes
-        for name in names
-        if regime == "all" or "all" not in regimes or name in (*FLOORS, *MAIN_ROWS)
-    ]
+    chosen = []
+    for regime in regimes:
+        if whole:
+            here = [name for name in REGIME_ROWS[regime] if name in names]
+        elif regime == "all" or "all" not in regimes:
+            here = list(names)
+        else:
+            here = [name for name in names if name in (*FLOORS, *MAIN_ROWS)]
+        chosen += [row(name, base, regime) for name in here]
+    return chosen

@@ -19,7 +19,8 @@ from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.training.checkpoints import PARTS, require_parts
 from cadnet_edu.training.trainer import Trainer, network_of
 
-STEP_COST = 2.5  # CAD-Net's step in steps of baseline_mlr, at most; `make bench` measures it
+# CAD-Net's step in steps of other methods, at most; `make bench` measures it
+STEP_COST = {"baseline_mlr": 3.5, "two_encoders": 1.6}
 NO_GAN = {"lambda_adv_DF": 0, "lambda_rec": 0, "lambda_adv_DI": 0}
 
 
@@ -111,12 +112,22 @@ def baseline_hr(config: Config) -> Config:
 
     Both halves of every batch are HR images, so that a step has the cost and the images of ``baseline_mlr``.
     """
-    return baseline_mlr(config).replace(method="baseline_hr", rates=(1,))
+    return baseline_mlr(config).replace(method="baseline_hr", rates=(1,), lr_labels=True)
+
+
+def longer(config: Config, steps: float) -> Config:
+    """The same method with CAD-Net's computing time: ``steps`` times as many steps, under the name ``..._long``."""
+    return config.replace(method=f"{config.run.method}_long", steps=round(steps * config.optim.steps))
 
 
 def baseline_long(config: Config) -> Config:
-    """``baseline_mlr`` with CAD-Net's computing time: ``STEP_COST`` times as many steps."""
-    return baseline_mlr(config).replace(method="baseline_long", steps=round(STEP_COST * config.optim.steps))
+    """``baseline_mlr`` with CAD-Net's computing time."""
+    return longer(baseline_mlr(config), STEP_COST["baseline_mlr"]).replace(method="baseline_long")
+
+
+def baseline_hr_long(config: Config) -> Config:
+    """``baseline_hr`` with CAD-Net's computing time."""
+    return longer(baseline_hr(config), STEP_COST["baseline_mlr"])
 
 
 def two_encoders(config: Config) -> Config:
@@ -126,6 +137,11 @@ def two_encoders(config: Config) -> Config:
     this row separates the gains of the two.
     """
     return config.replace(method="two_encoders", use_decoder=False, **NO_GAN, unlabelled_batch_size=0)
+
+
+def two_encoders_long(config: Config) -> Config:
+    """``two_encoders`` with CAD-Net's computing time."""
+    return longer(two_encoders(config), STEP_COST["two_encoders"])
 
 
 def f_only(config: Config) -> Config:
@@ -172,7 +188,9 @@ METHODS: dict[str, Method] = {
     "baseline_hr": _method(baseline_hr, sees="HR"),
     "baseline_mlr": _method(baseline_mlr),
     "baseline_long": _method(baseline_long),
+    "baseline_hr_long": _method(baseline_hr_long, sees="HR"),
     "two_encoders": _method(two_encoders),
+    "two_encoders_long": _method(two_encoders_long),
     "cadnet_plus": _method(cadnet_plus),
     **{s.__name__: _method(s, faithful="from paper")
        for s in (f_only, g_only, without_adv_DI, without_adv_DF, without_rec, without_cls)},

@@ -55,10 +55,15 @@ def first_stage(config: Config) -> Config:
     Args:
         config: of the second.
     """
-    if config.run.method != SR_FIRST:
-        return cadnet.baseline_hr(config.replace(lambda_cls=1, lr_labels=True))
-    only_rec = {"lambda_cls": 0, "lambda_adv_DF": 0, "lambda_adv_DI": 0, "lambda_rec": 1, "unlabelled_batch_size": 0}
-    return config.replace(method="super_resolution", features="f", auxiliary_heads=False, **only_rec)
+    if config.run.method == SR_FIRST:
+        return super_resolution(config).replace(features="f")
+    return cadnet.baseline_hr(config.replace(lambda_cls=1, lambda_con=0))
+
+
+def super_resolution(config: Config) -> Config:
+    """E and G trained by L_rec alone."""
+    only_rec = {"lambda_cls": 0, "lambda_adv_DF": 0, "lambda_adv_DI": 0, "lambda_con": 0, "lambda_rec": 1}
+    return config.replace(method="super_resolution", auxiliary_heads=False, lr_labels=True, **only_rec)
 
 
 def kept(net: CADNet, config: Config) -> dict[str, nn.Module]:
@@ -93,9 +98,7 @@ def estimate(split: Split, config: Config) -> float:
 
 def sr_first(config: Config) -> Config:
     """Super-resolution first, as a separate task: F and C never influence the recovered images."""
-    return config.replace(
-        method=SR_FIRST, features="g", auxiliary_heads=False, **cadnet.NO_GAN, unlabelled_batch_size=0
-    )
+    return config.replace(method=SR_FIRST, features="g", auxiliary_heads=False, **cadnet.NO_GAN)
 
 
 def fixed(settings: Callable[[Config], Config]) -> Callable[[Config], Config]:
@@ -117,7 +120,15 @@ def _method(settings: Callable[[Config], Config]) -> Method:
     return Method(fit, cadnet.load, settings, estimate=estimate)
 
 
-RECOVERING = (cadnet.cadnet, cadnet.without_adv_DI, cadnet.without_adv_DF, cadnet.without_rec, cadnet.without_cls)
+RECOVERING = (
+    super_resolution,
+    cadnet.cadnet,
+    cadnet.cadnet_plus,
+    cadnet.without_adv_DI,
+    cadnet.without_adv_DF,
+    cadnet.without_rec,
+    cadnet.without_cls,
+)
 METHODS: dict[str, Method] = {
     "sr_first": _method(sr_first),
     **{f"fixed_{each.__name__}": _method(fixed(each)) for each in RECOVERING},
