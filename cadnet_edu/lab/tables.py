@@ -9,6 +9,7 @@ from typing import Any
 from cadnet_edu.lab.intervals import Interval, mean_interval, paired
 from cadnet_edu.lab.records import KeyPath, Records, RunRecord
 from cadnet_edu.lab.rows import REGIMES, Row
+from cadnet_edu.methods import method_of
 
 RATES_SHOWN = ("1", "2", "3", "4", "mlr", "8")
 RATE_WORDS = {"mlr": "mixed", "8": "r = 8 (unseen)"}
@@ -167,11 +168,12 @@ def as_list(interval: Interval | None, scale: float) -> list[float | None] | Non
 
 
 def cost(row: Row, records: Records, seeds: Sequence[int]) -> dict[str, Any]:
-    """The budget of a row: steps, images, sizes, and the mean time over seeds."""
+    """The budget of a row: what it is trained on, steps, images, sizes, and the mean time over seeds."""
     names = ("steps", "images", "wall_seconds", "cpu_seconds", "parameters", "discriminators")
     means = {name: mean_of(row, records, ("budget", name), seeds) for name in names}
     rounded = {name: None if m is None else round(m.mean, 1) for name, m in means.items()}
-    return {"row": row.name, "label": row.label, **rounded}
+    method = method_of(row.config)
+    return {"row": row.name, "label": row.label, "sees": method.sees, "faithful": method.faithful, **rounded}
 
 
 def sources(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict[str, Any]:
@@ -262,8 +264,8 @@ def budget_lines(budgets: Sequence[dict[str, Any]]) -> list[str]:
         return "-" if x is None else f"{x:,.0f}{unit}".replace(",", " ")
 
     lines = [
-        [b["label"], number(b["steps"]), number(b["images"]), number(b["cpu_seconds"], " s"),
+        [b["label"], b.get("sees", "-"), b.get("faithful", "-"), number(b["steps"]), number(b["images"]), number(b["cpu_seconds"], " s"),
          number(b["wall_seconds"], " s"), "-" if b["parameters"] is None else f"{b['parameters'] / 1e6:.2f} M"]
         for b in budgets
     ]  # fmt: skip
-    return grid(["Budget", "steps", "images", "CPU time", "wall time", "parameters"], lines)
+    return grid(["Budget", "trained on", "method", "steps", "images", "CPU time", "wall time", "parameters"], lines)

@@ -174,6 +174,22 @@ def without_cls(config: Config) -> Config:
     return config.replace(method="without_cls", lambda_cls=0)
 
 
+def from_nothing(settings: Callable[[Config], Config]) -> Callable[[Config], Config]:
+    """The settings of a method whose encoders start from random weights.
+
+    Args:
+        settings: of the method.
+    """
+
+    def changed(config: Config) -> Config:
+        """The settings of the method, with random weights; a small network from nothing wants a larger rate."""
+        c = settings(config)
+        faster = {"lr": 3 * c.optim.lr} if c.model.backbone == "slim" else {}
+        return c.replace(method=f"{c.run.method}_from_nothing", weights="none", **faster)
+
+    return changed
+
+
 def cadnet_plus(config: Config) -> Config:
     """CAD-Net++ (Li et al., arXiv 2002.09274), as we read it: a feature-consistency loss on F's maps in addition."""
     return config.replace(method="cadnet_plus", lambda_con=1)
@@ -192,6 +208,7 @@ METHODS: dict[str, Method] = {
     "two_encoders": _method(two_encoders),
     "two_encoders_long": _method(two_encoders_long),
     "cadnet_plus": _method(cadnet_plus),
+    **{f"{s.__name__}_from_nothing": _method(from_nothing(s)) for s in (baseline_mlr, two_encoders, cadnet)},
     **{s.__name__: _method(s, faithful="from paper")
        for s in (f_only, g_only, without_adv_DI, without_adv_DF, without_rec, without_cls)},
 }  # fmt: skip

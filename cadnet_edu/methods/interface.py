@@ -62,7 +62,6 @@ class Method:
         load: ``load(checkpoint, config, device) -> Model``, from the checkpoint of ``fit``.
         settings: turns the settings of a preset into the method's own.
         sees: the resolutions of its training images.
-        needs: inputs besides pixels: of ``rate``, ``cameras``, ``keypoints``.
         faithful: its relation to the published method.
         estimate: ``estimate(split, config) -> seconds`` that ``fit`` takes; None without training.
     """
@@ -71,7 +70,6 @@ class Method:
     load: Callable[[dict[str, Any], Config, torch.device | str], Model]
     settings: Callable[[Config], Config]
     sees: Literal["HR", "HR+LR"] = "HR+LR"
-    needs: frozenset[str] = frozenset()
     faithful: Literal["port", "from paper", "our reading"] = "our reading"
     estimate: Callable[..., float] | None = None
 
