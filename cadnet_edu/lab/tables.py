@@ -264,8 +264,9 @@ def budget_lines(budgets: Sequence[dict[str, Any]]) -> list[str]:
         return "-" if x is None else f"{x:,.0f}{unit}".replace(",", " ")
 
     lines = [
-        [b["label"], b.get("sees", "-"), b.get("faithful", "-"), number(b["steps"]), number(b["images"]), number(b["cpu_seconds"], " s"),
-         number(b["wall_seconds"], " s"), "-" if b["parameters"] is None else f"{b['parameters'] / 1e6:.2f} M"]
+        [b["label"], b.get("sees", "-"), b.get("faithful", "-"), number(b["steps"]), number(b["images"]),
+         number(b["cpu_seconds"], " s"), number(b["wall_seconds"], " s"),
+         "-" if b["parameters"] is None else f"{b['parameters'] / 1e6:.2f} M"]
         for b in budgets
     ]  # fmt: skip
     return grid(["Budget", "trained on", "method", "steps", "images", "CPU time", "wall time", "parameters"], lines)
