@@ -1,7 +1,5 @@
 """Atomic writing of files, JSON, and durations as text."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

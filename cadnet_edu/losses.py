@@ -4,8 +4,6 @@ Discriminators output logits ``z``; the probability is ``D = sigmoid(z)``. ``log
 and ``log(1 - D)`` as ``logsigmoid(-z)``, which is numerically stable.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

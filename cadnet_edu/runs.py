@@ -1,7 +1,5 @@
 """Finished runs: fitted once, and cached under a key of settings, data and training code."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Convert the inputs of analyses and figures to NumPy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

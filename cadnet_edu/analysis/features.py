@@ -1,7 +1,5 @@
 """Analyse feature vectors: resolution and identity in w, margins in f and g, confusions."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

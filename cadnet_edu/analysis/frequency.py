@@ -1,7 +1,5 @@
 """Measure the detail of images, and the error left after recovery, by spatial frequency."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Project features to two dimensions (t-SNE), and measure clusters (silhouette)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Shared by all commands: parsing of options, ``~`` in paths, commands to paste, and output streams."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os

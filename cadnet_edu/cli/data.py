@@ -1,7 +1,5 @@
 """``cadnet-edu data``: write, prepare or check a data set, write a manifest, list the decoded images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``cadnet-edu evaluate``: the scores of a trained run, by down-sampling rate."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

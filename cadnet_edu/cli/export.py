@@ -1,7 +1,5 @@
 """``cadnet-edu export``: a trained run as a small file."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

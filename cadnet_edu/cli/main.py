@@ -1,7 +1,5 @@
 """The command line: ``cadnet-edu train | evaluate | recover | reproduce | export | data``."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Callable, Sequence

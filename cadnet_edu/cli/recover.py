@@ -1,7 +1,5 @@
 """``cadnet-edu recover``: recover HR images from ordinary image files."""
 
-from __future__ import annotations
-
 import glob
 import unicodedata
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """``cadnet-edu reproduce``: the paper's tables and figures, and further analyses, from trained runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Run commands of this package in a notebook, in its own process."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re

@@ -1,7 +1,5 @@
 """Data sets: samples and splits, the embedded walkers, readers of sets on disk, resolution, and batches."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cadnet_edu.config import Config

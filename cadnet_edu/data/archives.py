@@ -1,7 +1,5 @@
 """Unpack a zip or tar archive safely: every file lands inside the folder, and the folder is complete or absent."""
 
-from __future__ import annotations
-
 import hashlib
 import lzma
 import os

@@ -1,7 +1,5 @@
 """Check that a data set is complete: its counts against the published ones, and every image by opening it."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterable, Sequence

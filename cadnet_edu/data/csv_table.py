@@ -1,7 +1,5 @@
 """Tables of images as CSV: read with errors that name the line, paths that stay inside their folder."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io

@@ -1,7 +1,5 @@
 """Walk a data set's folder: its files, and the images among them."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator

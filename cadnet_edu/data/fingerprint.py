@@ -4,8 +4,6 @@ Paths, file names and times of change do not count. The same images unpacked els
 changed byte of one image makes other data.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,11 +1,9 @@
 """An image inside an HDF5 file, given by its address and read on demand."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -44,7 +42,7 @@ class H5Image:
         return f"{self.cells}/{self.index}/{self.row}/{self.column}"
 
     @classmethod
-    def parse(cls, path: Path, fragment: str) -> H5Image:
+    def parse(cls, path: Path, fragment: str) -> Self:
         """Inverse of ``fragment``.
 
         Raises:

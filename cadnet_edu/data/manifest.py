@@ -1,7 +1,5 @@
 """A split as a CSV table that others can load: path, identity, camera, rate, part and checksum of each image."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io

@@ -5,8 +5,6 @@ can express is a setting here; other differences are described in ``differs``. R
 not comparable.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

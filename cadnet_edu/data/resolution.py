@@ -1,7 +1,5 @@
 """Resolution: how LR images are made (Sec. 3.1) and which images of a data set become LR (Sec. 4.4)."""
 
-from __future__ import annotations
-
 import dataclasses
 import random
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Distances between queries and gallery: one matrix, or a few rows at a time if it is too large."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Evaluate a model: embeddings, retrieval scores and image quality at each down-sampling rate (Sec. 4.3-4.5)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple

@@ -1,7 +1,5 @@
 """The closed form of the expected single-shot CMC curve of one query."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 

@@ -4,8 +4,6 @@ The ``lpips`` package contains its linear layers but not the AlexNet below them.
 return plausible numbers, so a missing file is an error.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import socket

@@ -1,11 +1,9 @@
 """The interface of a fitted method: images to vectors and, for some methods, to recovered images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +64,7 @@ class Model:
         """The device of its parameters; the CPU without any."""
         return next((p.device for network in self.networks for p in network.parameters()), torch.device("cpu"))
 
-    def to(self, device: torch.device | str) -> Model:
+    def to(self, device: torch.device | str) -> Self:
         """Move its networks to a device, in place."""
         for network in self.networks:
             network.to(device)

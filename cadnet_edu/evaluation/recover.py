@@ -1,7 +1,5 @@
 """Recover HR images from image files of any format and size."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ All scores follow from one count, without sorting the gallery: for each positive
 identity from another camera), the number of negatives at most as far away.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 

@@ -1,7 +1,5 @@
 """Curves and bars: rank-1 by rate, bars with intervals, paired differences, shares."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

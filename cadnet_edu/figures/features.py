@@ -1,7 +1,5 @@
 """Features and frequencies: t-SNE of w (Fig. 4), power spectra, the error left in each band of frequencies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figures of images: rows and grids, recovered images by rate (Fig. 3), rank lists."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

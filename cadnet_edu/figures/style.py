@@ -1,7 +1,5 @@
 """Shared style of all figures: palette, sizes, white background, direct labels, alternative text."""
 
-from __future__ import annotations
-
 import base64
 import html
 import io

@@ -1,7 +1,5 @@
 """Run the analyses that go beyond the paper's tables, for the record of one run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Export trained networks as files of the package: in half precision, with scores and a model card."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Any

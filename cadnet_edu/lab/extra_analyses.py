@@ -1,7 +1,5 @@
 """Summarize and draw the analyses that go beyond the paper's tables, from records."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Draw Figures 3 and 4, from records and the images beside them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

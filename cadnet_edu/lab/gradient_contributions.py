@@ -1,7 +1,5 @@
 """Measure the contribution of each term of eq. (6) to the gradient at E, at the start and at the end of a run."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Store the images of Fig. 3: some queries at several rates, in one image file beside each record."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Measure a finished run and make its record: scores, image quality, analyses, budget, provenance."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict
 from pathlib import Path

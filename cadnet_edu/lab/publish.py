@@ -1,7 +1,5 @@
 """Write results into the book of a source checkout: records, images, tables and the page of the claims."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path

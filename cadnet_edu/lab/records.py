@@ -4,8 +4,6 @@ A record is found by its *settings* (the configuration without device, precision
 fingerprint of its data. It names the code that made it, but is not found by it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Score a model by the protocol of the tables: rates, the mixed split, image scores."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace

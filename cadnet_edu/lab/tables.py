@@ -1,7 +1,5 @@
 """Make Tables 1 to 3 from records: means over seeds with intervals, and differences paired by seed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

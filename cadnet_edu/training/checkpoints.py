@@ -1,7 +1,5 @@
 """Checkpoints and histories of training runs: reading, validation, comparison with the current settings."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shlex

@@ -1,7 +1,5 @@
 """Device and numerical precision."""
 
-from __future__ import annotations
-
 import torch
 
 

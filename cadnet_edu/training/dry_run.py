@@ -1,7 +1,5 @@
 """A dry run: two training steps on noise, to measure time and memory of a run on this machine."""
 
-from __future__ import annotations
-
 import sys
 import time
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Rows of a texture run down the part, columns once around it, starting at the back; the middle column is the front.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

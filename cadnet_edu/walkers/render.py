@@ -7,8 +7,6 @@
 4. **Camera**: down-sampling, background, blur, colours and noise.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 A camera fixes viewpoint, light, colours, noise and street; each image shows another part of its street.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Body parts: rounded shapes written into buffers (part, normal, texture position), far ones first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

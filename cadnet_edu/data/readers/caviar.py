@@ -1,7 +1,5 @@
 """CAVIAR4REID: the one set of the paper whose low resolution is real."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from statistics import median

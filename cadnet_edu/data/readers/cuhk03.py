@@ -1,7 +1,5 @@
 """CUHK03: one HDF5 file with 1,467 people, each seen by one of five pairs of cameras."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 

@@ -1,7 +1,5 @@
 """Reader of a folder of custom images, such as a class's photos of people who agreed to be in it."""
 
-from __future__ import annotations
-
 import random
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Shared by the readers: find the data set's folder, list its images, draw the training identities."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 from pathlib import Path

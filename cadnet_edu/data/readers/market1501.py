@@ -1,7 +1,5 @@
 """Market-1501, and DukeMTMC-reID, which has the same layout and was withdrawn."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """VIPeR: 632 people, two cameras, one image by each."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Write the table of claims as a page of the book, from its JSON alone."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Evaluate a claim: comparisons with intervals over seeds, their outcomes, and one of five verdicts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol

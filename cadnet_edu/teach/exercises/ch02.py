@@ -1,7 +1,5 @@
 """Checks for chapter 02: measuring retrieval."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Checks for chapter 03: the losses and the distance of a strong baseline."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Checks for chapter 04: a judge of features, and the two sides of eq. (1)."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Checks for chapter 05: laying out pixels, the corner of L1, SSIM of one window, gains in decibels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

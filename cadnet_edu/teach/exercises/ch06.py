@@ -1,7 +1,5 @@
 """Checks for chapter 06: what L1 answers, what the best judge answers, and how much of painted detail is right."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Checks for chapter 07: the joint vector, a scaled gradient, what both branches share, and the best reader."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

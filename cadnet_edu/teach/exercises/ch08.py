@@ -1,7 +1,5 @@
 """Checks for chapter 08: the full objective, what a step moved, and the learning rate's way up and down."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

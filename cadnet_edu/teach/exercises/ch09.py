@@ -1,7 +1,5 @@
 """Checks for chapter 09: fair means, decibels as shares, what a small image can hold, rulers that agree."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Checks for chapter 11: what an ablation changes, terms that need each other, luck, and a term's share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from cadnet_edu.teach.exercises.report import answer, expect, reports

@@ -1,7 +1,5 @@
 """Checks for chapter 12: silhouettes, folds of people, honest standardising, and what guessing gives."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

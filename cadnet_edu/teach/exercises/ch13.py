@@ -1,7 +1,5 @@
 """Checks for chapter 13: what an interval says, luck in many comparisons, how many seeds, and information in bits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

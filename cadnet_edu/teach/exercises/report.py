@@ -5,8 +5,6 @@ A check is a function that takes the reader's function and gives back a `Report`
 values are worked out by hand for tiny inputs, so that a check never contains a solution.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A figure that follows controls: computed on demand in a live notebook, drawn beforehand for a static page."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from html import escape

@@ -1,7 +1,5 @@
 """A list of entries that open and close, filtered by kind."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

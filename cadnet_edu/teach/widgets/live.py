@@ -1,7 +1,5 @@
 """Widgets that compute on demand in a live notebook; elsewhere a static page, or a line of text."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence

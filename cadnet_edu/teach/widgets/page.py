@@ -1,7 +1,5 @@
 """What all static widgets share: images as data, one style, one script, an id of their own, and a limit on size."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """Static widgets: player, before and after, chooser, quiz. Each gives one piece of HTML that works on its own."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Mapping, Sequence
