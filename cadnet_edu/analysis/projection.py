@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cadnet_edu.analysis.arrays import to_array
+from cadnet_edu.evaluation.distances import to_array
 
 
 def tsne(w: Any, seed: int = 0, perplexity: float | None = None) -> np.ndarray:

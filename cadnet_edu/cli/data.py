@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -114,6 +114,12 @@ class Cache:
     """Delete all of them; the next run decodes what it needs."""
 
 
+def reading(options: OnDiskOptions) -> dict[str, Any]:
+    """How to read the data set, as arguments of ``load_split``."""
+    names = ("bbox", "filename_pattern", "allow_withdrawn")
+    return {"seed": options.data_seed, **{name: getattr(options, name) for name in names}}
+
+
 def walkers(arguments: Sequence[str]) -> None:
     """``cadnet-edu data walkers``"""
     from cadnet_edu.data import walkers as embedded
@@ -126,11 +132,7 @@ def walkers(arguments: Sequence[str]) -> None:
 
 
 def prepare(arguments: Sequence[str]) -> None:
-    """``cadnet-edu data prepare``
-
-    Raises:
-        ValueError: without an archive, for one that cannot be unpacked, and when something is missing or wrong.
-    """
+    """``cadnet-edu data prepare``"""
     from cadnet_edu.data.prepare import TERMS, unpacked
 
     options = read(Prepare, arguments, "cadnet-edu data prepare")
@@ -148,21 +150,14 @@ def prepare(arguments: Sequence[str]) -> None:
 
 
 def check(arguments: Sequence[str]) -> None:
-    """``cadnet-edu data check``
-
-    Raises:
-        ValueError: when something is missing or wrong, with a sentence for each.
-    """
+    """``cadnet-edu data check``"""
     _check(read(Check, arguments, "cadnet-edu data check"))
 
 
 def _check(options: Check) -> None:
     from cadnet_edu.data.checks import check_set
 
-    report = check_set(
-        options.name, options.root, options.data_seed, bbox=options.bbox, filename_pattern=options.filename_pattern,
-        allow_withdrawn=options.allow_withdrawn, part=options.part, images=not options.quick,
-    )  # fmt: skip
+    report = check_set(options.name, options.root, **reading(options), part=options.part, images=not options.quick)
     show(str(report))
     if report.problems:
         raise ValueError(f"{options.root}: {len(report.problems)} problems, listed above. The set is not complete.")
@@ -174,14 +169,7 @@ def manifest(arguments: Sequence[str]) -> None:
 
     options = read(Manifest, arguments, "cadnet-edu data manifest")
     root = options.root
-    split = load_split(
-        options.name,
-        options.root,
-        seed=options.data_seed,
-        bbox=options.bbox,
-        filename_pattern=options.filename_pattern,
-        allow_withdrawn=options.allow_withdrawn,
-    )
+    split = load_split(options.name, options.root, **reading(options))
     if options.mlr is not None:
         split = construct(split, options.mlr, options.mlr_seed)
     path = write_manifest(split, options.out, root.parent if root.is_file() else root)
@@ -207,11 +195,7 @@ COMMANDS = {"walkers": walkers, "prepare": prepare, "check": check, "manifest": 
 
 
 def data(arguments: Sequence[str]) -> None:
-    """Run one of the commands.
-
-    Raises:
-        ValueError: for an unknown one, and for what each refuses.
-    """
+    """Run one of the commands."""
     if arguments and arguments[0] in ("-h", "--help"):
         show(USAGE)
         return

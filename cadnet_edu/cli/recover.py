@@ -55,9 +55,6 @@ def image_files(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
     Args:
         given: files; folders, for all images directly in them; and patterns that no shell has expanded.
-
-    Raises:
-        ValueError: when nothing is given.
     """
     if not given:
         raise ValueError("give at least one image file, or a folder of images, to recover.")
@@ -79,11 +76,7 @@ def image_files(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 
 def refuse_same_names(images: Sequence[Path], out: Path) -> None:
-    """Refuse images whose results would overwrite each other, also on file systems that ignore the case of names.
-
-    Raises:
-        ValueError: with the names of two of them.
-    """
+    """Refuse images whose results would overwrite each other, also on file systems that ignore the case of names."""
     seen: dict[str, Path] = {}
     for path in images:
         other = seen.setdefault(unicodedata.normalize("NFC", path.stem).casefold(), path)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from cadnet_edu.cli.console import command, option, read, say, show
+from cadnet_edu.cli.console import OtherData, command, option, read, say, show
 from cadnet_edu.config import Config, preset
 from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.io import write_atomically
@@ -25,7 +25,7 @@ CHANGES = ("steps", "dataset", "data_seed", "bbox", "filename_pattern", "num_ide
 
 
 @dataclass
-class Reproduce:
+class Reproduce(OtherData):
     """Recompute a table or a figure; train and evaluate the runs that it still lacks.
 
     Finished runs, in --out or committed with the source, are used as they are; a stopped run is resumed from its last
@@ -56,18 +56,6 @@ class Reproduce:
     """Only these rows; without it all of the table."""
     steps: int | None = None
     """Another number of training steps than the preset's."""
-    dataset: str | None = None
-    """Another data set than the preset's."""
-    root: Path | None = None
-    """Folder of that data set."""
-    data_seed: int | None = None
-    """Which random halves (viper, caviar, own), test set (cuhk03) or people (walkers)."""
-    bbox: Literal["detected", "labeled"] | None = None
-    """Of cuhk03."""
-    filename_pattern: str | None = None
-    """Of own images: where identity and camera stand in file names."""
-    allow_withdrawn: bool = False
-    """You know that dukemtmc_reid was withdrawn and may use it."""
     num_identities: int | None = None
     """Identities in a batch; fewer than the preset's for data sets of few people."""
     device: str = "auto"
@@ -114,11 +102,7 @@ def base_config(options: Reproduce) -> Config:
 
 
 def requested_rows(options: Reproduce, base: Config) -> list[Row]:
-    """All rows of the table or figure, or those of --rows.
-
-    Raises:
-        ValueError: for a row that the table does not have.
-    """
+    """All rows of the table or figure, or those of --rows."""
     unknown = [name for name in options.rows if name not in ROWS[options.what]]
     if unknown:
         raise ValueError(f"{options.what} has no row {unknown[0]!r}. Its rows: {', '.join(ROWS[options.what])}.")
@@ -129,17 +113,12 @@ def requested_rows(options: Reproduce, base: Config) -> list[Row]:
 def write(options: Reproduce, data: dict[str, Any], text: str) -> None:
     """Write the numbers of a table or figure as JSON and as Markdown."""
     write_record(options.out / f"{options.what}.json", data, LEVELS)
-    write_atomically(options.out / f"{options.what}.md", lambda file: file.write(text.encode()))
+    write_atomically(options.out / f"{options.what}.md", text.encode())
     say(f"written: {options.out / options.what}.json and .md")
 
 
 def same_numbers(options: Reproduce, base: Config) -> str:
-    """The command that reproduces the same numbers, without the options that depend on the machine.
-
-    Args:
-        options: the command line.
-        base: the preset's settings.
-    """
+    """The command that reproduces the same numbers, without the options that depend on the machine."""
     words: list[object] = ["reproduce", options.what, "--preset", base.run.preset, "--seeds", options.seeds]
     for name in ("main_seeds", "regimes", "rows", *CHANGES):
         value = getattr(options, name)
@@ -151,15 +130,7 @@ def same_numbers(options: Reproduce, base: Config) -> str:
 def recompute(
     options: Reproduce, base: Config, lines: list[Row], records: Records, seeds: list[int]
 ) -> tuple[dict[str, Any], str]:
-    """The table or figure as data and as text; figures are also written to --out.
-
-    Args:
-        options: the command line.
-        base: the preset's settings.
-        lines: the rows.
-        records: where the numbers are.
-        seeds: which repetitions count.
-    """
+    """The table or figure as data and as text; figures are also written to --out."""
     what, out = options.what, options.out
     labels = {row.name: row.label for row in lines}
     if what in ("figure3", "figure4"):

@@ -17,20 +17,14 @@ class H5Image:
     It holds the address of the pixels, not an open file, so it can be compared, hashed, pickled and sent to other
     processes.
 
-    Args:
-        path: the file.
-        cells: name of the outer cell array, such as ``detected``.
-        index: of one of its cells, from 0.
-        row, column: of a cell inside that one, from 0.
-
     >>> str(H5Image(Path("cuhk-03.mat"), "detected", 0, 12, 5))
     'cuhk-03.mat#detected/0/12/5'
     """
 
-    path: Path
-    cells: str
-    index: int
-    row: int
+    path: Path  # the file
+    cells: str  # name of the outer cell array, such as ``detected``
+    index: int  # of one of its cells, from 0
+    row: int  # of a cell inside that one, from 0
     column: int
 
     def __str__(self) -> str:

@@ -72,17 +72,12 @@ def read_weights(file: Path) -> Weights:
 def keep_weights(weights: Weights) -> Weights:
     """Check the weights, and write them to the cache folder."""
     found = convolutions(weights)
-    content = save(found)
-    write_atomically(cached_file(), lambda out: out.write(content))
+    write_atomically(cached_file(), save(found))
     return found
 
 
 def download() -> Weights:
-    """All weights of torchvision's AlexNet.
-
-    Raises:
-        OSError: when its server cannot be reached.
-    """
+    """All weights of torchvision's AlexNet."""
     from torchvision.models import AlexNet_Weights
 
     before = socket.getdefaulttimeout()
@@ -101,11 +96,7 @@ def download() -> Weights:
 
 
 def convolutions(weights: Weights) -> Weights:
-    """The five convolutions of AlexNet in float32.
-
-    Raises:
-        ValueError: when one is missing or has another shape.
-    """
+    """The five convolutions of AlexNet in float32."""
     found: Weights = {}
     for index, shape in SHAPES.items():
         for name, expected in ((f"features.{index}.weight", shape), (f"features.{index}.bias", shape[:1])):

@@ -13,10 +13,7 @@ from cadnet_edu.io import write_atomically
 
 @torch.inference_mode()
 def recover_image(
-    model: Model,
-    picture: Image.Image,
-    size: tuple[int, int],
-    device: torch.device | str = "cpu",
+    model: Model, picture: Image.Image, size: tuple[int, int], device: torch.device | str = "cpu"
 ) -> tuple[Image.Image, Image.Image]:
     """Recover one image.
 
@@ -50,11 +47,7 @@ def recover_image(
 
 
 def recover_file(
-    model: Model,
-    path: Path,
-    out: Path,
-    size: tuple[int, int],
-    device: torch.device | str = "cpu",
+    model: Model, path: Path, out: Path, size: tuple[int, int], device: torch.device | str = "cpu"
 ) -> Path:
     """Recover one image file: ``NAME.recovered.png`` alone and ``NAME.side_by_side.png`` beside its input.
 

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from cadnet_edu.analysis.arrays import to_array
+from cadnet_edu.evaluation.distances import to_array
 from cadnet_edu.figures.style import COLORS, GREY, LINES, MARKERS, SMALL, label_ends, new_figure, styled, title
 
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo", "+++")

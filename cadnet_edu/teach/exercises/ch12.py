@@ -56,12 +56,8 @@ def check_silhouettes(student: Callable) -> None:
         "always divided by b; where a is larger, divide by a.": np.array([s, -1, -1, s]),
         "always divided by a; where b is larger, divide by b.": np.array([0.3, -0.5, -0.5, 0.3]),
     }
-    expect(
-        answer(student, _line(0, 4, 5, 9), np.array([0, 1, 0, 1])),
-        [s, -0.5, -0.5, s],
-        "points at 0, 4, 5 and 9 in the groups 0, 1, 0 and 1",
-        mistakes,
-    )
+    got = answer(student, _line(0, 4, 5, 9), np.array([0, 1, 0, 1]))
+    expect(got, [s, -0.5, -0.5, s], "points at 0, 4, 5 and 9 in the groups 0, 1, 0 and 1", mistakes)
 
 
 @reports("whole people, evenly dealt out.")
@@ -108,17 +104,16 @@ def check_standardised(student: Callable) -> None:
     test = np.array([[4.0, 30.0], [2.0, 50.0]])
     both = np.concatenate([train, test])
     mean, spread = train.mean(0), train.std(0)
+    by_all, by_one = (test - both.mean(0)) / both.std(0), (test - train.mean()) / train.std()
     mistakes = {
         "mean and spread are those of the test: what is common to the test images vanishes, and that may be just what "
         "you look for.": (test - test.mean(0)) / test.std(0),
-        "mean and spread are those of all: the test has told the training something.": (test - both.mean(0))
-        / both.std(0),
+        "mean and spread are those of all: the test has told the training something.": by_all,
         "the mean is the training's, the spread the test's; take both from the training.": (test - mean) / test.std(0),
         "divided by the variance; the spread is its root.": (test - mean) / spread**2,
         "the mean was not taken away.": test / spread,
         "the spread was not divided out.": test - mean,
-        "one mean and one spread for all features; each feature has its own (axis 0).": (test - train.mean())
-        / train.std(),
+        "one mean and one spread for all features; each feature has its own (axis 0).": by_one,
         "divided by n - 1; here, as in StandardScaler, it is n.": (test - mean) / train.std(0, ddof=1),
         "these are the training features; the test ones are asked for.": (train - mean) / spread,
     }

@@ -133,16 +133,13 @@ def live_curves(every: int = 5) -> LiveCurves | None:
 def growing_curves(
     history: Sequence[Mapping[str, float]], frames: int = 5, heading: str = "", live: bool | None = None
 ) -> Any:
-    """The losses of a finished training as they were seen while it ran; move through its steps.
+    """The losses of a finished training as they were seen while it ran; ``explore`` moves through its steps.
 
     Args:
         history: of the run, a record for each logged step.
         frames: how many moments a static page offers; live, every record is one.
         heading: title of the figure.
-        live: whether a live front end is there; found out when not given.
-
-    Returns:
-        as ``explore``.
+        live: see ``explore``.
 
     Raises:
         ValueError: for fewer than 2 records.
@@ -165,7 +162,7 @@ def growing_curves(
 def loss_weights(
     gradients: Mapping[str, Mapping[str, float]], lam: Mapping[str, float], live: bool | None = None
 ) -> Any:
-    """Choose the weights of eq. (6), and see the share of each term in the gradients at E and G.
+    """Choose the weights of eq. (6), and see the share of each term in the gradients at E and G; see ``explore``.
 
     A gradient is proportional to its weight, so the norms are measured once and scaled.
 
@@ -174,10 +171,7 @@ def loss_weights(
             arrives there, with the weights ``lam``.
         lam: the weights in use: ``adv_DF``, ``rec``, ``adv_DI``. A term whose weight is 0 cannot be scaled and has no
             control.
-        live: whether a live front end is there; found out when not given.
-
-    Returns:
-        as ``explore``.
+        live: see ``explore``.
 
     Raises:
         ValueError: when no term has both a weight and a gradient.
@@ -211,16 +205,13 @@ def _strongest(shares: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def tsne_colours(points: Any, colours: Mapping[str, Any], w: Any = None, live: bool | None = None) -> Any:
-    """Show a map of the features, coloured by a label that the reader chooses: person, rate, camera.
+    """``explore`` a map of the features, coloured by a label that the reader chooses: person, rate, camera.
 
     Args:
         points: ``(n, 2)``, from ``analysis.tsne``.
         colours: what the points are coloured by -> a label for each point, ``(n,)``.
         w: the features behind the points; silhouettes are measured on them, else on the points.
-        live: whether a live front end is there; found out when not given.
-
-    Returns:
-        as ``explore``.
+        live: see ``explore``.
 
     Raises:
         ValueError: when labels and points differ in number.

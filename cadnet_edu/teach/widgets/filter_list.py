@@ -12,21 +12,13 @@ from cadnet_edu.teach.widgets.page import widget
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the list; all texts are plain.
+    """One entry of the list; all texts are plain."""
 
-    Args:
-        kind: what it is filtered by.
-        head: what is seen while it is closed.
-        text: paragraphs.
-        points: a list below them.
-        end: a last, stressed paragraph.
-    """
-
-    kind: str
-    head: str
-    text: Sequence[str] = ()
-    points: Sequence[str] = ()
-    end: str = ""
+    kind: str  # what it is filtered by
+    head: str  # what is seen while it is closed
+    text: Sequence[str] = ()  # paragraphs
+    points: Sequence[str] = ()  # a list below them
+    end: str = ""  # a last, stressed paragraph
 
     def html(self) -> str:
         """The entry as HTML that opens and closes without any script."""

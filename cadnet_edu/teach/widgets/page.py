@@ -27,9 +27,6 @@ def data_uri(image: Any) -> str:
 
     Small images become PNG, which keeps every pixel; heavy photographs become JPEG of quality 92 when that is smaller.
     A drawing needs no more than 256 colours; a figure that holds photographs keeps them all.
-
-    Args:
-        image: a matplotlib Figure, or an image as ``to_uint8`` takes it.
     """
     buffer = io.BytesIO()
     if isinstance(image, Figure):
@@ -57,11 +54,7 @@ def _uri(kind: str, data: bytes) -> str:
 
 
 def img(uri: str, alt: str, pixels: bool = True) -> str:
-    """An ``<img>`` with its text; the theme's dark-mode filter is kept off, so that colours stay true.
-
-    Raises:
-        ValueError: without a text.
-    """
+    """An ``<img>`` with its text; the theme's dark-mode filter is kept off, so that colours stay true."""
     if not alt.strip():
         raise ValueError("an image without a text (alt) was given: say in a few words what it shows.")
     classes = "dark-light cw-pixels" if pixels else "dark-light"

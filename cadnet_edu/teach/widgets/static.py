@@ -104,21 +104,13 @@ def compare(
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What one query at one rate leads to.
+    """What one query at one rate leads to."""
 
-    Args:
-        input: the query image as the network gets it.
-        matches: the nearest gallery images, nearest first.
-        correct: whether each shows the right person.
-        recovered: what G makes of the input; None for a method without it.
-        note: a sentence ("PSNR 24.1 dB"); how many matches are right is said anyway.
-    """
-
-    input: Any
-    matches: Sequence[Any]
-    correct: Sequence[bool]
-    recovered: Any = None
-    note: str = ""
+    input: Any  # the query image as the network gets it
+    matches: Sequence[Any]  # the nearest gallery images, nearest first
+    correct: Sequence[bool]  # whether each shows the right person
+    recovered: Any = None  # what G makes of the input; None for a method without it
+    note: str = ""  # a sentence ("PSNR 24.1 dB"); how many matches are right is said anyway
 
     def cells(self, query: str, rate: float) -> list[tuple[Any, str, str, str]]:
         """Image, text, label and mark (a CSS class) of everything to show, in order."""
