@@ -27,18 +27,12 @@ OLD_OPTIONS = {"plan": "dry_run", "headline_seeds": "main_seeds", "any_code": "a
 class OtherData:
     """The data set, where it is not that of the run or the preset."""
 
-    dataset: str | None = None
-    """Another data set."""
-    root: Path | None = None
-    """Folder of that data set, or of the own one if that has moved."""
-    data_seed: int | None = None
-    """Which random halves (viper, caviar, own), test set (cuhk03) or people (walkers)."""
-    bbox: Literal["detected", "labeled"] | None = None
-    """Of cuhk03."""
-    filename_pattern: str | None = None
-    """Of own images: where identity and camera stand in file names."""
-    allow_withdrawn: bool = False
-    """You know that dukemtmc_reid was withdrawn and may use it."""
+    dataset: str | None = None  # Another data set than the run's or the preset's.
+    root: Path | None = None  # Folder of that data set, or of the run's own if that has moved.
+    data_seed: int | None = None  # Which random halves (viper, caviar, own), test set (cuhk03) or people (walkers).
+    bbox: Literal["detected", "labeled"] | None = None  # Of cuhk03.
+    filename_pattern: str | None = None  # Of own images: where identity and camera stand in file names.
+    allow_withdrawn: bool = False  # You know that dukemtmc_reid was withdrawn and may use it.
 
 
 def read(kind: type[Options], arguments: Sequence[str], prog: str, default: Options | None = None) -> Options:

@@ -32,86 +32,61 @@ OnDisk = Literal["market1501", "dukemtmc_reid", "cuhk03", "viper", "caviar", "ow
 class Walkers:
     """Write the embedded data set to disk in Market-1501's layout."""
 
-    out: Path
-    """Folder to make; it must not exist yet, or be empty."""
-    size: Literal["S", "M", "L"] = "M"
-    """Number of people; L has as many as Market-1501."""
-    height: int = 128
-    """Pixels."""
-    width: int = 64
-    """Pixels."""
-    seed: int = 0
-    """Another seed draws other people."""
+    out: Path  # Folder to make; it must not exist yet, or be empty.
+    size: Literal["S", "M", "L"] = "M"  # Number of people; L has as many as Market-1501.
+    height: int = 128  # Pixels.
+    width: int = 64  # Pixels.
+    seed: int = 0  # Another seed draws other people.
 
 
 @dataclass
 class OnDiskOptions:
     """Which data set, and where it is."""
 
-    name: Annotated[OnDisk, tyro.conf.Positional]
-    """The data set."""
-    root: Path
-    """Its folder."""
-    data_seed: int = 0
-    """Which random halves (viper, caviar, own) or test set (cuhk03)."""
-    bbox: Literal["detected", "labeled"] = "detected"
-    """Of cuhk03."""
-    filename_pattern: str = PATTERN
-    """Of own images: where identity and camera stand in file names."""
-    allow_withdrawn: bool = False
-    """Of dukemtmc_reid: you know that it was withdrawn and may use it."""
+    name: Annotated[OnDisk, tyro.conf.Positional]  # The data set.
+    root: Path  # Its folder.
+    data_seed: int = 0  # Which random halves (viper, caviar, own) or test set (cuhk03).
+    bbox: Literal["detected", "labeled"] = "detected"  # Of cuhk03.
+    filename_pattern: str = PATTERN  # Of own images: where identity and camera stand in file names.
+    allow_withdrawn: bool = False  # Of dukemtmc_reid: you know that it was withdrawn and may use it.
 
 
 @dataclass
 class Check(OnDiskOptions):
     """Compare a data set on disk with what was published, and open every image. Exit code: 0 if complete, 2 if not."""
 
-    part: bool = False
-    """It is a part of the set: show counts, do not compare them."""
-    quick: bool = False
-    """Do not open every image."""
+    part: bool = False  # It is a part of the set: show counts, do not compare them.
+    quick: bool = False  # Do not open every image.
 
 
 @dataclass
 class Prepare:
     """Check an archive, unpack it, check its content. Without an archive: show the terms of the set and its source."""
 
-    name: Annotated[Published, tyro.conf.Positional]
-    """The data set."""
-    archive: Annotated[Path | None, tyro.conf.Positional] = None
-    """The archive or the folder that you have; nothing is fetched."""
-    out: Path | None = None
-    """Folder to unpack an archive into; it must not exist yet, or be empty."""
-    bbox: Literal["detected", "labeled"] = "detected"
-    """Of cuhk03."""
-    part: bool = False
-    """It is a part of the set: show counts, do not compare them."""
-    quick: bool = False
-    """Do not open every image."""
-    other_archive: bool = False
-    """Unpack an archive whose checksum is not the published one."""
-    allow_withdrawn: bool = False
-    """Of dukemtmc_reid: you know that it was withdrawn and may use it."""
+    name: Annotated[Published, tyro.conf.Positional]  # The data set.
+    archive: Annotated[Path | None, tyro.conf.Positional] = None  # What you have, file or folder; nothing is fetched.
+    out: Path | None = None  # Folder to unpack an archive into; it must not exist yet, or be empty.
+    bbox: Literal["detected", "labeled"] = "detected"  # Of cuhk03.
+    part: bool = False  # It is a part of the set: show counts, do not compare them.
+    quick: bool = False  # Do not open every image.
+    other_archive: bool = False  # Unpack an archive whose checksum is not the published one.
+    allow_withdrawn: bool = False  # Of dukemtmc_reid: you know that it was withdrawn and may use it.
 
 
 @dataclass
 class Manifest(OnDiskOptions):
     """Write a split as CSV: path, pid, camera, rate, role, checksum."""
 
-    out: Annotated[Path, tyro.conf.arg(name="out")] = Path("manifest.csv")
-    """The file to write."""
-    mlr: str | None = None
-    """Make the MLR version first, by this construction."""
-    mlr_seed: int = 0
-    """Another seed draws other LR cameras and rates."""
+    out: Annotated[Path, tyro.conf.arg(name="out")] = Path("manifest.csv")  # The file to write.
+    mlr: str | None = None  # Make the MLR version first, by this construction.
+    mlr_seed: int = 0  # Another seed draws other LR cameras and rates.
 
 
 @dataclass
 class Cache:
     """List the decoded images that are cached, and where. Training and evaluation write this cache by themselves."""
 
-    clear: bool = False
-    """Delete all of them; the next run decodes what it needs."""
+    clear: bool = False  # Delete all of them; the next run decodes what it needs.
 
 
 def reading(options: OnDiskOptions) -> dict[str, Any]:

@@ -27,26 +27,20 @@ from cadnet_edu.training.distributed import init_distributed
 class Evaluate(OtherData):
     """Score a trained run: LR queries at each rate against an HR gallery."""
 
-    folder: Annotated[Path, tyro.conf.Positional]
-    """The --out folder of a training run."""
+    folder: Annotated[Path, tyro.conf.Positional]  # The --out folder of a training run.
     rates: tuple[float, ...] | None = None
     """Down-sampling rates of the queries, each 1 or more; 1 2 3 4 8 when not given."""
-    json: bool = False
-    """Print JSON instead of a table."""
-    lpips: bool = False
-    """Score LPIPS as well (fetches AlexNet's weights once)."""
+    json: bool = False  # Print JSON instead of a table.
+    lpips: bool = False  # Score LPIPS as well (fetches AlexNet's weights once).
     protocol: Literal["single_shot", "market1501"] = "single_shot"
     """Which CMC: one gallery image an identity (Sec. 4.3), or all of them."""
     mlr: str | None = None
     """Score its MLR version (Sec. 4.4) instead, each query at its own rate; by this construction, such as paper."""
-    mlr_seed: int = 0
-    """Another seed draws other LR cameras and rates."""
+    mlr_seed: int = 0  # Another seed draws other LR cameras and rates.
     manifest: Path | None = None
     """Score the split of this manifest instead, each query at its own rate; its images are below --root."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
-    devices: int | Literal["auto"] = 1
-    """Number of devices that share the images; auto takes all GPUs."""
+    device: str = "auto"  # auto, cpu, cuda or mps.
+    devices: int | Literal["auto"] = 1  # Number of devices that share the images; auto takes all GPUs.
 
 
 def evaluate(arguments: Sequence[str]) -> None:

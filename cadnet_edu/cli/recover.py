@@ -20,14 +20,11 @@ from cadnet_edu.training.devices import choose_device
 class Recover:
     """Recover HR images from ordinary image files of any size."""
 
-    folder: Annotated[Path, tyro.conf.Positional]
-    """The --out folder of a training run that has a decoder G."""
+    folder: Annotated[Path, tyro.conf.Positional]  # The --out folder of a training run that has a decoder G.
     images: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Image files, folders of them, or patterns such as 'photos/*.jpg'."""
-    out: Path = Path("recovered")
-    """Folder to write into."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    out: Path = Path("recovered")  # Folder to write into.
+    device: str = "auto"  # auto, cpu, cuda or mps.
 
 
 def recover(arguments: Sequence[str]) -> None:

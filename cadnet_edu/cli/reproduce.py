@@ -34,34 +34,24 @@ class Reproduce(OtherData):
 
     what: Annotated[Target, tyro.conf.Positional]
     """Which table or figure; beyond: further analyses; claims: a verdict on each claim of the paper."""
-    preset: str | None = None
-    """smoke, quick, reduced or full; see the README."""
-    seeds: int = 1
-    """How many repetitions: seeds 0 to N - 1."""
-    main_seeds: int | None = None
-    """More repetitions for the main rows: CAD-Net and the rows that it is compared with."""
-    out: Path = Path("runs/reproduce")
-    """Folder for records, tables and figures."""
+    preset: str | None = None  # smoke, quick, reduced or full; see the README.
+    seeds: int = 1  # How many repetitions: seeds 0 to N - 1.
+    main_seeds: int | None = None  # More repetitions for the main rows: CAD-Net and the rows that it is compared with.
+    out: Path = Path("runs/reproduce")  # Folder for records, tables and figures.
     publish: bool = False
     """Also copy records and result into the book of a source checkout, as the results that come with it."""
     dry_run: bool = False
     """Only list the finished runs and the missing ones, and estimate the time that these will take."""
-    fresh: bool = False
-    """Train and evaluate every run again."""
+    fresh: bool = False  # Train and evaluate every run again.
     allow_stale_code: bool = False
     """Also use networks trained by an earlier version of this code; every record names the version."""
     regimes: tuple[Literal["all", "few", "few_long"], ...] = ()
     """Labels for all training identities, for few, or for few and training longer; by default those of the table."""
-    rows: tuple[str, ...] = ()
-    """Only these rows; without it all of the table."""
-    steps: int | None = None
-    """Another number of training steps than the preset's."""
-    num_identities: int | None = None
-    """Identities in a batch; fewer than the preset's for data sets of few people."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto, fp32, bf16 or fp16."""
+    rows: tuple[str, ...] = ()  # Only these rows; without it all of the table.
+    steps: int | None = None  # Another number of training steps than the preset's.
+    num_identities: int | None = None  # Identities in a batch; fewer than the preset's for data sets of few people.
+    device: str = "auto"  # auto, cpu, cuda or mps.
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # auto, fp32, bf16 or fp16.
 
 
 def reproduce(arguments: Sequence[str]) -> int:

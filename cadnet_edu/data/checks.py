@@ -65,31 +65,20 @@ class Report:
         return os.fsencode(text).decode(errors="backslashreplace")  # a file name need not be UTF-8, a report is
 
 
-def check_set(
-    name: str,
-    root: str | Path,
-    seed: int = 0,
-    *,
-    bbox: str = "detected",
-    filename_pattern: str = "{pid}_{camera}_*",
-    allow_withdrawn: bool = False,
-    part: bool = False,
-    images: bool = True,
-) -> Report:
+def check_set(name: str, root: str | Path, *, part: bool = False, images: bool = True, **options: Any) -> Report:
     """Check a data set on disk: layout, counts, and every image.
 
     Args:
-        name: as in ``load_split``.
-        root, seed, bbox, filename_pattern, allow_withdrawn: as in ``load_split``.
+        name, root: as in ``load_split``.
         part: only a part of the set is present: counts are not compared, and the training part may be missing.
         images: open every image. Without it only the file names are checked.
+        options: of ``load_split``: ``seed``, ``bbox``, ``filename_pattern``, ``allow_withdrawn``.
 
     Raises:
         ValueError: when it cannot be read as that set at all, with the reason.
     """
-    options: dict[str, Any] = {"seed": seed, "bbox": bbox, "filename_pattern": filename_pattern}
-    split = load_split(name, root, allow_withdrawn=allow_withdrawn, train=not part, **options)
-    root = Path(root).expanduser()
+    split = load_split(name, root, train=not part, **options)
+    root, bbox = Path(root).expanduser(), options.get("bbox", "detected")
     found = count(split) | more_counts(name, root, bbox, train=not part) | unused(name, root, split, train=not part)
     published = {} if part else PUBLISHED.get(name, {}) | (PUBLISHED_BY_BOXES[bbox] if name == "cuhk03" else {})
     problems = differences(found, published)

@@ -33,13 +33,7 @@ class FileContent(NamedTuple):
 
 
 def fingerprint(samples: Sequence[Sample]) -> str:
-    """A hash of images in their order: the content, identity, camera and rate of each.
-
-    Args:
-        samples: of files, of images inside HDF5 files, or of pixels in memory.
-
-    Returns:
-        24 hexadecimal digits.
+    """A hash of images in their order, 24 hexadecimal digits: the content, identity, camera and rate of each.
 
     Raises:
         ValueError: for a file that cannot be read, by name.

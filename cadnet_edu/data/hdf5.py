@@ -37,11 +37,7 @@ class H5Image:
 
     @classmethod
     def parse(cls, path: Path, fragment: str) -> Self:
-        """Inverse of ``fragment``.
-
-        Raises:
-            ValueError: for text of another form.
-        """
+        """Inverse of ``fragment``."""
         parts = fragment.split("/")
         if len(parts) != 4 or not all(p.isascii() and p.isdecimal() for p in parts[1:]):
             raise ValueError(f"{path}#{fragment}: no address in an HDF5 file. It must read like #detected/0/12/5.")

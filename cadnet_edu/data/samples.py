@@ -238,12 +238,7 @@ def load_images(samples: Sequence[Sample], height: int, width: int) -> torch.Ten
 
 
 def noise_split(config: Config, identities: int | None = None) -> Split:
-    """Training images of noise, to measure time and memory of a step.
-
-    Args:
-        config: the size of the images, and P and K of a batch.
-        identities: number of training identities; by default enough for 16 batches.
-    """
+    """Training images of noise, to measure time and memory of a step; by default identities for 16 batches."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (config.data.height, config.data.width, 3), dtype=np.uint8)
     people = 16 * config.data.num_identities if identities is None else identities

@@ -160,26 +160,18 @@ def score_views(
 class Evaluator:
     """A model, a split and how to compute; ``evaluate`` uses one, and the lab's analyses share its embeddings.
 
-    Args:
-        model: what is evaluated.
-        split: its query and gallery parts are used.
-        size: ``(H, W)`` that every image is resized to.
-        batch_size, device, precision, ranks: see ``embed``.
-        keep: whether to cache embeddings in ``embedded``.
-        embedded: the cache, by part and rate.
-
     Raises:
         ValueError: when the query or the gallery part is empty, or the size is no pair.
     """
 
     model: Model
     split: Split
-    size: tuple[int, int] = (256, 128)
+    size: tuple[int, int] = (256, 128)  # (H, W) that every image is resized to
     batch_size: int = 128
     device: torch.device | str = "cpu"
-    precision: str = "fp32"
-    ranks: DistributedContext = SINGLE_PROCESS
-    keep: bool = False
+    precision: str = "fp32"  # or bf16, fp16
+    ranks: DistributedContext = SINGLE_PROCESS  # see ``embed``
+    keep: bool = False  # whether to cache embeddings in ``embedded``, by part and rate
     embedded: dict[tuple[str, float | str], Embeddings] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

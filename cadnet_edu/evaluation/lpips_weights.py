@@ -52,11 +52,7 @@ def alexnet_weights(file: str | Path | None = None) -> Weights:
 
 
 def read_weights(file: Path) -> Weights:
-    """Read AlexNet's convolutions from a file.
-
-    Raises:
-        ValueError: when the file is missing, damaged or something else; the message names it.
-    """
+    """Read AlexNet's convolutions from a file; a ValueError names one that is missing, damaged or something else."""
     if not file.is_file():
         raise ValueError(f"{file}: there is no such file. Check the path to AlexNet's weights.")
     try:

@@ -53,9 +53,6 @@ def recover_file(
 
     Returns:
         the path of the side-by-side picture.
-
-    Raises:
-        ValueError: when the file is missing, no image, or cut short, or the network's output is not finite.
     """
     picture = read_image(path)
     try:

@@ -57,11 +57,7 @@ def write_strip(images: dict[str, Tensor], path: Path) -> None:
 
 
 def read_strip(path: Path, size: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Inverse of ``write_strip``: rate -> ``uint8`` ``(n, H, W, 3)``.
-
-    Raises:
-        ValueError: when it is missing or has another size.
-    """
+    """Inverse of ``write_strip``, for images of size ``(H, W)``: rate -> ``uint8`` ``(n, H, W, 3)``."""
     height, width = size
     try:
         pixels = np.asarray(Image.open(path).convert("RGB"))

@@ -15,10 +15,16 @@ TRAINING_CODE = (
 def code_version(modules: tuple[str, ...] | None = TRAINING_CODE) -> str:
     """A short hash of the package's source: of the given modules, or of all."""
     package = Path(__file__).parents[1]
+    files = (
+        sorted(package.rglob("*.py"))
+        if modules is None
+        else sorted(
+            f
+            for module in modules
+            for f in ([package / module] if module.endswith(".py") else (package / module).rglob("*.py"))
+        )
+    )
     digest = hashlib.sha256()
-    for file in sorted(package.rglob("*.py")):
-        name = file.relative_to(package)
-        if modules is not None and not any(name.is_relative_to(module) for module in modules):
-            continue
-        digest.update(name.as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    for file in files:
+        digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

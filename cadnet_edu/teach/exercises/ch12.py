@@ -37,15 +37,12 @@ def check_silhouettes(student: Callable) -> None:
     def all_five(s: np.ndarray, alone: float = 0.0) -> np.ndarray:
         return np.append(s, alone)
 
+    by_all, by_nearest = (all_five((of - a) / of) for of in (others, nearest))
     mistakes = {
         "the point itself, at distance 0, is in the mean a: leave it out.": all_five((b - a / 2) / b, 1),
         "the point itself, at distance 0, is in the mean a: leave it out. ": all_five((b - a / 2) / b),
-        "b is taken over all strangers; take the mean for each other group, and the smallest of these.": all_five(
-            (others - a) / others
-        ),
-        "b is the nearest single stranger; it is the smallest of the *mean* distances to a group.": all_five(
-            (nearest - a) / nearest
-        ),
+        "b is taken over all strangers; take the mean for each other group, and the smallest of these.": by_all,
+        "b is the nearest single stranger; it is the smallest of the *mean* distances to a group.": by_nearest,
         "the sign is turned: (b - a), so that a point deep in its own group is near +1.": all_five((a - b) / b),
         "divide by the larger of a and b, so that the result stays between -1 and 1.": all_five(b - a),
         "divided by the sum; it is the larger of a and b.": all_five((b - a) / (a + b)),

@@ -122,23 +122,20 @@ def check_seeds_needed(student: Callable) -> None:
     The standard deviation over seeds is known from a pilot. Wanted is the least n (2 or more) at which half of the 95 %
     interval, ``t s / sqrt(n)`` with Student's t of n - 1 degrees of freedom, is smaller than the effect.
     """
+    without_root = least(lambda n: half_width(1.0, n) * math.sqrt(n) < 2.7)
+    whole_width = least(lambda n: 2 * half_width(1.0, n) < 2.7)
+    one_sided = least(lambda n: half_width(1.0, n, share=0.95) < 1)
     normal = "you took 1.96, the factor for very many seeds. With few of them Student's t is much larger."
     mistakes = {  # this effect is large enough for a search without the root to end
         normal: least(lambda n: 1.96 / math.sqrt(n) < 2.7),
-        "the root of n is missing: the mean of n seeds moves less than a seed does.": least(
-            lambda n: half_width(1.0, n) * math.sqrt(n) < 2.7
-        ),
-        "the whole width was asked to be smaller than the effect; half of it is enough.": least(
-            lambda n: 2 * half_width(1.0, n) < 2.7
-        ),
+        "the root of n is missing: the mean of n seeds moves less than a seed does.": without_root,
+        "the whole width was asked to be smaller than the effect; half of it is enough.": whole_width,
     }
     expect(answer(student, 1.0, 2.7), least(lambda n: half_width(1.0, n) < 2.7), "deviation 1, effect 2.7", mistakes)
     mistakes = {
         normal: least(lambda n: 1.96 / math.sqrt(n) < 1),
         "n degrees of freedom; one is used up by the mean: n - 1.": least(lambda n: half_width(1.0, n, degrees=n) < 1),
-        "this is t for a share of 0.95, which leaves 5 % on one side. An interval has two: ask for 0.975.": least(
-            lambda n: half_width(1.0, n, share=0.95) < 1
-        ),
+        "this is t for a share of 0.95, which leaves 5 % on one side. An interval has two: ask for 0.975.": one_sided,
     }
     expect(answer(student, 4.0, 4.0), least(lambda n: half_width(4.0, n) < 4), "deviation 4, effect 4", mistakes)
     for deviation, size in ((4.0, 1.0), (0.5, 1.0), (1.0, 100.0)):

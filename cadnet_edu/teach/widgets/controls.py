@@ -9,8 +9,8 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from cadnet_edu.figures import describe, loss_curves, stacked_shares, tsne_coloured
-from cadnet_edu.teach.widgets.live import LiveCurves, is_live
-from cadnet_edu.teach.widgets.page import data_uri, img, widget
+from cadnet_edu.teach.widgets.live import LiveCurves, is_live, live_box
+from cadnet_edu.teach.widgets.page import data_uri, img, radios, widget
 from cadnet_edu.teach.widgets.static import player
 
 Controls = Mapping[str, Sequence[float | str]]
@@ -49,7 +49,7 @@ def explore(
 
 
 def _box(draw: Callable[..., Figure], controls: Controls, title: str) -> Any:
-    """Return the controls as ipywidgets, with only what version 7.7 has as well."""
+    """Return the controls as ipywidgets."""
     import ipywidgets
 
     widgets = []
@@ -59,15 +59,7 @@ def _box(draw: Callable[..., Figure], controls: Controls, title: str) -> Any:
         control = kind(options=options, value=values[0], description=name)
         control.style.description_width = "initial"
         widgets.append(control)
-    shown = ipywidgets.HTML()  # an ipywidgets.Image has no alternative text
-
-    def show(_: Any = None) -> None:
-        shown.value = _picture(draw(*(control.value for control in widgets)))
-
-    for control in widgets:
-        control.observe(show, names="value")
-    show()
-    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{escape(title)}</b>"), *widgets, shown])
+    return live_box(title, widgets, lambda *values: _picture(draw(*values)))
 
 
 def _picture(figure: Figure) -> str:
@@ -102,19 +94,13 @@ def _page(draw: Callable[..., Figure], controls: Controls, title: str) -> HTML:
         f'<div class="cw-label">{escape(words)}</div></div>'
         for figure, words in zip(figures, said)
     )
-    choices = "".join(_choice(k, name, values) for k, (name, values) in enumerate(controls.items()))
+    choices = ""
+    for k, (name, values) in enumerate(controls.items()):
+        ordered = _in_order(values)
+        options = [(_said(value), _said(value)) for value in ordered]
+        choices += radios(str(k), name, options, ordered.index(values[0]))
     outcome = '<p class="cw-feedback" aria-live="polite"></p>'
     return widget("explorer", title, f'{choices}<div class="cw-frames">{frames}</div>{outcome}', WIDTH)
-
-
-def _choice(number: int, name: str, values: Sequence[float | str]) -> str:
-    """Return one control as a group of radio buttons."""
-    radios = "".join(
-        f'<label class="cw-radio"><input type="radio" name="__ID__-{number}"{" checked" * (value == values[0])}>'
-        f"<span>{escape(_said(value))}</span></label>"
-        for value in _in_order(values)
-    )
-    return f'<fieldset class="cw-controls" hidden><legend>{escape(name)}</legend>{radios}</fieldset>'
 
 
 # ------------------------------------------------------------------------------------- what the chapters explore

@@ -5,6 +5,7 @@ import hashlib
 import io
 import itertools
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 from importlib import resources
@@ -59,6 +60,16 @@ def img(uri: str, alt: str, pixels: bool = True) -> str:
         raise ValueError("an image without a text (alt) was given: say in a few words what it shows.")
     classes = "dark-light cw-pixels" if pixels else "dark-light"
     return f'<img class="{classes}" src="{uri}" alt="{escape(alt)}" draggable="false">'
+
+
+def radios(name: str, legend: str, options: Sequence[tuple[str, str]], chosen: int = 0) -> str:
+    """A group of radio buttons, a value and words each; hidden until the script runs."""
+    buttons = "".join(
+        f'<label class="cw-radio"><input type="radio" name="__ID__-{name}" value="{escape(value)}"'
+        f"{' checked' * (i == chosen)}><span>{escape(words)}</span></label>"
+        for i, (value, words) in enumerate(options)
+    )
+    return f'<fieldset class="cw-controls" hidden><legend>{escape(legend)}</legend>{buttons}</fieldset>'
 
 
 @lru_cache
