@@ -102,17 +102,6 @@ def test_an_open_quote_is_told() -> None:
         run("cadnet-edu data check own --root 'my photos")
 
 
-@pytest.mark.parametrize(
-    ("code", "returned", "said"), [(None, 0, ""), (3, 3, ""), ("no such luck", 1, "no such luck\n")]
-)
-def test_exits_count_as_in_a_terminal(
-    code: object, returned: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(terminal, "main", lambda words: sys.exit(code))  # type: ignore[arg-type]
-    assert run("cadnet-edu train") == returned
-    assert capsys.readouterr().out == f"$ cadnet-edu train\n{said}"
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_what_was_said_before_an_error_is_shown(
     error: type[BaseException], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -11,7 +11,7 @@ from fixtures import WRITERS, save, write_market1501, write_own
 
 from cadnet_edu.data import load_split
 from cadnet_edu.data.checks import check_set
-from cadnet_edu.data.find_files import entries_below, files_below, images_below, unused_images
+from cadnet_edu.data.find_files import entries_below, images_below, unused_images
 from cadnet_edu.data.manifest import read_manifest, write_manifest
 from cadnet_edu.data.readers import custom, market1501
 
@@ -22,6 +22,10 @@ def touch(root: Path, *names: str) -> None:
         (root / name).write_bytes(b"x")
 
 
+def files_below(root: Path) -> list[Path]:
+    return [path for path in entries_below(root) if path.is_file()]
+
+
 def below(root: Path, walk=files_below) -> list[str]:
     return [path.relative_to(root).as_posix() for path in walk(root)]
 
@@ -29,8 +33,8 @@ def below(root: Path, walk=files_below) -> list[str]:
 def test_files_come_in_the_order_of_their_names(tmp_path):
     touch(tmp_path, "b/2.jpg", "b/1.jpg", "a.txt", "c.jpg", "b.jpg")
     assert below(tmp_path) == ["a.txt", "b/1.jpg", "b/2.jpg", "b.jpg", "c.jpg"]
-    assert list(files_below(tmp_path / "a.txt")) == [tmp_path / "a.txt"]
-    assert list(files_below(tmp_path / "none")) == []
+    assert files_below(tmp_path / "a.txt") == [tmp_path / "a.txt"]
+    assert files_below(tmp_path / "none") == []
     touch(tmp_path, ".data/a.jpg")
     assert below(tmp_path / ".data") == ["a.jpg"]  # hidden, but given itself
     (tmp_path / "b" / os.fsdecode(b"J\xf6rg.jpg")).write_bytes(b"x")
