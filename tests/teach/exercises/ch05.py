@@ -26,9 +26,9 @@ def mixed_colours(x, s):
     return x.view(b, s, s, n, h, w).permute(0, 3, 4, 1, 5, 2).reshape(b, n, s * h, s * w)
 
 
-def rounded(d, smooth, line=1.0, square=1.0, step=0.5):
+def rounded(d, smooth, square=1.0, step=0.5):
     a = d.abs()
-    return torch.where(a < smooth, square * a**2 / (2 * smooth), line * a - step * smooth)
+    return torch.where(a < smooth, square * a**2 / (2 * smooth), a - step * smooth)
 
 
 def window_ssim(a, b, correction=0, C1=1e-4, C2=9e-4, two=2.0, root=1.0, light=True):

@@ -4,12 +4,8 @@ import numpy as np
 
 
 def over_rates_by_hand(scores):
-    total = count = 0
-    for r in sorted(scores):
-        if r != 1:
-            total += sum(scores[r]) / len(scores[r])
-            count += 1
-    return total / count
+    rates = [r for r in sorted(scores) if r != 1]
+    return sum(sum(scores[r]) / len(scores[r]) for r in rates) / len(rates)
 
 
 def over_rates_pooled_error(scores):
@@ -31,16 +27,12 @@ def known_share_loop(bands, height, r):
     return [max(0, min(high, limit) - low) / (high - low) for low, high in bands]
 
 
-def agreement_by_sign(psnr_a, psnr_b, lpips_a, lpips_b):
-    return (np.sign(psnr_a - psnr_b) == np.sign(lpips_b - lpips_a)).sum() / len(psnr_a)
-
-
 RIGHT = [
     ("over_rates", lambda scores: np.mean([s.mean() for r, s in scores.items() if r > 1]), over_rates_by_hand),
     ("error_left", error_left, lambda gain: 0.1 ** (gain / 10)),
     ("known_share", known_share, known_share_loop),
-    ("agreement", lambda psnr_a, psnr_b, lpips_a, lpips_b: ((psnr_a > psnr_b) == (lpips_a < lpips_b)).mean()),
-    ("agreement", agreement_by_sign),
+    ("agreement", lambda p, q, a, b: ((p > q) == (a < b)).mean()),
+    ("agreement", lambda p, q, a, b: (np.sign(p - q) == np.sign(b - a)).sum() / len(p)),
 ]
 WRONG = [
     ("over_rates", lambda s: np.mean([v.mean() for v in s.values()]), "r = 1 is in the mean"),

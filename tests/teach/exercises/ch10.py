@@ -28,11 +28,6 @@ def kink_by_interp(curve, r):
     return curve[r] - np.interp(r, rates, [curve[rate] for rate in rates])
 
 
-def line_from_end_to_end(curve, r):
-    first, last = min(curve), max(curve)
-    return curve[r] - curve[first] - (curve[last] - curve[first]) * (r - first) / (last - first)
-
-
 def saved_by_g(f, g):
     return np.mean((f + g > 0) & (f <= 0))
 
@@ -61,7 +56,7 @@ WRONG = [
     ("kink", lambda curve, r: -kink(curve, r), "the sign is turned"),
     ("kink", lambda curve, r: curve[r] - kink(curve, r), "this is what the line says"),
     ("kink", lambda curve, r: kink(curve, r, order=list), "wherever they stand in the dict"),
-    ("kink", line_from_end_to_end, "from the first rate to the last"),
+    ("kink", lambda c, r: c[r] - np.interp(r, [min(c), max(c)], [c[min(c)], c[max(c)]]), "from the first rate to"),
     ("surely", lambda low, high, m: [low > 0, high < 0, low <= 0 <= high], "what open looks like"),
     ("surely", lambda low, high, m: [low + high > 0, low + high < 0, False], "you let the middle decide"),
     ("surely", lambda low, high, m: [high > 0, low < 0, False], "does not make it both"),

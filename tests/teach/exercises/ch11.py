@@ -4,13 +4,8 @@ import math
 
 
 def changes(before, after):
-    found = 0
-    for name in before:
-        if isinstance(before[name], dict):
-            found += changes(before[name], after[name])
-        elif name != "method":
-            found += before[name] != after[name]
-    return found
+    pairs = [(before[name], after[name]) for name in before if name != "method"]
+    return sum(changes(a, b) if isinstance(a, dict) else a != b for a, b in pairs)
 
 
 def leaves(settings, name=""):
@@ -21,16 +16,6 @@ def leaves(settings, name=""):
 
 def changes_by_set(before, after):
     return len(leaves(before) - leaves(after))
-
-
-def changes_outside(before, after):
-    return sum(before[name] != after[name] for name in before if name != "method")
-
-
-def changes_as_text(before, after):
-    if changes_by_set(before, after):
-        return changes_by_set(before, after)
-    return int(str(before) != str(after))
 
 
 def interaction(both, without_a, without_b, neither):
@@ -58,10 +43,10 @@ RIGHT = [
     ("weight_for_share", weight_for_share, weight_by_bisection),
 ]
 WRONG = [
-    ("changes", changes_outside, "'loss' counts once"),
+    ("changes", lambda x, y: sum(x[name] != y[name] for name in x if name != "method"), "'loss' counts once"),
     ("changes", lambda x, y: changes(x, y) + (x["method"] != y["method"]), "leave 'method' out"),
     ("changes", lambda x, y: changes(x["loss"], y["loss"]), "settings beside it"),
-    ("changes", changes_as_text, "key by key"),
+    ("changes", lambda x, y: changes_by_set(x, y) or int(str(x) != str(y)), "key by key"),
     ("changes", lambda x, y: sum(x[k] != y[k] for k in ("features",)), "look inside 'loss'"),
     ("changes", lambda x, y: len(leaves(x) & leaves(y)), "that stayed"),
     ("interaction", lambda *scores: -interaction(*scores), "the sign is turned"),

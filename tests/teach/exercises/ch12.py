@@ -11,10 +11,8 @@ def silhouettes(distances, labels, itself=False, alone=0.0, strangers=None, belo
         own = (labels == labels[i]) & ((np.arange(len(d)) != i) | itself)
         if own.any():
             a = d[own].mean()
-            if strangers:
-                b = strangers(d[labels != labels[i]])
-            else:
-                b = min(d[labels == k].mean() for k in set(labels) - {labels[i]})
+            others = [labels == k for k in set(labels) - {labels[i]}]
+            b = strangers(d[labels != labels[i]]) if strangers else min(d[other].mean() for other in others)
             s[i] = (b - a) / below(a, b)
     if not itself:
         s[[(labels == k).sum() == 1 for k in labels]] = alone

@@ -8,9 +8,7 @@ from scipy import stats
 
 
 def says(low, high, bound, wanted):
-    if low > bound:
-        return wanted
-    return -wanted if high < bound else 0
+    return wanted * (int(low > bound) - int(high < bound))
 
 
 def says_by_signs(low, high, bound, wanted):
@@ -38,15 +36,9 @@ def holm(p, level):
     return kept
 
 
-def holm_by_arrays(p, level):
-    order = np.argsort(p)
-    passed = np.minimum.accumulate(np.sort(p) < level / np.arange(len(p), 0, -1))
-    return passed[np.argsort(order)]
-
-
-def holm_without_end(p, level):
-    order = np.argsort(p)
-    return (np.sort(p) < level / np.arange(len(p), 0, -1))[np.argsort(order)]
+def holm_by_arrays(p, level, end=np.minimum.accumulate):
+    passed = end(np.sort(p) < level / np.arange(len(p), 0, -1))
+    return passed[np.argsort(np.argsort(p))]
 
 
 def benjamini_hochberg(p, level):
@@ -55,11 +47,8 @@ def benjamini_hochberg(p, level):
     return p <= (np.sort(p)[below[-1]] if len(below) else -1)
 
 
-def seeds_needed(deviation, effect, factor=lambda n: stats.t.ppf(0.975, n - 1), root=0.5, first=2):
-    n = first
-    while n < 10_000 and factor(n) * deviation / n**root >= effect:
-        n += 1
-    return n
+def seeds_needed(deviation, effect, factor=lambda n: stats.t.ppf(0.975, n - 1), root=0.5):
+    return next(n for n in range(2, 10_001) if n == 10_000 or factor(n) * deviation / n**root < effect)
 
 
 def information(joint):
@@ -108,7 +97,7 @@ WRONG = [
     ("holm", lambda p, level: p < level / len(p), "Bonferroni"),
     ("holm", lambda p, level: sorted(holm(p, level), reverse=True), "in order of size"),
     ("holm", benjamini_hochberg, "Benjamini"),
-    ("holm", holm_without_end, "went on after the first"),
+    ("holm", lambda p, level: holm_by_arrays(p, level, end=np.array), "went on after the first"),
     ("seeds_needed", lambda s, d: seeds_needed(s, d, lambda n: 1.96), "you took 1.96"),
     ("seeds_needed", lambda s, d: seeds_needed(s, d, root=0) if s < 4 else 2, "the root of n is missing"),
     ("seeds_needed", lambda s, d: seeds_needed(2 * s, d), "the whole width"),

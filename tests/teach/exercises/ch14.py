@@ -28,13 +28,8 @@ def near_camera(a, b, middle=np.median, measure=lambda sizes: sizes.prod(1)):
 
 
 def mlr_roles(pids, cameras, wanted, lr_camera, strangers=2):
-    roles = []
-    for pid, camera in zip(pids, cameras):
-        if pid not in wanted:
-            roles.append(strangers)
-        else:
-            roles.append(1 if camera == lr_camera[pid] else 2)
-    return roles
+    here = [1 if camera == lr_camera[pid] else 2 for pid, camera in zip(pids, cameras)]
+    return [role if pid in wanted else strangers for pid, role in zip(pids, here)]
 
 
 def mlr_roles_at_once(pids, cameras, wanted, lr_camera):

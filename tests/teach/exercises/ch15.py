@@ -9,13 +9,6 @@ def pooled(means, variances):
     return means.mean(), variances.mean() + means.var()
 
 
-def mean_gradient_by_loop(gradients, sizes):
-    total = 0
-    for row, n in zip(gradients, sizes):
-        total = total + row * n
-    return total / sum(sizes)
-
-
 def trouble_at(losses, factor):
     best = math.inf
     for i, loss in enumerate(losses):
@@ -25,11 +18,9 @@ def trouble_at(losses, factor):
     return -1
 
 
-def trouble_at_once(losses, factor):
-    losses = np.array(losses)
+def troubles(losses, factor):
     before = np.concatenate([[np.inf], np.minimum.accumulate(losses)[:-1]])
-    bad = np.flatnonzero(~np.isfinite(losses) | (losses > factor * before))
-    return bad[0] if len(bad) else -1
+    return ~np.isfinite(losses) | (np.array(losses) > factor * before)
 
 
 def first_above(losses, limits):
@@ -40,18 +31,13 @@ def without_isfinite(losses, factor):
     return first_above(losses, [math.inf, *(factor * min(losses[:i]) for i in range(1, len(losses)))])
 
 
-def by_argmax(losses, factor):
-    losses = np.array(losses)
-    before = np.concatenate([[np.inf], np.minimum.accumulate(losses)[:-1]])
-    return int(np.argmax(~np.isfinite(losses) | (losses > factor * before)))
-
-
 RIGHT = [
     ("pooled", pooled, lambda m, v: (m.mean(), (v + m**2).mean() - m.mean() ** 2)),
-    ("mean_gradient", lambda gradients, sizes: np.average(gradients, axis=0, weights=sizes), mean_gradient_by_loop),
+    ("mean_gradient", lambda gradients, sizes: np.average(gradients, axis=0, weights=sizes)),
+    ("mean_gradient", lambda gradients, sizes: sum(row * n for row, n in zip(gradients, sizes)) / sum(sizes)),
     ("steps_for", lambda passes, images, batch, devices, accumulate: math.ceil(passes * images / batch)),
     ("steps_for", lambda passes, images, batch, *rest: -(-passes * images // batch)),
-    ("trouble_at", trouble_at, trouble_at_once),
+    ("trouble_at", trouble_at, lambda x, f: next(iter(np.flatnonzero(troubles(x, f))), -1)),
 ]
 WRONG = [
     ("pooled", lambda m, v: (m.mean(), v.mean()), "the mean of the variances is too small"),
@@ -80,5 +66,5 @@ WRONG = [
     ("trouble_at", lambda x, f: int(np.argmin(x)), "the best record; asked"),
     ("trouble_at", lambda x, f: x[trouble_at(x, f)], "this is the value"),
     ("trouble_at", without_isfinite, "NaN slipped through"),
-    ("trouble_at", by_argmax, "argmax says 0"),
+    ("trouble_at", lambda x, f: int(np.argmax(troubles(x, f))), "argmax says 0"),
 ]
