@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import importlib.util
+import inspect
 import json
+import pkgutil
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -31,32 +33,10 @@ def tagged_cells() -> list[tuple[str, str, str]]:
     return found
 
 
-def source_of(dotted: str) -> tuple[str, list[str]]:
-    """Return the source of the module that a dotted name lies in, and the rest of the name."""
-    parts = dotted.split(".")
-    for end in range(len(parts) - 1, 0, -1):
-        try:
-            spec = importlib.util.find_spec(".".join(parts[:end]))
-        except ModuleNotFoundError:
-            continue
-        if spec and spec.origin:
-            return Path(spec.origin).read_text(encoding="utf-8"), parts[end:]
-    raise AssertionError(f"{dotted}: there is no such module")
-
-
-def definition(code: str, names: list[str]) -> Definition | None:
-    """Return the function or class of that name; a method may also stand alone, under its last name."""
-    body: list[Any] = ast.parse(TransformerManager().transform_cell(code)).body
-    for paths in (names, names[-1:]):
-        here: Any = None
-        inside = body
-        for name in paths:
-            matches = [node for node in inside if isinstance(node, Definition) and node.name == name]
-            here = matches[-1] if matches else None
-            inside = here.body if here else []
-        if here is not None:
-            return here
-    return None
+def definitions(code: str, name: str) -> list[Definition]:
+    """The functions and classes of that name in a piece of code, methods too."""
+    tree = ast.parse(TransformerManager().transform_cell(textwrap.dedent(code)))
+    return [node for node in ast.walk(tree) if isinstance(node, Definition) and node.name == name]
 
 
 class _Bare(ast.NodeTransformer):
@@ -85,12 +65,11 @@ def bare(node: Definition) -> str:
 
 def compare(code: str, dotted: str) -> None:
     """Assert that the code defines what the package defines under that name."""
-    source, names = source_of(dotted)
-    package = definition(source, names)
-    assert package is not None, f"the package has no function or class {dotted}"
-    chapter = definition(code, names)
-    assert chapter is not None, f"the cell is tagged {PREFIX}{dotted} and defines no {names[-1]}"
-    assert bare(chapter) == bare(package), f"the chapter's {names[-1]} is not the package's"
+    thing, name = pkgutil.resolve_name(dotted), dotted.rpartition(".")[2]
+    package = definitions(inspect.getsource(inspect.unwrap(getattr(thing, "fget", thing))), name)[0]
+    chapter = definitions(code, name)
+    assert chapter, f"the cell is tagged {PREFIX}{dotted} and defines no {name}"
+    assert bare(package) in map(bare, chapter), f"the chapter's {name} is not the package's"
 
 
 @pytest.mark.parametrize(("chapter", "dotted", "code"), [pytest.param(*t, id=f"{t[0]}-{t[1]}") for t in tagged_cells()])

@@ -83,10 +83,10 @@ def seen(browser: Browser, site: Path, server: str) -> Callable[[str], dict[str,
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_pages_ask_the_net_for_nothing_and_complain_about_nothing(seen: Callable, way: str) -> None:
+def test_pages_ask_the_net_for_nothing_show_every_picture_and_complain_about_nothing(seen: Callable, way: str) -> None:
     found = seen(way)
-    assert {name: page.outside for name, page in found.items() if page.outside} == {}
-    assert {name: page.complaints for name, page in found.items() if page.complaints} == {}
+    faults = {name: [*page.outside, *page.complaints, *page.facts["broken"]] for name, page in found.items()}
+    assert {name: some for name, some in faults.items() if some} == {}
     assert found.keys() >= set(WANTED)
 
 
@@ -101,22 +101,14 @@ def test_phone_needs_no_sideways_scrolling(seen: Callable) -> None:
     assert wide == {}, "wider than a phone, which has 390 pixels"
 
 
-def test_pictures_keep_their_tones_at_night(seen: Callable) -> None:
+def test_pictures_keep_their_tones_and_controls_on_a_white_plate_are_light_at_night(seen: Callable) -> None:
     found = seen("dark")
-    assert {page.facts["theme"] for name, page in found.items() if name in WANTED} == {"dark"}
+    assert {found[name].facts["theme"] for name in WANTED} == {"dark"}
     filters = {name: set(found[name].facts["filters"]) for name in WANTED}
     assert {name: kinds for name, kinds in filters.items() if kinds - {"none"}} == {}
     assert any(filters.values())
-
-
-def test_controls_on_a_white_plate_are_light_at_night(seen: Callable) -> None:
-    schemes = {name: set(page.facts["controls"]) for name, page in seen("dark").items()}
+    schemes = {name: set(page.facts["controls"]) for name, page in found.items()}
     assert set().union(*schemes.values()) == {"light"}, schemes
-
-
-@pytest.mark.parametrize("way", ["file", "http"])
-def test_pictures_are_there(seen: Callable, way: str) -> None:
-    assert {name: page.facts["broken"] for name, page in seen(way).items() if page.facts["broken"]} == {}
 
 
 @pytest.mark.parametrize(("over", "names"), [("http", ["book/notation"]), ("file", WANTED)])

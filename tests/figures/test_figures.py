@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from functools import cache
 
 import matplotlib as mpl
 import numpy as np
@@ -66,9 +67,18 @@ DRAW = {
 }
 
 
-@pytest.fixture(scope="module", params=DRAW)
+@cache
+def drawn(name):
+    """A figure; drawing it leaves no open figure and no setting behind."""
+    before = dict(mpl.rcParams), plt.get_fignums()
+    fig = DRAW[name]()
+    assert (dict(mpl.rcParams), plt.get_fignums()) == before
+    return fig
+
+
+@pytest.fixture(params=DRAW)
 def fig(request):
-    return DRAW[request.param]()
+    return drawn(request.param)
 
 
 def words(fig):
@@ -105,11 +115,7 @@ def test_it_is_a_white_image_of_the_pages_width_with_its_alternative_text(fig):
     assert "http" not in source
 
 
-def test_only_use_style_leaves_a_setting_or_an_open_figure_behind():
-    before, open_before = dict(mpl.rcParams), plt.get_fignums()
-    for draw in DRAW.values():
-        draw()
-    assert (dict(mpl.rcParams), plt.get_fignums()) == (before, open_before)
+def test_only_use_style_changes_the_settings():
     with mpl.rc_context({"figure.facecolor": "black"}):
         figures.use_style()
         assert mpl.rcParams["figure.facecolor"] == "white"
@@ -161,7 +167,7 @@ def test_input_that_cannot_be_drawn_is_refused(draw, message):
     ],
 )  # fmt: skip
 def test_heading_and_alternative_text_give_the_numbers(name, title, texts):
-    fig = DRAW[name]()
+    fig = drawn(name)
     assert title is None or fig.get_suptitle() == title
     for text in texts:
         assert text in fig.alt
@@ -223,7 +229,7 @@ def test_rank1_axis_ends_where_it_is_told_and_the_names_stay_at_their_lines():
 
 
 def test_rank_lists_mark_right_and_wrong_by_sign_colour_and_border():
-    fig = DRAW["rank_lists"]()
+    fig = drawn("rank_lists")
     marked = [ax for ax in fig.axes if ax.get_xlabel()[-1:] in "✓✗" and ax.get_xlabel()]
     assert [ax.get_xlabel() for ax in marked] == ["1 ✗", "2 ✓", "3 ✓", "1 ✗", "2 ✗"]
     looks = {ax.get_xlabel()[-1]: (ax.spines["top"].get_linestyle(), ax.spines["top"].get_edgecolor()) for ax in marked}
@@ -232,7 +238,7 @@ def test_rank_lists_mark_right_and_wrong_by_sign_colour_and_border():
 
 
 def test_recovered_grid_shows_every_image_once_and_unsmoothed():
-    fig = DRAW["recovered_grid"]()
+    fig = drawn("recovered_grid")
     images = [image for ax in fig.axes for image in ax.get_images()]
     assert len(images) == 2 * (2 * 2 + 1)
     assert {image.get_interpolation() for image in images} == {"nearest"}
@@ -272,34 +278,17 @@ def test_tsne_panels_show_at_most_so_many_identities_each_with_its_own_look():
     assert len({(tuple(g.get_facecolor()[0]), g.get_paths()[0].vertices.tobytes()) for g in groups}) == 15
 
 
-def test_spectrum_marks_the_nyquist_limit_of_each_rate():
-    fig = DRAW["spectrum"]()
-    limits = [line.get_xdata()[0] for line in fig.axes[0].lines if len(line.get_xdata()) == 2]
-    assert limits == [8, 4]  # height 32: 32 / (2 * 2), 32 / (2 * 4)
-
-
 def test_bars_name_the_best_whichever_way_is_good():
     values = {"a": 0.2, "b": (0.1, 0.05, 0.15)}
     assert figures.bars_with_intervals(values).get_suptitle().startswith("a")
     fig = figures.bars_with_intervals(values, unit="LPIPS", scale=1, best="least")
     assert fig.get_suptitle() == "b: 0.1 LPIPS"
     assert fig.alt == "Bars, in LPIPS: a 0.2, b 0.1 (0.05 to 0.15)."
-
-
-def test_the_sweep_draws_bands_where_there_are_intervals():
-    fig = DRAW["rank1_sweep"]()
-    assert "1.5" not in fig.alt
-    assert len(fig.axes[0].collections) == 2
-
-
-def test_dots_are_filled_where_the_interval_leaves_out_0():
-    fig = DRAW["paired_difference_plot"]()
-    faces = [line.get_markerfacecolor() for line in fig.axes[0].lines if line.get_marker() in ("o", "s")]
-    assert faces == [COLORS[1], "white", "white"]
+    assert figures.coverage_plot([(1, 2)], truth=1.5).get_suptitle() == "0 of 1 miss the truth"
 
 
 def test_shares_fill_each_row_and_are_told_apart_without_colour():
-    fig = DRAW["stacked_shares"]()
+    fig = drawn("stacked_shares")
     bars = fig.axes[0].patches
     for y in (0, 1):
         row = [bar for bar in bars if round(bar.get_y() + bar.get_height() / 2) == y]
@@ -307,23 +296,29 @@ def test_shares_fill_each_row_and_are_told_apart_without_colour():
         assert len({bar.get_hatch() for bar in row}) == 4
 
 
-def test_every_comparison_lies_where_its_interval_says():
-    fig = DRAW["claim_margins_plot"]()
-    dots = [(line.get_xdata()[0], line.get_marker()) for line in fig.axes[0].lines]
-    assert dots == [(2, "o"), (pytest.approx(1 / 3), "D"), (pytest.approx(-90), "s"), (200, "o")]
-    assert "none" not in fig.alt
-
-
-def test_intervals_that_miss_the_truth_stand_out():
-    fig = DRAW["coverage_plot"]()
-    assert [list(line.get_ydata()) for line in fig.axes[0].lines][:1] == [[1.25, -2]]
-    assert figures.coverage_plot([(1, 2)], truth=1.5).get_suptitle() == "0 of 1 miss the truth"
-
-
-def test_identity_maps_show_every_point_in_every_panel():
-    fig = DRAW["identity_maps"]()
-    assert [sum(len(c.get_offsets()) for c in ax.collections) for ax in fig.axes] == [60] * 4
-    assert [len(ax.collections) for ax in fig.axes] == [15, 15, 4, 4]
+@pytest.mark.parametrize(
+    ("name", "measured", "wanted"),
+    [
+        ("spectrum", lambda fig, ax: [x[0] for line in ax.lines if len(x := line.get_xdata()) == 2], [8, 4]),  # 32 / 2r
+        ("rank1_sweep", lambda fig, ax: ("1.5" in fig.alt, len(ax.collections)), (False, 2)),  # one is an interval's
+        ("paired_difference_plot",  # filled where the interval leaves out 0
+         lambda fig, ax: [line.get_markerfacecolor() for line in ax.lines if line.get_marker() in ("o", "s")],
+         [COLORS[1], "white", "white"]),
+        ("error_by_band", lambda fig, ax: [label.get_text() for label in ax.get_xticklabels()],
+         ["1-2", "2-4", "4-8", "8-16"]),
+        ("claim_margins_plot", lambda fig, ax: "none" in fig.alt, False),
+        ("claim_margins_plot", lambda fig, ax: "".join(line.get_marker() for line in ax.lines), "oDso"),
+        ("claim_margins_plot", lambda fig, ax: [line.get_xdata()[0] for line in ax.lines],
+         pytest.approx([2, 1 / 3, -90, 200])),
+        ("coverage_plot", lambda fig, ax: list(ax.lines[0].get_ydata()), [1.25, -2]),  # those that miss the truth
+        ("identity_maps", lambda fig, ax: [len(one.collections) for one in fig.axes], [15, 15, 4, 4]),
+        ("identity_maps", lambda fig, ax: [sum(len(c.get_offsets()) for c in one.collections) for one in fig.axes],
+         [60] * 4),
+    ],
+)  # fmt: skip
+def test_what_is_drawn_lies_where_the_numbers_say(name, measured, wanted):
+    fig = drawn(name)
+    assert measured(fig, fig.axes[0]) == wanted
 
 
 def test_labels_move_apart_keep_their_order_and_stay_inside():
@@ -344,7 +339,7 @@ def test_label_colours_can_be_read_on_white():
 
 
 def test_a_figure_is_saved_whole_or_not_at_all(tmp_path):
-    fig = DRAW["bars_with_intervals"]()
+    fig = drawn("bars_with_intervals")
     path = figures.save(fig, tmp_path / "new" / "bars.png", dpi=60)
     before = path.read_bytes()
     assert Image.open(path).size == (300, round(60 * fig.get_figheight()))

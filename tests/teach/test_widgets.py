@@ -145,7 +145,9 @@ def test_a_kernel_with_a_session_is_live_unless_switched_off(monkeypatch, kernel
     shell = SimpleNamespace(user_ns={}, **({"kernel": 1} if kernel else {}))
     monkeypatch.setattr("cadnet_edu.teach.widgets.live.get_ipython", lambda: shell)
     monkeypatch.setenv("CADNET_EDU_STATIC", static)
-    monkeypatch.setenv("JPY_SESSION_NAME", session)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    if session:
+        monkeypatch.setenv("JPY_SESSION_NAME", session)
     assert widgets.is_live() is answer
 
 

@@ -1,5 +1,3 @@
-"""Right and wrong answers to the exercises of chapter 04, each wrong one with words of the message meant for it."""
-
 import torch
 import torch.nn.functional as nnf
 

@@ -1,5 +1,3 @@
-"""Answers to the exercises of chapter 08: right ones, and mistakes with a part of the message meant for them."""
-
 import math
 
 import numpy as np

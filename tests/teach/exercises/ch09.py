@@ -1,5 +1,3 @@
-"""Answers to the exercises of chapter 09: right ones, and mistakes with a part of the message meant for them."""
-
 import numpy as np
 
 

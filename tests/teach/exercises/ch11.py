@@ -1,5 +1,3 @@
-"""Answers to the exercises of chapter 11: right ones, and mistakes with a part of the message meant for them."""
-
 import math
 
 

@@ -1,5 +1,3 @@
-"""Right and wrong answers to the exercises of chapter 12, each wrong one with words of the message meant for it."""
-
 import numpy as np
 from sklearn.metrics import silhouette_samples
 from sklearn.preprocessing import StandardScaler

@@ -1,6 +1,7 @@
 """Exercise checks: a right answer passes, a known mistake gets its own message, and no answer makes a check raise.
 
-The answers lie beside this file, ``ch01.py`` for ``cadnet_edu/teach/exercises/ch01.py`` and so on.
+The answers lie beside this file, ``ch01.py`` for ``cadnet_edu/teach/exercises/ch01.py`` and so on: right ones by check,
+and mistakes, each with a part of the message that is meant for it.
 """
 
 from __future__ import annotations
