@@ -59,11 +59,6 @@ def test_every_chapter_stands_in_the_table_of_contents() -> None:
     assert yaml.safe_load(toc)["root"] == "book/index"
 
 
-def test_bootstrap_cell_installs_what_the_launch_buttons_open() -> None:
-    settings = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    assert f'git+{settings["repository"]["url"]}"' in notebooks.BOOTSTRAP
-
-
 def test_metadata_survives() -> None:
     cells = json.loads(notebooks.derive(HEAD + BOOTSTRAP + FIGURE, "07_x"))["cells"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells[1:])

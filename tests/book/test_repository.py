@@ -12,6 +12,7 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import notebooks
 import pytest
 import yaml
 from PIL import Image
@@ -80,7 +81,9 @@ def test_files_and_make_targets_that_a_page_names_exist(path: Path) -> None:
     if path.parent == ROOT:
         links = re.findall(r"\]\(([^)#]+)\)", text)
         assert [link for link in links if not link.startswith("https://") and not (ROOT / link).exists()] == []
-    for file, name in re.findall(r"`([\w/.]+\.py):([\w.]+)`", text):
+    pairs = re.findall(r"`([\w/.]+\.py):([\w.]+)`", text)
+    assert len(pairs) > 25 or path.name != "CONTRIBUTING.md"
+    for file, name in pairs:
         code = next(p for p in (ROOT / "cadnet_edu" / file, ROOT / file) if p.exists()).read_text(encoding="utf-8")
         last = name.rpartition(".")[2]
         assert re.search(rf"^\s*(def|class) {last}\b|^{last}\b.*=", code, re.MULTILINE), f"{file}: {name}"
@@ -123,8 +126,9 @@ def test_a_machine_without_a_new_python_is_told(tmp_path: Path) -> None:
 def test_version_and_repository_are_the_same_everywhere() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == cadnet_edu.__version__ == metadata.version(PROJECT["name"])
-    settings = yaml.safe_load((ROOT / "_config.yml").read_text())
-    assert citation["repository-code"] == PROJECT["urls"]["Repository"] == settings["repository"]["url"]
+    url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    assert citation["repository-code"] == PROJECT["urls"]["Repository"] == url
+    assert f'git+{url}"' in notebooks.BOOTSTRAP  # which the launch buttons open
 
 
 def test_the_project_speaks_of_itself_alone() -> None:

@@ -140,7 +140,7 @@ run.mkdir(parents=True, exist_ok=True)
 (run / "kernel").write_text(str(os.getpid()))
 (run / "history.jsonl").write_text(json.dumps({"step": 4}) + "\\n")
 try:
-    time.sleep(SECONDS)
+    time.sleep(120)
 except KeyboardInterrupt:
     time.sleep(0.5)
     (run / "checkpoint.pt").write_text("step 4")
@@ -150,12 +150,12 @@ except KeyboardInterrupt:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with the book's tools and three chapters; the second trains for as long as SECONDS says."""
+    """A project with the book's tools and three chapters; the second trains for two minutes."""
     place = project(tmp_path / "my project")  # with a space
     shutil.copytree(ROOT / "book" / "tools", place / "book" / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     files = "".join(f"  - file: book/{name}\n" for name in "abc")
     (place / "_toc.yml").write_text(f"format: jb-book\nroot: book/index\nchapters:\n{files}")
-    for name, cells in {"a": ["1 + 1"], "b": ["2", TRAINS.replace("SECONDS", "120")], "c": ["3"]}.items():
+    for name, cells in {"a": ["1 + 1"], "b": ["2", TRAINS], "c": ["3"]}.items():
         notebook(place / "book" / f"{name}.ipynb", *cells)
     monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -47,18 +47,6 @@ def test_colab_opens_a_notebook_of_the_repository_and_nothing_of_others_is_commi
     assert not [path for path in committed if "vendor" in path or "mathjax" in path.lower()]
 
 
-def test_unchanged_chapters_do_not_run_again(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The site was built a moment ago: a second build finds every executed chapter."""
-
-    def run(path: Path) -> None:
-        raise AssertionError(f"{path.name} would run again")
-
-    monkeypatch.setattr(build, "execute", run)
-    folders = build.Folders(ROOT, site.parent, ROOT / "_build" / "executed")
-    notebooks = [path for page in WANTED if (path := ROOT / f"{page}.ipynb").exists()]
-    assert set(build.execute_all(notebooks, folders, "smoke")) == set(notebooks)
-
-
 def test_no_chapter_warns(site: Path) -> None:
     """What a chapter writes to stderr is kept off the pages; a progress bar is fine, a warning is a defect."""
     for path in sorted((ROOT / "_build" / "executed" / "smoke").glob("*.stderr.txt")):

@@ -80,15 +80,6 @@ def test_the_verdict_counts_comparisons(says: tuple[str, ...], verdict: str) -> 
         assert "1 says the opposite" in found["why"]
 
 
-def test_each_verdict_is_told_by_the_rule() -> None:
-    """What a reader is told beforehand names every verdict that a claim can get once there are runs."""
-    for n in (1, 2, 5):
-        claim = Claim("name", "sentence", "Sec. 1", "experiment", (Comparison("x", lambda _: {}),) * n)
-        told = claim.rule.lower()
-        expected = {"holds when", "does not hold here", "open here"} | ({"in part when"} if n > 1 else set())
-        assert all(words in told for words in expected), told
-
-
 def test_numbers_are_joined_seed_by_seed() -> None:
     def lookup(row: str, *_: Any) -> dict[int, float]:
         return {"a": {0: 8.0, 1: 6.0, 2: 1.0}, "b": {0: 2.0, 1: 3.0, 3: 9.0}, "z": {0: 0.0, 1: 3.0}}[row]
@@ -102,12 +93,9 @@ def test_numbers_are_joined_seed_by_seed() -> None:
 # ---------------------------------------------------------------------------------------------------- the claims
 
 
-def test_each_claim_is_given_completely_once() -> None:
+def test_each_claim_is_given_once_with_its_comparisons_or_the_reason_why_not() -> None:
     assert len({claim.name for claim in CLAIMS}) == len(CLAIMS) >= 15
-    for claim in CLAIMS:
-        assert claim.sentence.endswith(".")
-        assert claim.section.startswith(("Sec. ", "Abstract"))
-        assert bool(claim.tests) != bool(claim.why_not), claim.name
+    assert [claim.name for claim in CLAIMS if bool(claim.tests) == bool(claim.why_not)] == []
 
 
 @pytest.mark.parametrize("claim", [c for c in CLAIMS if c.tests], ids=lambda c: c.name)
