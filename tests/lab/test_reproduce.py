@@ -447,11 +447,11 @@ def test_killed_in_the_middle_it_goes_on_and_gives_the_same_numbers(tmp_path: Pa
     before = records()
     assert len(before) == 1  # and the second run was cut short
     again, straight = started(killed, caches[0]), started(whole, caches[1])
-    said = again.communicate(timeout=300)[1]
+    said = again.communicate(timeout=500)[1]
     assert again.returncode == 0, said
     assert said.count("finished here") == 1
     assert before.items() <= records().items()
-    said = straight.communicate(timeout=300)[1]
+    said = straight.communicate(timeout=500)[1]
     assert straight.returncode == 0, said
     assert numbers(killed) == numbers(whole)
 
