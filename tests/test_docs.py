@@ -92,19 +92,3 @@ def test_examples_run(name: str) -> None:
     assert module.__doc__ or empty, f"{name} does not say what it is for"
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     assert doctest.testmod(module, optionflags=flags).failed == 0
-
-
-def test_arguments_are_read_right() -> None:
-    text = """Words.
-
-    Args:
-        a: what it is,
-            and more: much more.
-        b, c (int): two at once.
-        **rest: others.
-
-    Returns:
-        d: not an argument.
-    """
-    assert documented(text) == ["a", "b", "c", "rest"]
-    assert documented("Words.") is None

@@ -71,9 +71,3 @@ def test_an_error_of_the_work_itself_is_no_error_of_the_lock(tmp_path: Path) -> 
         raise OSError(errno.ENOLCK, "mine")
     with locked(tmp_path / ".lock", "works", wait=False):  # and the lock is free again
         pass
-
-
-def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match=r"[Nn]ot a directory|exists"), locked(tmp_path / "file" / ".lock", "works"):
-        pass

@@ -73,8 +73,7 @@ def content(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("changes", "another"),
     [
-        *((changes, True) for changes in (dict(seed=1), dict(lr=0.5), dict(lambda_rec=2.0), dict(rates=(2, 4)))),
-        *((changes, True) for changes in (dict(steps=5), dict(walkers_size="M"), dict(dataset="market1501"))),
+        *((changes, True) for changes in (dict(seed=1), dict(lambda_rec=2.0), dict(walkers_size="M"))),
         *((changes, False) for changes in (dict(device="auto"), dict(log_every=3), dict(checkpoint_every=1))),
     ],
     ids=str,
@@ -276,13 +275,6 @@ def test_a_run_trained_on_a_gpu_can_be_loaded_without_one(make: Make, tmp_path: 
     assert set(run.evaluate(rates=(4,))) == {"4"}
 
 
-def test_load_run_of_nothing_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no such folder"):
-        load_run(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="no checkpoint"):
-        load_run(tmp_path)
-
-
 # ------------------------------------------------------------------------------------------------ evaluation
 
 
@@ -305,14 +297,6 @@ def test_scores_are_computed_once_for_the_same_weights_and_options(make: Make) -
         for p in run.net.parameters():
             p.add_(0.1 * torch.randn_like(p))
     assert run.evaluate((1, 4))["1"] != "read again"
-
-
-def test_a_baseline_is_scored_against_bilinear_up_sampling(make: Make) -> None:
-    run = train_or_load(method("baseline_mlr", make()))
-    results = run.evaluate(rates=(1, 4))
-    assert results == evaluate(run.net.embed, run.split(), (1, 4), (32, 16))
-    assert results["1"]["psnr"] is None  # nothing is lost at r = 1
-    assert results["4"]["psnr"] > 10
 
 
 def test_methods_change_what_they_are_about_and_nothing_else() -> None:

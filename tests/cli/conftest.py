@@ -13,9 +13,6 @@ from typing import Any
 import pytest
 from commands import Said, cli
 
-from cadnet_edu.data.samples import Split
-from cadnet_edu.data.walkers import write_market1501
-
 TINY = shlex.split(
     "--preset smoke --height 32 --width 16 --backbone-width 8 --decoder-width 2 --discriminator-width 8 "
     "--num-identities 3 --num-instances 2 --steps 4 --checkpoint-every 2 --log-every 1 --device cpu --precision fp32"
@@ -26,12 +23,6 @@ TINY = shlex.split(
 def tiny() -> list[str]:
     """Options of a training run of four steps."""
     return TINY
-
-
-@pytest.fixture(scope="session")
-def market(tiny_split: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data set on disk in Market-1501's layout."""
-    return write_market1501(tiny_split, tmp_path_factory.mktemp("data") / "market")
 
 
 @pytest.fixture(scope="session")
