@@ -24,35 +24,22 @@ from cadnet_edu.config import (
 )
 
 
-# ---------------------------------------------------------------------------------------------------------- the paper
 def test_every_default_is_pinned():
     """A changed default changes what "the paper's configuration" means: it must be changed here as well."""
-    assert Config().to_dict() == {
-        "data": {
-            "dataset": "market1501", "root": None, "data_seed": 0, "bbox": "detected",
-            "filename_pattern": "{pid}_{camera}_*", "allow_withdrawn": False, "walkers_size": "L",
-            "height": 256, "width": 128, "rates": [2.0, 3.0, 4.0], "num_identities": 8, "num_instances": 4,
-            "flip": True, "max_shift": 0, "label_fraction": 1.0, "unlabelled_batch_size": 0,
-        },
-        "model": {
-            "backbone": "resnet50", "weights": "imagenet", "last_stride": 2, "features": "joint", "backbone_width": 64,
-            "decoder_width": 64, "discriminator_width": 64, "bnneck": False, "auxiliary_heads": False,
-            "joint_batchnorm": False, "skips": "encoder", "pixel_shuffle": 1, "decoder_grad_scale": 1.0,
-            "use_decoder": True,
-        },
-        "loss": {
-            "lambda_adv_DF": 1.0, "lambda_rec": 1.0, "lambda_adv_DI": 1.0, "lambda_cls": 1.0, "margin": 2.0,
-            "mining": "batch_hard", "gan_loss": "non_saturating", "reduction": "mean", "smooth_l1_beta": 0.0,
-            "d_batch_size": 0,
-        },
-        "optim": {
-            "optimizer": "sgd", "lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4, "lr_D": 1e-4, "steps": 60_000,
-            "warmup_steps": 0, "lr_schedule": "step", "accumulate_grad_batches": 1,
-        },
-        "run": {
-            "method": "cadnet", "preset": "full", "seed": 0, "device": "auto", "devices": 1, "precision": "auto",
-            "log_every": 50, "checkpoint_every": 1000,
-        },
+    assert flatten(Config().to_dict()) == {
+        "dataset": "market1501", "root": None, "data_seed": 0, "bbox": "detected", "allow_withdrawn": False,
+        "filename_pattern": "{pid}_{camera}_*", "walkers_size": "L", "height": 256, "width": 128, "flip": True,
+        "rates": [2.0, 3.0, 4.0], "num_identities": 8, "num_instances": 4, "max_shift": 0, "label_fraction": 1.0,
+        "unlabelled_batch_size": 0,
+        "backbone": "resnet50", "weights": "imagenet", "last_stride": 2, "features": "joint", "backbone_width": 64,
+        "decoder_width": 64, "discriminator_width": 64, "bnneck": False, "auxiliary_heads": False, "use_decoder": True,
+        "joint_batchnorm": False, "skips": "encoder", "pixel_shuffle": 1, "decoder_grad_scale": 1.0,
+        "lambda_adv_DF": 1.0, "lambda_rec": 1.0, "lambda_adv_DI": 1.0, "lambda_cls": 1.0, "margin": 2.0,
+        "mining": "batch_hard", "gan_loss": "non_saturating", "reduction": "mean", "smooth_l1_beta": 0.0,
+        "d_batch_size": 0, "optimizer": "sgd", "lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4, "lr_D": 1e-4,
+        "steps": 60_000, "warmup_steps": 0, "lr_schedule": "step", "accumulate_grad_batches": 1,
+        "method": "cadnet", "preset": "full", "seed": 0, "device": "auto", "devices": 1, "precision": "auto",
+        "log_every": 50, "checkpoint_every": 1000,
     }  # fmt: skip
 
 
@@ -92,7 +79,6 @@ def test_settings_of_version_0_1_are_understood():
         Config.from_dict(old | {"recover_first": 5})
 
 
-# ----------------------------------------------------------------------------------------------------------- presets
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_what_it_lists_and_lists_only_what_differs(name):
     c, defaults = preset(name), flatten(Config().to_dict())
@@ -134,7 +120,6 @@ def test_unknown_names():
             Config.from_dict(values)
 
 
-# ------------------------------------------------------------------------------------------------------------- JSON
 @pytest.mark.parametrize("name", PRESETS)
 def test_there_and_back_through_json(name):
     c = preset(name, root=Path("data") / "market", rates=(1, 2.5), lambda_rec=0.5, seed=7)
@@ -142,7 +127,6 @@ def test_there_and_back_through_json(name):
     assert back == c
     assert isinstance(back.data.root, Path)
     assert isinstance(back.data.rates, tuple)
-    assert isinstance(back.loss, LossConfig)
     assert hash(back) == hash(c)
 
 
@@ -165,9 +149,10 @@ def test_from_dict_fills_in_what_is_missing_and_changes_nothing_it_was_given():
 
 
 LAMBDAS = ("lambda_adv_DF", "lambda_rec", "lambda_adv_DI", "lambda_cls")
+WIDTHS = ("backbone_width", "decoder_width", "discriminator_width")
+NOT_NEGATIVE = ("data_seed", "max_shift", "warmup_steps", "momentum", "weight_decay")
 
 
-# -------------------------------------------------------------------------------------------------------- wrong values
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -181,18 +166,9 @@ LAMBDAS = ("lambda_adv_DF", "lambda_rec", "lambda_adv_DI", "lambda_cls")
         ({"rates": "234"}, r"rates = '234': give a sequence of numbers, such as \(2, 3, 4\)"),
         ({"num_identities": 1}, r"1 identities x 4 images: eq. \(5\) needs at least 2 of each"),
         ({"num_instances": 1}, r"8 identities x 1 images: eq. \(5\) needs"),
-        ({"steps": 0}, "steps = 0: give at least 1"),
-        ({"log_every": 0}, "log_every = 0: give at least 1"),
-        ({"checkpoint_every": -1}, "checkpoint_every = -1: give at least 1"),
-        ({"backbone_width": 0}, "backbone_width = 0: give at least 1"),
-        ({"decoder_width": 0}, "decoder_width = 0"),
-        ({"discriminator_width": -4}, "discriminator_width = -4"),
-        ({"data_seed": -1}, "data_seed = -1: it cannot be negative"),
+        *(({name: 0}, f"{name} = 0: give at least 1") for name in ("steps", "log_every", "checkpoint_every", *WIDTHS)),
+        *(({name: -1}, f"{name} = -1(.0)?: it cannot be negative") for name in NOT_NEGATIVE),
         ({"allow_withdrawn": "yes"}, "allow_withdrawn = 'yes': give True or False"),
-        ({"max_shift": -1}, "max_shift = -1: it cannot be negative"),
-        ({"warmup_steps": -5}, "warmup_steps = -5: it cannot be negative"),
-        ({"momentum": -0.1}, "momentum = -0.1: it cannot be negative"),
-        ({"weight_decay": -1}, "weight_decay = -1.0: it cannot be negative"),
         ({"lr": 0}, "learning rates must be positive"),
         ({"lr_D": -1e-4}, "learning rates must be positive"),
         ({"lr": float("nan")}, "lr = nan: give a finite number"),
@@ -229,7 +205,6 @@ def test_every_choice_is_checked():
             Config().replace(**{name: "wrong"})
 
 
-# ----------------------------------------------------------------------------------------------------------- the cache
 def test_where_the_cache_is(monkeypatch):
     monkeypatch.setenv("CADNET_EDU_CACHE", "~/mine")
     assert cache_dir() == Path.home() / "mine"

@@ -21,7 +21,6 @@ TAUGHT = {"losses", "evaluation.retrieval", "evaluation.image_quality", "data.re
 
 
 def public(module: ModuleType) -> list[tuple[str, Any]]:
-    """Return the functions, classes and methods that a module offers."""
     found: list[tuple[str, Any]] = []
     for name, thing in vars(module).items():
         if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
@@ -51,7 +50,6 @@ def documented(docstring: str) -> list[str] | None:
 
 
 def signature(thing: Any) -> list[str]:
-    """Return the parameters of a function, or of making an object."""
     return [name for name in inspect.signature(thing).parameters if name not in ("self", "cls")]
 
 

@@ -38,7 +38,6 @@ def test_a_step_of_the_papers_run(weights: Path, tmp_path: Path) -> None:
     trainer = Trainer(config, split, tmp_path)
     started = torch.load(weights, weights_only=True)
     for encoder in (trainer.net.E, trainer.net.F):
-        assert encoder is not None
         assert torch.equal(encoder.resnet.layer4[2].conv3.weight, started["layer4.2.conv3.weight"])
     counts = {name: sum(p.numel() for p in part.parameters()) for name, part in trainer.net.named_children()}
     assert counts == published("plan_full")["parameters"] | {"branch_C": 0}

@@ -21,7 +21,6 @@ NEW = {"new": torch.zeros(10_000)}
 
 @pytest.fixture
 def path(tmp_path):
-    """A file that is there already."""
     (tmp_path / "file.bin").write_bytes(b"old")
     return tmp_path / "file.bin"
 
@@ -31,7 +30,6 @@ def only(folder: Path) -> list[str]:
 
 
 def unchanged(path: Path) -> bool:
-    """The file is as it was, and nothing lies beside it."""
     return path.read_bytes() == b"old" and only(path.parent) == [path.name]
 
 
@@ -130,7 +128,6 @@ def test_each_error_has_its_own_remedy(number: str, words: str) -> None:
     assert words in remedy(OSError(getattr(errno, number), ""))
 
 
-# ---------------------------------------------------------------------------------------------------------------- JSON
 def test_json_there_and_back(tmp_path):
     value = {"rank1": 0.821, "name": "Zoë", "rates": [2, 3.5], "none": None}
     path = write_json(tmp_path / "a.json", value)

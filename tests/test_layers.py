@@ -26,18 +26,15 @@ FORBIDDEN = {  # what the order alone would allow
 
 
 def room(module: str) -> str:
-    """Return the file or folder directly under the package that a dotted name lies in."""
     return module.split(".")[1] if "." in module else "__init__"
 
 
 def place(name: str) -> int:
-    """Return where a room stands."""
     assert name in ORDER, f"cadnet_edu/{name} stands in no ring: give it a place in RINGS of book/tools/rings.py"
     return ORDER.index(name)
 
 
 def imports(source: str) -> set[str]:
-    """Return the rooms of this package that a module imports, wherever the import stands."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -63,23 +60,6 @@ FILES = [p for p in sorted(PACKAGE.rglob("*.py")) if p != PACKAGE / "__init__.py
 def test_imports_point_down(path: Path) -> None:
     name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     assert wrong(name, path.read_text(encoding="utf-8")) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "source", "found"),
-    [
-        ("losses", "import cadnet_edu.evaluation.retrieval", ["evaluation"]),
-        ("models", "def f():\n    from cadnet_edu.config import Config", ["config"]),
-        ("evaluation", "from cadnet_edu import models", ["models"]),
-        ("models", "from cadnet_edu.models.encoder import Encoder", []),
-        ("training", "import torch\nfrom cadnet_edu.losses import L_rec", []),
-    ],
-)
-def test_an_import_that_points_up_is_found(name: str, source: str, found: list[str]) -> None:
-    assert wrong(name, source) == found
-
-
-# The page of the rings --------------------------------------------------------------------------------------------
 
 
 def test_the_table_has_every_room_and_no_other() -> None:

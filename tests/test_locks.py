@@ -30,7 +30,6 @@ def held_elsewhere(path: Path, seconds: float) -> Iterator[None]:
     """Another process holds the lock for so long, or until the block ends."""
     command = [sys.executable, "-c", HOLD, str(path), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]) as other:
-        assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         yield
         other.kill()

@@ -31,7 +31,6 @@ def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
 
 
 def equal(mine: Callable[..., Tensor], twin: Callable[..., Tensor], *inputs: Tensor) -> None:
-    """Equal values, and equal gradients with respect to every input."""
     results = []
     for function in (mine, twin):
         leaves = [x.clone().requires_grad_() for x in inputs]
@@ -55,7 +54,6 @@ def mean(values: list[Tensor]) -> Tensor:
     return torch.stack(values).mean()
 
 
-# ------------------------------------------------------------------------------------------------ eq. (1) and eq. (3)
 def literal_adv_DF(z_H: Tensor, z_L: Tensor) -> Tensor:
     return mean([torch.log(D(z)) for z in z_H.flatten()]) + mean([torch.log(1 - D(z)) for z in z_L.flatten()])
 
@@ -126,7 +124,6 @@ def test_minimax_needs_both_kinds_of_answers():
         L_adv_DF_G(None, z, form="minimax")
 
 
-# ------------------------------------------------------------------------------------------------------------ eq. (2)
 @pytest.mark.parametrize(("d", "value"), [(0.0, 0.0), (0.01, 0.0025), (0.02, 0.01), (0.5, 0.49)])
 def test_a_rounded_norm_is_a_square_near_zero_and_plain_l1_less_a_constant_beyond(d, value):
     x = torch.zeros(1, 3, 2, 2)
@@ -144,14 +141,9 @@ def literal_rec(x_hat_H: Tensor, x_H: Tensor, x_hat_L: Tensor, x_L_gt: Tensor, p
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_eq_2_in_loops(reduction):
     images = [normal(b, 3, 4, 2, seed=s) for s, b in enumerate((2, 2, 3, 3))]  # HR and LR batches of unequal size
-    equal(
-        lambda *x: L_rec(*x, reduction=reduction),
-        lambda *x: literal_rec(*x, per_pixel=reduction == "mean"),
-        *images,
-    )
+    equal(lambda *x: L_rec(*x, reduction=reduction), lambda *x: literal_rec(*x, per_pixel=reduction == "mean"), *images)
 
 
-# ------------------------------------------------------------------------------------------------------------ eq. (4)
 def test_identity_loss_in_probabilities():
     y = torch.tensor([2, 0, 4])
 
@@ -167,7 +159,6 @@ def test_eq_4_is_a_sum():
     equal(L_cls, lambda a, b: a + b, normal(seed=1), normal(seed=2))
 
 
-# ------------------------------------------------------------------------------------------------------------ eq. (5)
 def distance(a: Tensor, b: Tensor) -> Tensor:
     return ((a - b) ** 2).sum().sqrt()
 
@@ -266,7 +257,6 @@ def test_distances_have_the_gradient_of_the_formula():
     torch.autograd.gradcheck(pairwise_distances, normal(4, 3).requires_grad_())
 
 
-# ------------------------------------------------------------------------------------------------------------ eq. (6)
 def test_eq_6_is_the_weighted_sum():
     terms = [normal(seed=s) for s in range(4)]
     equal(

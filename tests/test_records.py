@@ -12,14 +12,7 @@ import pytest
 from cadnet_edu.config import Config, preset
 from cadnet_edu.io import read_json, write_json
 from cadnet_edu.lab import records
-from cadnet_edu.lab.records import (
-    Records,
-    committed_folders,
-    published,
-    record_name,
-    settings_key,
-    write_record,
-)
+from cadnet_edu.lab.records import Records, committed_folders, published, record_name, settings_key, write_record
 from cadnet_edu.pretrained import names, pretrained
 
 SMOKE = preset("smoke")
@@ -52,7 +45,6 @@ def test_records_of_other_data_are_not_found(tmp_path: Path) -> None:
     assert len(Records(tmp_path)) == 2
     for data in ("aa", "bb"):
         found = Records(tmp_path, data=data).find(config.replace(root=Path("there")))
-        assert found is not None
         assert found.record["provenance"]["data"] == data
     assert Records(tmp_path, data="cc").find(config) is None
     assert Records(tmp_path).find(config) is None
@@ -148,7 +140,6 @@ def test_what_is_published_is_read_from_the_book_or_from_the_package(
 
 
 def test_the_wheel_brings_what_is_published() -> None:
-    """Every published file is named where the wheel is put together, and every one named there exists."""
     root = Path(__file__).parents[1]
     told = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     results = root / "book" / "results"

@@ -9,13 +9,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from commands import cli, refused
 from people import environment
-from PIL import Image
 
 from cadnet_edu.cli import data
 from cadnet_edu.cli.main import COMMANDS, main
@@ -77,19 +75,6 @@ def test_the_earlier_name_of_the_variable_for_the_preset(monkeypatch: pytest.Mon
     refused(cli("train", "--out", "x"), "set CADNET_EDU_PRESET=smoke instead")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "recover"])
-def test_a_damaged_checkpoint(copied: Path, train: list[Any], tmp_path: Path, command: str) -> None:
-    path, image = copied / "checkpoint.pt", tmp_path / "x.png"
-    path.write_bytes(path.read_bytes()[:5000])
-    Image.new("RGB", (8, 16)).save(image)
-    arguments: dict[str, list[Any]] = {
-        "train": [*train, "--out", copied],
-        "evaluate": ["evaluate", copied],
-        "recover": ["recover", copied, image, "--out", tmp_path / "out"],
-    }
-    refused(cli(*arguments[command]), str(path), "damaged", "train again")
-
-
 @pytest.mark.parametrize("command", ["evaluate", "recover"])
 def test_a_folder_without_a_run(tmp_path: Path, command: str) -> None:
     more = ("x.png",) if command == "recover" else ()
@@ -113,9 +98,6 @@ def test_errors_of_the_system_are_sentences(
 
     monkeypatch.setitem(COMMANDS, "evaluate", fail)
     refused(cli("evaluate"), *words)
-
-
-# ------------------------------------------------------------------------------------------------ streams
 
 
 @pytest.mark.parametrize(

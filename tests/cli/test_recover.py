@@ -16,7 +16,7 @@ from cadnet_edu.runs import load_run
 
 
 def pictures(folder: Path) -> dict[str, Path]:
-    """Image files of many formats, modes and shapes."""
+    """Image files of many formats and shapes."""
     rng = np.random.default_rng(0)
     colour = Image.fromarray(rng.integers(0, 255, (120, 50, 3), dtype=np.uint8))
     kinds: dict[str, tuple[Image.Image, str, dict[str, Any]]] = {
@@ -24,12 +24,6 @@ def pictures(folder: Path) -> dict[str, Path]:
         "tiny": (colour.resize((1, 1)), "png", {}),
         "tall": (colour.resize((9, 700)), "jpg", {}),
         "wide": (colour.resize((900, 13)), "jpg", {}),
-        "grey": (colour.convert("L"), "jpg", {}),
-        "deep": (Image.fromarray(rng.integers(0, 65535, (40, 20), dtype=np.uint16)), "png", {}),
-        "alpha": (colour.convert("RGBA"), "png", {}),
-        "palette": (colour.convert("P"), "gif", {}),
-        "print": (colour.convert("CMYK"), "jpg", {}),
-        "bits": (colour.convert("1"), "bmp", {}),
         "web": (colour, "webp", {}),
     }
     exif = Image.Exif()

@@ -89,7 +89,7 @@ def test_quotes_and_backslashes(line: str, words: list[str]) -> None:
 def test_exits_count_as_in_a_terminal(
     code: object, returned: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(terminal, "main", lambda words: sys.exit(code))  # type: ignore[arg-type]
+    monkeypatch.setattr(terminal, "main", lambda words: sys.exit(code))
     assert run("cadnet-edu train") == returned
     assert capsys.readouterr().out == f"$ cadnet-edu train\n{said}"
 
