@@ -95,7 +95,6 @@ CLASS = ("anna", "Bo", "Zoë", "dmitri", "eve", "faye")
 
 
 def write_own(root: Path, people: Sequence[str] = CLASS, shots: int = 2) -> Path:
-    """A class's photos: names with text for who and where."""
     for pid, who in enumerate(people):
         for camera, where in enumerate(("hall", "yard")):
             for k in range(shots):

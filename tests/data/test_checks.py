@@ -102,12 +102,6 @@ def test_differences_name_both_directions():
     ]  # fmt: skip
 
 
-def test_own_photos_of_one_size_or_many(tmp_path):
-    root = write_own(tmp_path)
-    save(root / "anna_hall_9.jpg", 1, height=90, width=33)
-    assert check_set("own", root).problems == ()
-
-
 def test_a_report_of_names_that_are_not_utf8_can_be_printed(tmp_path):
     root = write_own(tmp_path)
     (root / os.fsdecode(b"J\xf6rg_hall_1.jpg")).write_bytes(b"no image")

@@ -22,7 +22,6 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pictures(folder: Path, n: int = 4) -> list[Sample]:
-    """Small images."""
     folder.mkdir(parents=True)
     samples = []
     for i in range(n):

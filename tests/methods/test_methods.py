@@ -34,7 +34,7 @@ class Unread(tuple):
     def __iter__(self) -> Iterator[Any]:
         raise AssertionError("fit has read a test image")
 
-    __getitem__ = __len__ = __iter__  # type: ignore[assignment]
+    __getitem__ = __len__ = __iter__
 
 
 def settings(name: str, **changes: Any) -> Config:

@@ -53,12 +53,6 @@ def test_a_device_that_is_not_there_is_told_in_a_sentence(name: str) -> None:
     assert "\n" not in str(told.value)
 
 
-def test_auto_takes_the_best_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert choose_device("auto") == CPU == choose_device("cpu")
-
-
 @pytest.mark.parametrize(
     ("capabilities", "precision"),
     [
@@ -72,6 +66,9 @@ def test_auto_takes_the_best_device(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_precision_auto_depends_on_the_processor(
     monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool] | None, precision: str
 ) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto") == CPU == choose_device("cpu")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     if capabilities is None:
         monkeypatch.delattr(torch.cpu, "get_capabilities")

@@ -86,9 +86,6 @@ def test_a_pattern_is_taken_literally():
     assert pattern_to_regex("{pid}.{camera}").fullmatch("axb") is None
 
 
-# ------------------------------------------------------------------------------------------------------ identities
-
-
 TWICE = [{"7", "007"}, {"Anna", "anna"}, {"7", "07", "x"}, {"12", "１２"}, {"0", "00"}]
 NOTHING = ["nan", "NaN", "None", "<NA>", "#N/A"]
 
@@ -138,8 +135,6 @@ def test_too_few_images_people_or_cameras(tmp_path, photos):
         with pytest.raises(ValueError, match=message):
             custom(root)
 
-
-# ------------------------------------------------------------------------------------------------------ tables
 
 LINES = [f"{who}_{where}_0.png,{who},{where}" for who in ("anna", "Bo", "Zoë", "dmitri") for where in ("hall", "yard")]
 
