@@ -7,8 +7,6 @@ The commands, a notebook and the quickest tests run in an environment of several
 one without it). It takes 10 to 30 minutes, so it is not part of ``make test``. It ends with 1 when a step fails.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

@@ -1,7 +1,5 @@
 """Config() is Sec. 4.1; a preset lists only what differs; what cannot work is refused with a reason."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

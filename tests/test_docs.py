@@ -1,7 +1,5 @@
 """The docstrings are true: their arguments are the signature's, their examples run."""
 
-from __future__ import annotations
-
 import doctest
 import importlib
 import inspect

@@ -1,7 +1,5 @@
 """The paper's run, at its own sizes: one step with numbers, from weights on disk, and on from a checkpoint."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

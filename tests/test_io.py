@@ -1,7 +1,5 @@
 """Files are written completely or not at all, and errors say where and why."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

@@ -1,7 +1,5 @@
 """Who may import whom: an import points to a lower floor or stays in its own folder, never up."""
 
-from __future__ import annotations
-
 import ast
 import os
 import subprocess

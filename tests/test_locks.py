@@ -1,7 +1,5 @@
 """One process at a time: who waits says so, and a file system without locks stops nobody."""
 
-from __future__ import annotations
-
 import errno
 import os
 import subprocess

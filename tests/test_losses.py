@@ -1,7 +1,5 @@
 """Equations (1) to (6), each beside its literal twin: probabilities and loops, in float64, values and gradients."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Networks that come with the package: small files that give the scores they tell."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """Records are found by what was asked, whoever made them."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Finished runs: trained once, found again, and each number with where it comes from."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Training in tests: the paper's plain recipe, the two halves of a step, and what makes two runs equal."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

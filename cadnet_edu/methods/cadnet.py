@@ -3,8 +3,6 @@
 All use the same number of images a step; ``baseline_long`` takes more steps.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

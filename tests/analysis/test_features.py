@@ -1,7 +1,5 @@
 """Analyses of feature vectors, against data with known answers and counts by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

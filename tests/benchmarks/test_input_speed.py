@@ -7,8 +7,6 @@ also once. Seconds are seconds on the clock, and the sides take turns, so that o
 GPU needs of the processor are rows and their bytes alone: it mirrors, shifts and degrades by itself.
 """
 
-from __future__ import annotations
-
 import random
 import statistics
 import time

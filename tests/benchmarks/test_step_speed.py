@@ -5,8 +5,6 @@ forwards and backwards on the HR and on the LR images, and the discriminators as
 shapes, precision and memory format, no loss, no optimizer.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

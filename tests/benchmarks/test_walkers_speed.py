@@ -1,7 +1,5 @@
 """How fast Walkers are drawn on one core. The printed figure is what counts; the floor only catches disasters."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

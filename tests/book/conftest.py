@@ -1,7 +1,5 @@
 """The book's tests share one built site: smoke preset, built once a session however many workers there are."""
 
-from __future__ import annotations
-
 import functools
 import http.server
 import os

@@ -4,8 +4,6 @@ A cell tagged ``builds-cadnet_edu.losses.L_tri`` must define ``L_tri`` exactly a
 Comments, docstrings and annotations are set aside; everything else counts.
 """
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import inspect

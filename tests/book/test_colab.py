@@ -8,8 +8,6 @@ server ``notebook`` (a name without contents stands for it), its front end and i
 wheel that is built here, in place of the repository that it names.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

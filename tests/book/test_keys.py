@@ -1,7 +1,5 @@
 """A notebook runs again when, and only when, something that it depends on changes."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

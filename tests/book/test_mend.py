@@ -1,7 +1,5 @@
 """Faults of the page builder are mended, and nothing else of a page is touched."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import mend

@@ -1,7 +1,5 @@
 """Every code name of the notation page exists, and does what its row says."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The notebooks are what the chapters' texts say, and nothing more."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

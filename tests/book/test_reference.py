@@ -1,7 +1,5 @@
 """What is made from the package's own words is whole: the reference, the lists of choices, the glossary."""
 
-from __future__ import annotations
-
 import ast
 import doctest
 import importlib

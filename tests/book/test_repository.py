@@ -1,7 +1,5 @@
 """What a newcomer meets first is true: README, environment.yml, pinned tools, make targets, commands, citation."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

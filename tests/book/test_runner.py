@@ -1,7 +1,5 @@
 """The runners of notebooks notice a notebook that is broken."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

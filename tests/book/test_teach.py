@@ -1,7 +1,5 @@
 """Handing out and grading: the book's solutions pass, the untouched chapter fails, nothing gets round the checks."""
 
-from __future__ import annotations
-
 import codecs
 import contextlib
 import csv

@@ -1,7 +1,5 @@
 """One small data set on disk and one run trained on it, for the tests of all commands."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

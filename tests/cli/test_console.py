@@ -1,7 +1,5 @@
 """Options as they are typed, ``~`` in paths, and commands to paste."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import shlex

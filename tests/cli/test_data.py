@@ -1,7 +1,5 @@
 """``cadnet-edu data``: the embedded set on disk, and the cache of decoded images; see also ``tests/data``."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``cadnet-edu evaluate``: scores as JSON and as a table, of which data, and its error messages."""
 
-from __future__ import annotations
-
 import errno
 import io
 import json

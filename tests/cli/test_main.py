@@ -1,7 +1,5 @@
 """What all commands have in common: help, error messages and exit codes, standard output of any kind."""
 
-from __future__ import annotations
-
 import io
 import os
 import shlex

@@ -1,7 +1,5 @@
 """``cadnet-edu recover``: ordinary image files in, recovered images out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Commands typed in a notebook: what is shown, and what is not."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 
@@ -83,6 +81,9 @@ def test_quotes_and_backslashes(line: str, words: list[str]) -> None:
     assert words_of(shlex.join(words)) == words
 
 
+def test_a_windows_path_reaches_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(r"cadnet-edu data check market1501 --root C:\data\market1501") == 2
+    assert r"C:\data\market1501: there is no such folder" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])

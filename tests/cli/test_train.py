@@ -1,7 +1,5 @@
 """``cadnet-edu train``: from the options to a finished run, and its error messages."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """Small data sets on disk, each in its published layout and with the traps of the real one. No person is in them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

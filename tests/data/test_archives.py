@@ -1,7 +1,5 @@
 """Archives from anywhere: unpacked whole and inside their folder, or not at all."""
 
-from __future__ import annotations
-
 import errno
 import io
 import os

@@ -1,7 +1,5 @@
 """Is a set whole: counts as published, what is missing by number, what is damaged by name."""
 
-from __future__ import annotations
-
 import os
 import shutil
 

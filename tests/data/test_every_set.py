@@ -1,7 +1,5 @@
 """Every set from its folder to a score: train, evaluate and recover as a reader types them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

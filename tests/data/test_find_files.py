@@ -1,7 +1,5 @@
 """One walk for all readers: what belongs to a data set, what is left out, and what is reported."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

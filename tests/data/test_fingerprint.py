@@ -1,7 +1,5 @@
 """Data are told apart by their content alone, and each file is read once."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

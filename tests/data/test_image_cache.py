@@ -1,7 +1,5 @@
 """Images decoded once: the same pixels as without the cache, found again, never half-written, made by one process."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import re

@@ -1,7 +1,5 @@
 """A split as a table: what is written is read by others, and nothing else is."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import hashlib

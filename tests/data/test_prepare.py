@@ -1,7 +1,5 @@
 """From an archive to a checked folder, as a reader types it; and what a reader is told of each set beforehand."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

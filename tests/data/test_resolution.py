@@ -1,7 +1,5 @@
 """Degradation (Sec. 3.1) against Pillow and by hand; the MLR protocol (Sec. 4.4)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Samples, splits and image files of every kind that lies about in real folders."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from unittest.mock import Mock
 

@@ -1,7 +1,5 @@
 """Batches: P x K counts, passes over all identities, HR and LR drawn apart, exact resumption."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

@@ -1,7 +1,5 @@
 """Walkers: the same bytes everywhere, look-alikes that differ in fine detail only, a cache that can be trusted."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

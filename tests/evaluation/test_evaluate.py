@@ -1,7 +1,5 @@
 """Evaluating a model: retrieval at each rate, and image quality."""
 
-from __future__ import annotations
-
 import importlib
 import math
 from dataclasses import replace

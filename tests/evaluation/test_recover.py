@@ -1,7 +1,5 @@
 """Recovering files: what is refused, and where pictures go."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

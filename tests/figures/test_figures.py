@@ -1,7 +1,5 @@
 """Figures: each is drawn on small data, readable on a phone, has its alternative text and changes no global state."""
 
-from __future__ import annotations
-
 import io
 import math
 import re

@@ -1,7 +1,5 @@
 """The table of claims: verdicts follow from intervals alone, any claim can hold or fail, the page follows the JSON."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 from typing import Any

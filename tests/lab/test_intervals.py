@@ -1,7 +1,5 @@
 """Intervals of Student's t: against scipy's own, against simulation, and at the edges."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

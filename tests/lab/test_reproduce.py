@@ -1,7 +1,5 @@
 """`cadnet-edu reproduce`: every run once, also after failures, and the same numbers at the end."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """The colour histogram counts what it says, wherever the pixels lie within a band."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor

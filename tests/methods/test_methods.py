@@ -1,7 +1,5 @@
 """What every method keeps to: what it may read, one answer for one seed, a way back from its folder, its cost."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace

@@ -6,8 +6,6 @@ It runs in a process of its own (a wrong kernel may end it), with the number of 
 ``OMP_NUM_THREADS`` tells.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import sys

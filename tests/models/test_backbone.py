@@ -1,7 +1,5 @@
 """Our ResNet is torchvision's, with its inner maps handed out; weights load whole or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from unittest.mock import Mock

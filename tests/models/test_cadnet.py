@@ -1,7 +1,5 @@
 """CAD-Net: shapes of the paper, variants, which parameters learn from what, and combinations that cannot be."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

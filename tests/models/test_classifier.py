@@ -1,7 +1,5 @@
 """C: global average pooling and one layer."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """G: from f and E's maps to an image in [0, 1] of the input's size."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

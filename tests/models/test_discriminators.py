@@ -1,7 +1,5 @@
 """D_F keeps the channel ladder of the network it cites on every map; D_I is a ResNet-18 with one logit."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torchvision

@@ -1,7 +1,5 @@
 """E and F: images in [0, 1] in, f and the maps for the skips out."""
 
-from __future__ import annotations
-
 import torch
 
 from cadnet_edu.models.encoder import Encoder

@@ -3,8 +3,6 @@
 Needs nothing but the package and pytest: tests/book/test_colab.py runs this file again with Colab's ipywidgets 7.7.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import re

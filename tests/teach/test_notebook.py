@@ -1,7 +1,5 @@
 """The first cell of each chapter: seeds, device, style, and honest words about where it runs."""
 
-from __future__ import annotations
-
 import random
 import re
 import sys

@@ -1,7 +1,5 @@
 """Checkpoints: a run resumes bit for bit, others' checkpoints are refused by name, and a full disk loses nothing."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

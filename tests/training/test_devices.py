@@ -1,7 +1,5 @@
 """Where to compute and how precisely: what a device lacks is said before anything is computed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Several processes train as one: the same losses and weights, the same scores, every identity on one rank only."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

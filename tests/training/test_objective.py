@@ -1,7 +1,5 @@
 """The objective: each equation beside its literal twin, which network each loss reaches, and what is logged of it."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torch.nn.functional as nnf

@@ -1,7 +1,5 @@
 """Killed and interrupted runs: nothing is lost, and what goes on is bit for bit the run that was never stopped."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

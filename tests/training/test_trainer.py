@@ -1,7 +1,5 @@
 """The trainer: which update moves what, every variant trains, what a history holds, and where training must stop."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 from pathlib import Path

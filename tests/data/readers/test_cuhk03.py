@@ -1,7 +1,5 @@
 """CUHK03: one HDF5 file of nested MATLAB cells, 20 test sets, detected and labeled boxes."""
 
-from __future__ import annotations
-
 import dataclasses
 import pickle
 import shutil

@@ -1,7 +1,5 @@
 """A folder of one's own images: names by a pattern, a table, and every way in which people get it wrong."""
 
-from __future__ import annotations
-
 import unicodedata
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What all readers do alike, with a small set in the published layout of each."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest

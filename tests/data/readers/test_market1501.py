@@ -1,7 +1,5 @@
 """Market-1501's layout on disk, with the traps of the real folder, and DukeMTMC-reID, withdrawn, in the same layout."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -4,8 +4,6 @@ The answers lie beside this file, ``ch01.py`` for ``cadnet_edu/teach/exercises/c
 and mistakes, each with a part of the message that is meant for it.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import re
