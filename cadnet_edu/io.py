@@ -1,7 +1,5 @@
 """Atomic writing of files, JSON, and durations as text."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -19,12 +17,12 @@ REMEDIES = {
 }
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path:
+def write_atomically(path: str | Path, content: bytes | Callable[[BinaryIO], Any]) -> Path:
     """Write a file atomically: into a temporary file beside it, which is then renamed.
 
     Args:
         path: of the file; missing folders are created.
-        write: called with the open temporary file.
+        content: of the file, or a function that writes it into the open file.
 
     Raises:
         OSError: when it cannot be written (no space, no permission), with path, reason and remedy. An older file at
@@ -40,7 +38,7 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], Any]) -> Path
         raise OSError(error.errno, why) from None
     try:
         with opened as file:
-            write(file)
+            file.write(content) if isinstance(content, bytes) else content(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -95,7 +93,7 @@ def write_json(path: str | Path, value: Any) -> Path:
         text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: JSON holds finite numbers, text, lists and dictionaries only ({error}).") from None
-    return write_atomically(path, lambda file: file.write(text.encode()))
+    return write_atomically(path, text.encode())
 
 
 def read_json(path: str | Path) -> Any:

@@ -1,7 +1,5 @@
 """File locks: one process at a time works in a folder; others wait with a message, or get an error."""
 
-from __future__ import annotations
-
 import errno
 import sys
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Discriminators output logits ``z``; the probability is ``D = sigmoid(z)``. ``log
 and ``log(1 - D)`` as ``logsigmoid(-z)``, which is numerically stable.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch
@@ -17,12 +15,8 @@ def check_choice(name: str, value: str, *allowed: str) -> None:
     """Refuse an unknown choice.
 
     Args:
-        name: of the argument.
-        value: that was given.
+        name, value: of the argument.
         allowed: the possible values.
-
-    Raises:
-        ValueError: when ``value`` is not one of ``allowed``.
     """
     if value not in allowed:
         raise ValueError(f"{name} = {value!r}: choose one of {', '.join(map(repr, allowed))}.")

@@ -1,7 +1,5 @@
 """Trained networks of the package: one safetensors file each, in half precision, with settings and scores."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

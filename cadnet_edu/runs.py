@@ -1,7 +1,5 @@
 """Finished runs: fitted once, and cached under a key of settings, data and training code."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -169,12 +167,7 @@ def processor() -> str:
 
 
 def run_key(config: Config, data: str | None = None) -> str:
-    """The cache key of a run: its method, its preset, and a hash of settings, data and training code.
-
-    Args:
-        config: all settings.
-        data: the fingerprint of its data; computed when not given.
-    """
+    """The cache key of a run: its method, its preset, and a hash of settings, data fingerprint and training code."""
     settings = identity(config)
     if config.run.precision != "auto":  # chosen explicitly, it is part of the settings
         settings["precision"] = config.run.precision
@@ -222,11 +215,7 @@ def train_or_load(
 
 
 def is_finished(folder: Path, config: Config) -> bool:
-    """Whether a folder holds the finished run of this configuration.
-
-    Raises:
-        ValueError: when it holds the finished run of another configuration.
-    """
+    """Whether a folder holds the finished run of this configuration."""
     if not (folder / "run.json").exists() or not (folder / "checkpoint.pt").exists():
         return False
     state = load_checkpoint(folder / "checkpoint.pt", parts=HEAD)

@@ -1,7 +1,5 @@
 """Commands as a user types them, for tests: ``from commands import cli, refused``."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 from typing import Any, NamedTuple

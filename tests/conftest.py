@@ -1,8 +1,7 @@
 """What several tests share: one thread, a cache of their own, and a small synthetic data set.
 
 ``commands.py`` beside this file runs commands: ``from commands import cli``; ``visits.py`` visits pages in a browser;
-``data/fixtures.py`` writes data sets in
-every published layout: ``from fixtures import write_viper``.
+``data/fixtures.py`` writes data sets in every published layout: ``from fixtures import write_viper``.
 """
 
 from __future__ import annotations

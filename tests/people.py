@@ -1,7 +1,5 @@
 """A small synthetic data set, the smallest network that has every part, and a disk of a given size."""
 
-from __future__ import annotations
-
 import os
 import resource
 from collections.abc import Iterator

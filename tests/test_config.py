@@ -1,8 +1,5 @@
 """Config() is Sec. 4.1; a preset lists only what differs; what cannot work is refused with a reason."""
 
-from __future__ import annotations
-
-import dataclasses
 import json
 import re
 from pathlib import Path
@@ -25,52 +22,23 @@ from cadnet_edu.config import (
 )
 
 
-# ---------------------------------------------------------------------------------------------------------- the paper
-def test_config_is_section_4_1():
-    c = Config()
-    assert c.model.backbone == "resnet50"
-    assert c.model.weights == "imagenet"
-    assert (c.data.height, c.data.width) == (256, 128)
-    assert c.data.batch_size == 32
-    assert c.optim.optimizer == "sgd"
-    assert (c.optim.lr, c.optim.momentum, c.optim.weight_decay) == (1e-3, 0.9, 5e-4)
-    assert c.optim.lr_D == 1e-4
-    assert c.loss.margin == 2
-    assert (c.loss.lambda_adv_DF, c.loss.lambda_rec, c.loss.lambda_adv_DI) == (1, 1, 1)
-    assert c.data.rates == (2, 3, 4)  # Sec. 4.4
-    assert c.model.features == "joint"  # Sec. 3.3
-    assert c.model.skips == "encoder"  # Sec. 3.2
-
-
 def test_every_default_is_pinned():
     """A changed default changes what "the paper's configuration" means: it must be changed here as well."""
-    assert Config().to_dict() == {
-        "data": {
-            "dataset": "market1501", "root": None, "data_seed": 0, "bbox": "detected",
-            "filename_pattern": "{pid}_{camera}_*", "allow_withdrawn": False, "walkers_size": "L",
-            "height": 256, "width": 128, "rates": [2.0, 3.0, 4.0], "num_identities": 8, "num_instances": 4,
-            "flip": True, "max_shift": 0, "label_fraction": 1.0, "unlabelled_batch_size": 0,
-        },
-        "model": {
-            "backbone": "resnet50", "weights": "imagenet", "last_stride": 2, "features": "joint", "backbone_width": 64,
-            "decoder_width": 64, "discriminator_width": 64, "bnneck": False, "auxiliary_heads": False,
-            "joint_batchnorm": False, "skips": "encoder", "pixel_shuffle": 1, "decoder_grad_scale": 1.0,
-            "use_decoder": True,
-        },
-        "loss": {
-            "lambda_adv_DF": 1.0, "lambda_rec": 1.0, "lambda_adv_DI": 1.0, "lambda_cls": 1.0, "lambda_con": 0.0,
-            "lr_labels": True, "margin": 2.0,
-            "mining": "batch_hard", "gan_loss": "non_saturating", "reduction": "mean", "smooth_l1_beta": 0.0,
-            "d_batch_size": 0,
-        },
-        "optim": {
-            "optimizer": "sgd", "lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4, "lr_D": 1e-4, "steps": 60_000,
-            "warmup_steps": 0, "lr_schedule": "step", "accumulate_grad_batches": 1,
-        },
-        "run": {
-            "method": "cadnet", "preset": "full", "seed": 0, "device": "auto", "devices": 1, "precision": "auto",
-            "log_every": 50, "checkpoint_every": 1000,
-        },
+    assert flatten(Config().to_dict()) == {
+        "dataset": "market1501", "root": None, "data_seed": 0, "bbox": "detected", "allow_withdrawn": False,
+        "filename_pattern": "{pid}_{camera}_*", "walkers_size": "L", "height": 256, "width": 128, "flip": True,
+        "rates": [2.0, 3.0, 4.0], "num_identities": 8, "num_instances": 4, "max_shift": 0, "label_fraction": 1.0,
+        "unlabelled_batch_size": 0,
+        "backbone": "resnet50", "weights": "imagenet", "last_stride": 2, "features": "joint", "backbone_width": 64,
+        "decoder_width": 64, "discriminator_width": 64, "bnneck": False, "auxiliary_heads": False, "use_decoder": True,
+        "joint_batchnorm": False, "skips": "encoder", "pixel_shuffle": 1, "decoder_grad_scale": 1.0,
+        "lambda_adv_DF": 1.0, "lambda_rec": 1.0, "lambda_adv_DI": 1.0, "lambda_cls": 1.0, "lambda_con": 0.0,
+        "lr_labels": True, "margin": 2.0,
+        "mining": "batch_hard", "gan_loss": "non_saturating", "reduction": "mean", "smooth_l1_beta": 0.0,
+        "d_batch_size": 0, "optimizer": "sgd", "lr": 1e-3, "momentum": 0.9, "weight_decay": 5e-4, "lr_D": 1e-4,
+        "steps": 60_000, "warmup_steps": 0, "lr_schedule": "step", "accumulate_grad_batches": 1,
+        "method": "cadnet", "preset": "full", "seed": 0, "device": "auto", "devices": 1, "precision": "auto",
+        "log_every": 50, "checkpoint_every": 1000,
     }  # fmt: skip
 
 
@@ -105,40 +73,18 @@ def test_settings_of_version_0_1_are_understood():
     assert Config.from_dict({"encoder_passes": 2}) == Config()
     old = {"lam": {"adv_DF": 0.5, "rec": 0.25, "adv_DI": 2, "cls": 0}, "lr": 0.5}
     new = Config().replace(lambda_adv_DF=0.5, lambda_rec=0.25, lambda_adv_DI=2, lambda_cls=0, lr=0.5)
-    assert Config.from_dict(old) == new
-
-
-def test_the_full_preset_is_the_paper():
-    assert preset("full") == Config()
-
-
-# ----------------------------------------------------------------------------------------------------------- presets
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_lists_only_what_differs(name):
-    defaults = flatten(Config().to_dict())
-    assert [k for k, value in PRESETS[name].items() if value == defaults[k]] == []
+    assert Config.from_dict(old) == Config.from_dict(old | {"recover_first": 0}) == new
+    with pytest.raises(ValueError, match="recover_first = 5: this version has no such setting any more"):
+        Config.from_dict(old | {"recover_first": 5})
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_presets_can_be_built(name):
-    c = preset(name)
+def test_a_preset_is_what_it_lists_and_lists_only_what_differs(name):
+    c, defaults = preset(name), flatten(Config().to_dict())
     assert c.run.preset == name
-    assert c.data.height == 2 * c.data.width
-    given = PRESETS[name]
-    assert {k: getattr(getattr(c, group_of()[k]), k) for k in given} == given
-
-
-def test_presets_grow():
-    sizes = [(preset(name).data.height, preset(name).optim.steps) for name in ("smoke", "quick", "reduced", "full")]
-    assert sizes == sorted(sizes)
-    assert [h for h, _ in sizes] == [64, 96, 96, 256]
-
-
-def test_changes_come_last():
-    c = preset("smoke", steps=2, height=32, width=16, lambda_adv_DI=0)
-    assert (c.optim.steps, c.data.height, c.data.width) == (2, 32, 16)
-    assert c.loss.lambda_adv_DI == 0
-    assert c.model.backbone == "slim"
+    assert {k: getattr(getattr(c, group_of()[k]), k) for k in PRESETS[name]} == PRESETS[name]
+    assert [k for k, value in PRESETS[name].items() if value == defaults[k]] == []
+    assert (c == Config()) == (name == "full")  # the paper's configuration
 
 
 def test_the_environment_names_the_data_where_nobody_else_does(monkeypatch):
@@ -154,19 +100,16 @@ def test_the_environment_names_the_data_where_nobody_else_does(monkeypatch):
 def test_the_environment_chooses_the_preset(monkeypatch):
     monkeypatch.delenv("CADNET_EDU_PRESET", raising=False)
     assert preset().run.preset == "quick"
-    monkeypatch.setenv("CADNET_EDU_PRESET", "smoke")
-    assert preset().run.preset == "smoke"
+    for value, chosen in (("", "quick"), ("smoke", "smoke")):
+        monkeypatch.setenv("CADNET_EDU_PRESET", value)
+        assert preset().run.preset == chosen
     assert preset("full").run.preset == "full"
-    monkeypatch.setenv("CADNET_EDU_PRESET", "")
-    assert preset().run.preset == "quick"
     monkeypatch.setenv("CADNET_EDU_PRESET", "tiny")
     with pytest.raises(ValueError, match=r"no preset 'tiny'. Choose one of: smoke, quick, reduced, full"):
         preset()
 
 
 def test_unknown_names():
-    with pytest.raises(ValueError, match=r"no preset 'fast'. Choose one of: smoke, quick, reduced, full"):
-        preset("fast")
     with pytest.raises(ValueError, match=r"unknown setting 'learning_rate'. Settings are: .*lr, lr_D"):
         preset("smoke", learning_rate=1)
     with pytest.raises(ValueError, match=r"unknown setting 'phi', which is now called 'margin'"):
@@ -176,7 +119,6 @@ def test_unknown_names():
             Config.from_dict(values)
 
 
-# ------------------------------------------------------------------------------------------------------------- JSON
 @pytest.mark.parametrize("name", PRESETS)
 def test_there_and_back_through_json(name):
     c = preset(name, root=Path("data") / "market", rates=(1, 2.5), lambda_rec=0.5, seed=7)
@@ -184,7 +126,6 @@ def test_there_and_back_through_json(name):
     assert back == c
     assert isinstance(back.data.root, Path)
     assert isinstance(back.data.rates, tuple)
-    assert isinstance(back.loss, LossConfig)
     assert hash(back) == hash(c)
 
 
@@ -206,47 +147,27 @@ def test_from_dict_fills_in_what_is_missing_and_changes_nothing_it_was_given():
     assert given == {"loss": {"lambda_rec": 0}, "rates": [2]}
 
 
-def test_lightning_s_names_of_precisions_are_understood():
-    for theirs, ours in (("32-true", "fp32"), ("bf16-mixed", "bf16"), ("16-mixed", "fp16")):
-        assert Config().replace(precision=theirs) == Config().replace(precision=ours)
-    assert Config().replace(devices="auto").run.devices == "auto"
+LAMBDAS = ("lambda_adv_DF", "lambda_rec", "lambda_adv_DI", "lambda_cls")
+WIDTHS = ("backbone_width", "decoder_width", "discriminator_width")
+NOT_NEGATIVE = ("data_seed", "max_shift", "warmup_steps", "momentum", "weight_decay")
 
 
-def test_config_is_frozen():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Config().optim.lr = 1.0
-
-
-# -------------------------------------------------------------------------------------------------------- wrong values
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"height": 16}, "an image of 16 x 128 pixels is too small: give at least height 32 and width 16"),
         ({"height": 250}, "height 250 and width 128 must be multiples of 16"),
-        ({"width": 100}, "multiples of 16"),
         ({"height": 256.0}, "height = 256.0: give a whole number"),
-        ({"height": "256"}, "height = '256': give a whole number"),
         ({"seed": True}, "seed = True: give a whole number"),
         ({"rates": ()}, "give at least one down-sampling rate, each 1 or more"),
         ({"rates": (2, 0.5)}, "each 1 or more"),
-        ({"rates": (float("inf"),)}, "a rate = inf: give a finite number"),
         ({"rates": ("2",)}, "a rate = '2': give a finite number"),
-        ({"rates": 4}, r"rates = 4: give a sequence of numbers, such as \(2, 3, 4\)"),
-        ({"rates": "234"}, "rates = '234': give a sequence"),
+        ({"rates": "234"}, r"rates = '234': give a sequence of numbers, such as \(2, 3, 4\)"),
         ({"num_identities": 1}, r"1 identities x 4 images: eq. \(5\) needs at least 2 of each"),
         ({"num_instances": 1}, r"8 identities x 1 images: eq. \(5\) needs"),
-        ({"steps": 0}, "steps = 0: give at least 1"),
-        ({"log_every": 0}, "log_every = 0: give at least 1"),
-        ({"checkpoint_every": -1}, "checkpoint_every = -1: give at least 1"),
-        ({"backbone_width": 0}, "backbone_width = 0: give at least 1"),
-        ({"decoder_width": 0}, "decoder_width = 0"),
-        ({"discriminator_width": -4}, "discriminator_width = -4"),
-        ({"data_seed": -1}, "data_seed = -1: it cannot be negative"),
+        *(({name: 0}, f"{name} = 0: give at least 1") for name in ("steps", "log_every", "checkpoint_every", *WIDTHS)),
+        *(({name: -1}, f"{name} = -1(.0)?: it cannot be negative") for name in NOT_NEGATIVE),
         ({"allow_withdrawn": "yes"}, "allow_withdrawn = 'yes': give True or False"),
-        ({"max_shift": -1}, "max_shift = -1: it cannot be negative"),
-        ({"warmup_steps": -5}, "warmup_steps = -5: it cannot be negative"),
-        ({"momentum": -0.1}, "momentum = -0.1: it cannot be negative"),
-        ({"weight_decay": -1}, "weight_decay = -1.0: it cannot be negative"),
         ({"lr": 0}, "learning rates must be positive"),
         ({"lr_D": -1e-4}, "learning rates must be positive"),
         ({"lr": float("nan")}, "lr = nan: give a finite number"),
@@ -256,14 +177,11 @@ def test_config_is_frozen():
         ({"features": "both"}, "features = 'both': choose one of 'joint', 'f', 'g'"),
         ({"features": "f", "auxiliary_heads": True}, "auxiliary_heads need both f and g, but features = 'f'"),
         ({"accumulate_grad_batches": 0}, "accumulate_grad_batches = 0: give at least 1, the whole batch in one part"),
-        (
-            {"accumulate_grad_batches": 3},
-            "num_identities = 8 cannot be taken in accumulate_grad_batches = 3 equal parts of 2 or more",
-        ),
-        (
-            {"accumulate_grad_batches": 8},
-            "num_identities = 8 cannot be taken in accumulate_grad_batches = 8 equal parts of 2 or more",
-        ),
+        ({"accumulate_grad_batches": 3}, "num_identities = 8 .* accumulate_grad_batches = 3 equal parts of 2 or more"),
+        ({"accumulate_grad_batches": 8}, "num_identities = 8 .* accumulate_grad_batches = 8 equal parts of 2 or more"),
+        *(({name: -1}, f"{name} = -1.0: .* must be 0 .term off. or positive") for name in LAMBDAS),
+        *(({name: "1"}, f"{name} = '1': give a finite number") for name in LAMBDAS),
+        ({"lambda_rec": float("inf")}, "lambda_rec = inf: give a finite number"),
         ({"devices": 0}, "devices = 0: give at least 1, or 'auto'"),
         ({"devices": "all"}, "devices = 'all': give a whole number, or 'auto' for all GPUs"),
         ({"devices": 1.5}, "devices = 1.5: give a whole number"),
@@ -286,31 +204,15 @@ def test_every_choice_is_checked():
             Config().replace(**{name: "wrong"})
 
 
-@pytest.mark.parametrize("name", ["lambda_adv_DF", "lambda_rec", "lambda_adv_DI", "lambda_cls"])
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [(-1, "must be 0 .term off. or positive"), (float("nan"), "finite"), (float("inf"), "finite"), ("1", "finite")],
-)
-def test_wrong_loss_weights(name, value, message):
-    with pytest.raises(ValueError, match=rf"{name} = .*{message}"):
-        LossConfig(**{name: value})
-
-
-# ----------------------------------------------------------------------------------------------------------- the cache
 def test_where_the_cache_is(monkeypatch):
     monkeypatch.setenv("CADNET_EDU_CACHE", "~/mine")
     assert cache_dir() == Path.home() / "mine"
     monkeypatch.delenv("CADNET_EDU_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert cache_dir() == Path("/somewhere/cadnet_edu")
-    for unset in (lambda: monkeypatch.setenv("XDG_CACHE_HOME", ""), lambda: monkeypatch.delenv("XDG_CACHE_HOME")):
-        unset()
-        assert cache_dir() == Path.home() / ".cache" / "cadnet_edu"
-
-
-def test_asking_for_the_cache_makes_no_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("CADNET_EDU_CACHE", str(tmp_path / "cache"))
-    assert not cache_dir().exists()
+    for value, folder in (("/somewhere", Path("/somewhere/cadnet_edu")), ("", Path.home() / ".cache" / "cadnet_edu")):
+        monkeypatch.setenv("XDG_CACHE_HOME", value)
+        assert cache_dir() == folder
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_dir() == Path.home() / ".cache" / "cadnet_edu"
 
 
 def test_without_a_home_the_way_out_is_named(monkeypatch, tmp_path):
@@ -326,10 +228,3 @@ def test_without_a_home_the_way_out_is_named(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match=r"cannot be made.*The variable CADNET_EDU_CACHE names another place"):
         make_cache_folder(tmp_path / "file" / "runs")
-
-
-def test_a_setting_that_has_gone_is_understood_at_its_default_only():
-    old = {"recover_first": 0, "lr": 0.5}
-    assert Config.from_dict(old) == Config().replace(lr=0.5)
-    with pytest.raises(ValueError, match="recover_first = 5: this version has no such setting any more"):
-        Config.from_dict(old | {"recover_first": 5})

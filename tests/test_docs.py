@@ -1,7 +1,5 @@
 """The docstrings are true: their arguments are the signature's, their examples run."""
 
-from __future__ import annotations
-
 import doctest
 import importlib
 import inspect
@@ -21,7 +19,6 @@ TAUGHT = {"losses", "evaluation.retrieval", "evaluation.image_quality", "data.re
 
 
 def public(module: ModuleType) -> list[tuple[str, Any]]:
-    """Return the functions, classes and methods that a module offers."""
     found: list[tuple[str, Any]] = []
     for name, thing in vars(module).items():
         if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
@@ -51,7 +48,6 @@ def documented(docstring: str) -> list[str] | None:
 
 
 def signature(thing: Any) -> list[str]:
-    """Return the parameters of a function, or of making an object."""
     return [name for name in inspect.signature(thing).parameters if name not in ("self", "cls")]
 
 
@@ -92,19 +88,3 @@ def test_examples_run(name: str) -> None:
     assert module.__doc__ or empty, f"{name} does not say what it is for"
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     assert doctest.testmod(module, optionflags=flags).failed == 0
-
-
-def test_arguments_are_read_right() -> None:
-    text = """Words.
-
-    Args:
-        a: what it is,
-            and more: much more.
-        b, c (int): two at once.
-        **rest: others.
-
-    Returns:
-        d: not an argument.
-    """
-    assert documented(text) == ["a", "b", "c", "rest"]
-    assert documented("Words.") is None

@@ -1,10 +1,6 @@
 """The paper's run, at its own sizes: one step with numbers, from weights on disk, and on from a checkpoint."""
 
-from __future__ import annotations
-
 import hashlib
-import resource
-import time
 from pathlib import Path
 
 import pytest
@@ -40,7 +36,6 @@ def test_a_step_of_the_papers_run(weights: Path, tmp_path: Path) -> None:
     trainer = Trainer(config, split, tmp_path)
     started = torch.load(weights, weights_only=True)
     for encoder in (trainer.net.E, trainer.net.F):
-        assert encoder is not None
         assert torch.equal(encoder.resnet.layer4[2].conv3.weight, started["layer4.2.conv3.weight"])
     counts = {name: sum(p.numel() for p in part.parameters()) for name, part in trainer.net.named_children()}
     assert counts == published("plan_full")["parameters"] | {"branch_C": 0}
@@ -48,25 +43,9 @@ def test_a_step_of_the_papers_run(weights: Path, tmp_path: Path) -> None:
     assert counts["C"] == (4096 + 1) * IDENTITIES
 
     before = {name: p.detach().clone() for name, p in trainer.net.named_parameters() if name.endswith("weight")}
-    begun = time.process_time()
-    record = trainer.step()
-    seconds = time.process_time() - begun
-    assert all(value.isfinite() for value in record.values())
+    assert all(value.isfinite() for value in trainer.step().values())
     still = [name for name, p in trainer.net.named_parameters() if name in before and torch.equal(p, before[name])]
     assert still == []  # every layer of every network has moved
-    batch = next(trainer.batches)
-    with torch.no_grad():
-        out = trainer.net(batch.x_L)
-    assert out.f.shape == (4, 2048, 8, 4)
-    assert out.x_hat is not None
-    assert out.x_hat.shape == (4, 3, 256, 128)
-    assert out.v.shape == (4, 4096, 8, 4)
-    assert out.u.shape == (4, 4096)
-    assert out.logits.shape == (4, IDENTITIES)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    shapes = {name: tuple(value.shape) for name, value in out._asdict().items() if isinstance(value, torch.Tensor)}
-    print(f"\n{counts}\n{shapes}")
-    print(f"4 + 4 images in {trainer.precision}: {seconds:.1f} processor seconds, {peak:.1f} GiB at most")
 
     trainer.save()
     trainer.step()

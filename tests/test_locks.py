@@ -1,7 +1,5 @@
 """One process at a time: who waits says so, and a file system without locks stops nobody."""
 
-from __future__ import annotations
-
 import errno
 import os
 import subprocess
@@ -30,7 +28,6 @@ def held_elsewhere(path: Path, seconds: float) -> Iterator[None]:
     """Another process holds the lock for so long, or until the block ends."""
     command = [sys.executable, "-c", HOLD, str(path), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]) as other:
-        assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         yield
         other.kill()
@@ -70,10 +67,4 @@ def test_an_error_of_the_work_itself_is_no_error_of_the_lock(tmp_path: Path) -> 
     with pytest.raises(OSError, match="mine"), locked(tmp_path / ".lock", "works"):
         raise OSError(errno.ENOLCK, "mine")
     with locked(tmp_path / ".lock", "works", wait=False):  # and the lock is free again
-        pass
-
-
-def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OSError, match=r"[Nn]ot a directory|exists"), locked(tmp_path / "file" / ".lock", "works"):
         pass

@@ -1,7 +1,5 @@
 """Equations (1) to (6), each beside its literal twin: probabilities and loops, in float64, values and gradients."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
@@ -31,7 +29,6 @@ def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
 
 
 def equal(mine: Callable[..., Tensor], twin: Callable[..., Tensor], *inputs: Tensor) -> None:
-    """Equal values, and equal gradients with respect to every input."""
     results = []
     for function in (mine, twin):
         leaves = [x.clone().requires_grad_() for x in inputs]
@@ -52,13 +49,9 @@ def D(z: Tensor) -> Tensor:
 
 
 def mean(values: list[Tensor]) -> Tensor:
-    total = torch.zeros((), dtype=torch.float64)
-    for value in values:
-        total = total + value
-    return total / len(values)
+    return torch.stack(values).mean()
 
 
-# ------------------------------------------------------------------------------------------------ eq. (1) and eq. (3)
 def literal_adv_DF(z_H: Tensor, z_L: Tensor) -> Tensor:
     return mean([torch.log(D(z)) for z in z_H.flatten()]) + mean([torch.log(1 - D(z)) for z in z_L.flatten()])
 
@@ -88,12 +81,7 @@ def test_the_side_of_E_in_probabilities():
 
 def test_the_side_of_G_in_probabilities():
     z_L, z_H = normal(3, seed=1), normal(4, seed=2)
-    equal(
-        L_adv_DI_G,
-        lambda a, b: -mean([torch.log(D(z)) for z in a]) - mean([torch.log(D(z)) for z in b]),
-        z_L,
-        z_H,
-    )
+    equal(L_adv_DI_G, lambda a, b: -mean([torch.log(D(z)) for z in a]) - mean([torch.log(D(z)) for z in b]), z_L, z_H)
     # Minimax: eq. (3) itself; its terms of x_H are constants for G.
     z_real = normal(4, seed=3)
     equal(
@@ -102,16 +90,6 @@ def test_the_side_of_G_in_probabilities():
         z_L,
         z_H,
     )
-
-
-def test_non_saturating_pulls_where_minimax_has_faded():
-    def pull(form: str) -> float:
-        z = torch.tensor([-10.0], requires_grad=True)  # D is sure: a fake
-        L_adv_DF_G(torch.zeros(1), z, form).backward()
-        return abs(z.grad.item())
-
-    assert pull("minimax") < 1e-4
-    assert pull("non_saturating") > 0.99
 
 
 @pytest.mark.parametrize("z", [200.0, -200.0])
@@ -144,7 +122,6 @@ def test_minimax_needs_both_kinds_of_answers():
         L_adv_DF_G(None, z, form="minimax")
 
 
-# ------------------------------------------------------------------------------------------------------------ eq. (2)
 @pytest.mark.parametrize(("d", "value"), [(0.0, 0.0), (0.01, 0.0025), (0.02, 0.01), (0.5, 0.49)])
 def test_a_rounded_norm_is_a_square_near_zero_and_plain_l1_less_a_constant_beyond(d, value):
     x = torch.zeros(1, 3, 2, 2)
@@ -162,14 +139,9 @@ def literal_rec(x_hat_H: Tensor, x_H: Tensor, x_hat_L: Tensor, x_L_gt: Tensor, p
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_eq_2_in_loops(reduction):
     images = [normal(b, 3, 4, 2, seed=s) for s, b in enumerate((2, 2, 3, 3))]  # HR and LR batches of unequal size
-    equal(
-        lambda *x: L_rec(*x, reduction=reduction),
-        lambda *x: literal_rec(*x, per_pixel=reduction == "mean"),
-        *images,
-    )
+    equal(lambda *x: L_rec(*x, reduction=reduction), lambda *x: literal_rec(*x, per_pixel=reduction == "mean"), *images)
 
 
-# ------------------------------------------------------------------------------------------------------------ eq. (4)
 def test_identity_loss_in_probabilities():
     y = torch.tensor([2, 0, 4])
 
@@ -185,7 +157,6 @@ def test_eq_4_is_a_sum():
     equal(L_cls, lambda a, b: a + b, normal(seed=1), normal(seed=2))
 
 
-# ------------------------------------------------------------------------------------------------------------ eq. (5)
 def distance(a: Tensor, b: Tensor) -> Tensor:
     return ((a - b) ** 2).sum().sqrt()
 
@@ -218,32 +189,11 @@ LABELS = {
 @pytest.mark.parametrize("y", LABELS.values(), ids=LABELS.keys())
 @pytest.mark.parametrize("margin", [0.3, 2.0])
 def test_triplets_in_loops(y, margin, mining):
-    u = normal(len(y), 4, seed=len(y))
-    equal(
-        lambda u: triplet(u, torch.tensor(y), margin, mining)[0],
-        lambda u: literal_triplet(u, y, margin, mining)[0],
-        u,
-    )
-    share = triplet(u, torch.tensor(y), margin, mining)[1]
+    u, labels = normal(len(y), 4, seed=len(y)), torch.tensor(y)
+    equal(lambda u: triplet(u, labels, margin, mining)[0], lambda u: literal_triplet(u, y, margin, mining)[0], u)
+    share = triplet(u, labels, margin, mining)[1]
     assert share.item() == pytest.approx(literal_triplet(u, y, margin, mining)[1])
     assert not share.requires_grad
-
-
-def test_the_share_of_active_triplets_counts_positive_hinges():
-    u = torch.tensor([[0.0], [1.0], [5.0], [9.0]])  # d_pos - d_neg: -4, -3, 0, -4
-    y = torch.tensor([0, 0, 1, 1])
-    for margin, share in ((0.0, 0.0), (1.0, 0.25), (3.5, 0.5), (5.0, 1.0)):
-        assert triplet(u, y, margin)[1].item() == share
-    loss, share = triplet(u, y, 1.0)
-    assert loss.item() == pytest.approx(1 / 4)  # hinges 0, 0, 1, 0
-
-
-def test_triplets_far_enough_apart_cost_nothing_and_pull_nothing():
-    u = torch.tensor([[0.0, 0], [0, 1], [100, 0], [100, 1]], requires_grad=True)
-    loss, share = triplet(u, torch.tensor([0, 0, 1, 1]), 2.0)
-    loss.backward()
-    assert loss.item() == share.item() == 0
-    assert u.grad.abs().sum() == 0
 
 
 @pytest.mark.parametrize("mining", MININGS)
@@ -305,7 +255,6 @@ def test_distances_have_the_gradient_of_the_formula():
     torch.autograd.gradcheck(pairwise_distances, normal(4, 3).requires_grad_())
 
 
-# ------------------------------------------------------------------------------------------------------------ eq. (6)
 def test_eq_6_is_the_weighted_sum():
     terms = [normal(seed=s) for s in range(4)]
     equal(
@@ -328,8 +277,3 @@ def test_a_weight_of_0_removes_its_term_whatever_it_is(off, value):
     L.backward()
     assert broken.grad is None  # no path at all
     assert [t.grad.item() for i, t in enumerate(terms) if i != off] == pytest.approx([w for w in weights if w])
-
-
-def test_a_term_that_counts_is_never_hidden():
-    one, nan = torch.tensor(1.0), torch.tensor(float("nan"))
-    assert L_total(one, one, nan, one, adv_DF=1, rec=1e-9, adv_DI=1).isnan()

@@ -1,7 +1,5 @@
 """Training in tests: the paper's plain recipe, the two halves of a step, and what makes two runs equal."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +45,12 @@ def update_G(t: Trainer, batch: Batch, H: Output, L: Output) -> dict[str, Tensor
 
 
 def trained(config: Config, split: Split, out: Path | None = None, until: int | None = None) -> Trainer:
-    """A run from its beginning to a step."""
     t = Trainer(config, split, out)
     t.fit(until=until, bar=False)
     return t
 
 
 def resumed(config: Config, split: Split, out: Path, until: int | None = None) -> Trainer:
-    """A run from its checkpoint to a step."""
     t = Trainer(config, split, out)
     assert t.resume()
     t.fit(until=until, bar=False)
@@ -62,12 +58,10 @@ def resumed(config: Config, split: Split, out: Path, until: int | None = None) -
 
 
 def built(net: nn.Module) -> set[str]:
-    """The names of the networks (E, G, F, ...) that there are."""
     return {name for name in PARTS if getattr(net, name) is not None}
 
 
 def snapshot(net: nn.Module) -> dict[str, Tensor]:
-    """A copy of all weights and buffers."""
     return {name: value.clone() for name, value in net.state_dict().items()}
 
 
@@ -76,8 +70,11 @@ def moved(net: nn.Module, before: dict[str, Tensor]) -> set[str]:
     return {name for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
 
 
+def content(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
 def in_D(name: str) -> bool:
-    """Whether a parameter belongs to a discriminator."""
     return name.startswith(("D_F.", "D_I."))
 
 
@@ -93,7 +90,6 @@ def same(a: Any, b: Any) -> bool:
 
 
 def timeless(history: list[dict[str, float]]) -> list[dict[str, float]]:
-    """A history without how long it took."""
     return [{k: v for k, v in record.items() if k != "seconds"} for record in history]
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from playwright.sync_api import Browser, Page, Request
 
@@ -11,14 +10,7 @@ Scheme: TypeAlias = Literal["light", "dark"]
 
 
 class Visit:
-    """A page being visited.
-
-    Args:
-        browser: a running one.
-        width: of the window, in pixels.
-        scheme: what the reader prefers.
-        javascript: whether scripts run.
-    """
+    """A page being visited, in a window of a width, with or without scripts."""
 
     def __init__(self, browser: Browser, width: int = 1200, scheme: Scheme = "light", javascript: bool = True) -> None:
         size = {"width": width, "height": 900}
@@ -66,31 +58,16 @@ FACTS = """() => ({
 })"""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What there is to say about a page after a visit.
-
-    Attributes:
-        outside: addresses elsewhere that it asked for.
-        complaints: errors and warnings of the browser.
-        facts: what ``FACTS`` measures.
-    """
+class Seen(NamedTuple):
+    """Addresses elsewhere that a page asked for, errors and warnings of the browser, and what ``FACTS`` measures."""
 
     outside: list[str]
     complaints: list[str]
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any]
 
 
 def tour(browser: Browser, base: str, names: list[str], width: int, scheme: Scheme) -> dict[str, Seen]:
-    """Visit pages one after the other.
-
-    Args:
-        browser: a running one.
-        base: address of the site, without a slash at its end.
-        names: pages without ending.
-        width: of the window, in pixels.
-        scheme: what the reader prefers.
-    """
+    """Visit pages, named without ending, one after the other; ``base`` is the site's address, without a slash."""
     found = {}
     for name in names:
         with Visit(browser, width, scheme) as visit:

@@ -1,7 +1,5 @@
 """Analyse feature vectors: resolution and identity in w, margins in f and g, confusions."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -95,16 +93,11 @@ def separation(w: Mapping[float, Array], pids: Ids, most: int = 400, seed: int =
 
 
 class Nearest(NamedTuple):
-    """The nearest right and the nearest wrong gallery image of each query, without those of the query's camera.
+    """The nearest right and the nearest wrong gallery image of each query, without those of the query's camera."""
 
-    Args:
-        right, wrong: positions in the gallery ``(q,)``; -1 where there is none.
-        d_right, d_wrong: their distances ``(q,)``; infinity where there is none.
-    """
-
-    right: np.ndarray
+    right: np.ndarray  # positions in the gallery ``(q,)``; -1 where there is none
     wrong: np.ndarray
-    d_right: np.ndarray
+    d_right: np.ndarray  # their distances ``(q,)``; infinity where there is none
     d_wrong: np.ndarray
 
 
@@ -132,13 +125,9 @@ def nearest(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids,
 
 
 class Margins(NamedTuple):
-    """By how much each query prefers its nearest right image to its nearest wrong one, in f and in g.
+    """By how much each query prefers its nearest right image to its nearest wrong one, in f and in g."""
 
-    Args:
-        f, g: ``(q,)``. Their sum is the margin in u; above 0, rank 1 is correct.
-    """
-
-    f: np.ndarray
+    f: np.ndarray  # ``(q,)``. Their sum is the margin in u; above 0, rank 1 is correct
     g: np.ndarray
 
     def summary(self) -> dict[str, float | None]:

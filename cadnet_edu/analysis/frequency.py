@@ -1,14 +1,11 @@
 """Measure the detail of images, and the error left after recovery, by spatial frequency."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from cadnet_edu.analysis.arrays import to_array
-from cadnet_edu.evaluation.distances import Array
+from cadnet_edu.evaluation.distances import Array, to_array
 
 
 def radial_power_spectrum(images: Any) -> tuple[np.ndarray, np.ndarray]:

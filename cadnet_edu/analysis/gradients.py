@@ -1,7 +1,5 @@
 """Compare the gradients of the losses of eq. (6)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

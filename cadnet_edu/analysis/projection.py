@@ -1,12 +1,10 @@
 """Project features to two dimensions (t-SNE), and measure clusters (silhouette)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from cadnet_edu.analysis.arrays import to_array
+from cadnet_edu.evaluation.distances import to_array
 
 
 def tsne(w: Any, seed: int = 0, perplexity: float | None = None) -> np.ndarray:

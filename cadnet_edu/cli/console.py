@@ -1,7 +1,5 @@
 """Shared by all commands: parsing of options, ``~`` in paths, commands to paste, and output streams."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os
@@ -10,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -23,6 +21,18 @@ Options = TypeVar("Options")
 OLD_OPTIONS = {"plan": "dry_run", "headline_seeds": "main_seeds", "any_code": "allow_stale_code"} | {
     old.removeprefix("lam."): new for old, new in RENAMED.items()
 }
+
+
+@dataclasses.dataclass(kw_only=True)
+class OtherData:
+    """The data set, where it is not that of the run or the preset."""
+
+    dataset: str | None = None  # Another data set than the run's or the preset's.
+    root: Path | None = None  # Folder of that data set, or of the run's own if that has moved.
+    data_seed: int | None = None  # Which random halves (viper, caviar, own), test set (cuhk03) or people (walkers).
+    bbox: Literal["detected", "labeled"] | None = None  # Of cuhk03.
+    filename_pattern: str | None = None  # Of own images: where identity and camera stand in file names.
+    allow_withdrawn: bool = False  # You know that dukemtmc_reid was withdrawn and may use it.
 
 
 def read(kind: type[Options], arguments: Sequence[str], prog: str, default: Options | None = None) -> Options:
@@ -59,15 +69,7 @@ def fields(kind: type) -> dict[str, Any]:
 
 
 def refuse_old_options(arguments: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse an option's earlier name, with its present one.
-
-    Args:
-        arguments: as typed.
-        known: names of the command's options.
-
-    Raises:
-        ValueError: for an option that was renamed, or removed.
-    """
+    """Refuse an option that was renamed, with its present name, or removed."""
     for typed in (word.partition("=")[0] for word in arguments if word.startswith("--")):
         name = typed.removeprefix("--").replace("-", "_")
         no, name = ("no_", name[3:]) if name.startswith("no_") else ("", name)
@@ -107,10 +109,6 @@ def list_options(kind: type) -> set[str]:
 
 def join_lists(arguments: Iterable[str], lists: set[str]) -> list[str]:
     """Collect all values of a list option behind its first mention, and split them at commas.
-
-    Args:
-        arguments: as typed.
-        lists: the options that take several values.
 
     >>> join_lists(["run", "--rates=1,2", "--json", "--rates", "-4"], {"--rates"})
     ['run', '--rates', '1', '2', '-4', '--json']
@@ -175,22 +173,13 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print a result on standard output, at once.
-
-    Raises:
-        BrokenPipeError: when the reader has closed the pipe.
-        OSError: when it cannot be written for another reason, such as a full disk.
-    """
+    """Print a result on standard output, at once."""
     with _standard_output():
         print(text, flush=True)
 
 
 def flush() -> None:
-    """Write out what is buffered for standard output.
-
-    Raises:
-        BrokenPipeError, OSError: as ``show`` does.
-    """
+    """Write out what is buffered for standard output."""
     with _standard_output():
         if sys.stdout is not None:  # None in a program started without one
             sys.stdout.flush()

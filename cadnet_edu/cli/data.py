@@ -1,11 +1,9 @@
 """``cadnet-edu data``: write, prepare or check a data set, write a manifest, list the decoded images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -34,86 +32,67 @@ OnDisk = Literal["market1501", "dukemtmc_reid", "cuhk03", "viper", "caviar", "ow
 class Walkers:
     """Write the embedded data set to disk in Market-1501's layout."""
 
-    out: Path
-    """Folder to make; it must not exist yet, or be empty."""
-    size: Literal["S", "M", "L", "XL"] = "M"
-    """Number of people; L has as many as Market-1501."""
-    height: int = 128
-    """Pixels."""
-    width: int = 64
-    """Pixels."""
-    seed: int = 0
-    """Another seed draws other people."""
+    out: Path  # Folder to make; it must not exist yet, or be empty.
+    size: Literal["S", "M", "L", "XL"] = "M"  # Number of people; L has as many as Market-1501.
+    height: int = 128  # Pixels.
+    width: int = 64  # Pixels.
+    seed: int = 0  # Another seed draws other people.
 
 
 @dataclass
 class OnDiskOptions:
     """Which data set, and where it is."""
 
-    name: Annotated[OnDisk, tyro.conf.Positional]
-    """The data set."""
-    root: Path
-    """Its folder."""
-    data_seed: int = 0
-    """Which random halves (viper, caviar, own) or test set (cuhk03)."""
-    bbox: Literal["detected", "labeled"] = "detected"
-    """Of cuhk03."""
-    filename_pattern: str = PATTERN
-    """Of own images: where identity and camera stand in file names."""
-    allow_withdrawn: bool = False
-    """Of dukemtmc_reid: you know that it was withdrawn and may use it."""
+    name: Annotated[OnDisk, tyro.conf.Positional]  # The data set.
+    root: Path  # Its folder.
+    data_seed: int = 0  # Which random halves (viper, caviar, own) or test set (cuhk03).
+    bbox: Literal["detected", "labeled"] = "detected"  # Of cuhk03.
+    filename_pattern: str = PATTERN  # Of own images: where identity and camera stand in file names.
+    allow_withdrawn: bool = False  # Of dukemtmc_reid: you know that it was withdrawn and may use it.
 
 
 @dataclass
 class Check(OnDiskOptions):
     """Compare a data set on disk with what was published, and open every image. Exit code: 0 if complete, 2 if not."""
 
-    part: bool = False
-    """It is a part of the set: show counts, do not compare them."""
-    quick: bool = False
-    """Do not open every image."""
+    part: bool = False  # It is a part of the set: show counts, do not compare them.
+    quick: bool = False  # Do not open every image.
 
 
 @dataclass
 class Prepare:
     """Check an archive, unpack it, check its content. Without an archive: show the terms of the set and its source."""
 
-    name: Annotated[Published, tyro.conf.Positional]
-    """The data set."""
-    archive: Annotated[Path | None, tyro.conf.Positional] = None
-    """The archive or the folder that you have; nothing is fetched."""
-    out: Path | None = None
-    """Folder to unpack an archive into; it must not exist yet, or be empty."""
-    bbox: Literal["detected", "labeled"] = "detected"
-    """Of cuhk03."""
-    part: bool = False
-    """It is a part of the set: show counts, do not compare them."""
-    quick: bool = False
-    """Do not open every image."""
-    other_archive: bool = False
-    """Unpack an archive whose checksum is not the published one."""
-    allow_withdrawn: bool = False
-    """Of dukemtmc_reid: you know that it was withdrawn and may use it."""
+    name: Annotated[Published, tyro.conf.Positional]  # The data set.
+    archive: Annotated[Path | None, tyro.conf.Positional] = None  # What you have, file or folder; nothing is fetched.
+    out: Path | None = None  # Folder to unpack an archive into; it must not exist yet, or be empty.
+    bbox: Literal["detected", "labeled"] = "detected"  # Of cuhk03.
+    part: bool = False  # It is a part of the set: show counts, do not compare them.
+    quick: bool = False  # Do not open every image.
+    other_archive: bool = False  # Unpack an archive whose checksum is not the published one.
+    allow_withdrawn: bool = False  # Of dukemtmc_reid: you know that it was withdrawn and may use it.
 
 
 @dataclass
 class Manifest(OnDiskOptions):
     """Write a split as CSV: path, pid, camera, rate, role, checksum."""
 
-    out: Annotated[Path, tyro.conf.arg(name="out")] = Path("manifest.csv")
-    """The file to write."""
-    mlr: str | None = None
-    """Make the MLR version first, by this construction."""
-    mlr_seed: int = 0
-    """Another seed draws other LR cameras and rates."""
+    out: Annotated[Path, tyro.conf.arg(name="out")] = Path("manifest.csv")  # The file to write.
+    mlr: str | None = None  # Make the MLR version first, by this construction.
+    mlr_seed: int = 0  # Another seed draws other LR cameras and rates.
 
 
 @dataclass
 class Cache:
     """List the decoded images that are cached, and where. Training and evaluation write this cache by themselves."""
 
-    clear: bool = False
-    """Delete all of them; the next run decodes what it needs."""
+    clear: bool = False  # Delete all of them; the next run decodes what it needs.
+
+
+def reading(options: OnDiskOptions) -> dict[str, Any]:
+    """How to read the data set, as arguments of ``load_split``."""
+    names = ("bbox", "filename_pattern", "allow_withdrawn")
+    return {"seed": options.data_seed, **{name: getattr(options, name) for name in names}}
 
 
 def walkers(arguments: Sequence[str]) -> None:
@@ -128,11 +107,7 @@ def walkers(arguments: Sequence[str]) -> None:
 
 
 def prepare(arguments: Sequence[str]) -> None:
-    """``cadnet-edu data prepare``
-
-    Raises:
-        ValueError: without an archive, for one that cannot be unpacked, and when something is missing or wrong.
-    """
+    """``cadnet-edu data prepare``"""
     from cadnet_edu.data.prepare import TERMS, unpacked
 
     options = read(Prepare, arguments, "cadnet-edu data prepare")
@@ -150,21 +125,14 @@ def prepare(arguments: Sequence[str]) -> None:
 
 
 def check(arguments: Sequence[str]) -> None:
-    """``cadnet-edu data check``
-
-    Raises:
-        ValueError: when something is missing or wrong, with a sentence for each.
-    """
+    """``cadnet-edu data check``"""
     _check(read(Check, arguments, "cadnet-edu data check"))
 
 
 def _check(options: Check) -> None:
     from cadnet_edu.data.checks import check_set
 
-    report = check_set(
-        options.name, options.root, options.data_seed, bbox=options.bbox, filename_pattern=options.filename_pattern,
-        allow_withdrawn=options.allow_withdrawn, part=options.part, images=not options.quick,
-    )  # fmt: skip
+    report = check_set(options.name, options.root, **reading(options), part=options.part, images=not options.quick)
     show(str(report))
     if report.problems:
         raise ValueError(f"{options.root}: {len(report.problems)} problems, listed above. The set is not complete.")
@@ -176,14 +144,7 @@ def manifest(arguments: Sequence[str]) -> None:
 
     options = read(Manifest, arguments, "cadnet-edu data manifest")
     root = options.root
-    split = load_split(
-        options.name,
-        options.root,
-        seed=options.data_seed,
-        bbox=options.bbox,
-        filename_pattern=options.filename_pattern,
-        allow_withdrawn=options.allow_withdrawn,
-    )
+    split = load_split(options.name, options.root, **reading(options))
     if options.mlr is not None:
         split = construct(split, options.mlr, options.mlr_seed)
     path = write_manifest(split, options.out, root.parent if root.is_file() else root)
@@ -209,11 +170,7 @@ COMMANDS = {"walkers": walkers, "prepare": prepare, "check": check, "manifest": 
 
 
 def data(arguments: Sequence[str]) -> None:
-    """Run one of the commands.
-
-    Raises:
-        ValueError: for an unknown one, and for what each refuses.
-    """
+    """Run one of the commands."""
     if arguments and arguments[0] in ("-h", "--help"):
         show(USAGE)
         return

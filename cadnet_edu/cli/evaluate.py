@@ -1,7 +1,5 @@
 """``cadnet-edu evaluate``: the scores of a trained run, by down-sampling rate."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from cadnet_edu.cli.console import read, say, show
+from cadnet_edu.cli.console import OtherData, read, say, show
 from cadnet_edu.config import Config, data_named
 from cadnet_edu.data import open_split
 from cadnet_edu.data.manifest import read_manifest
@@ -26,41 +24,23 @@ from cadnet_edu.training.distributed import init_distributed
 
 
 @dataclass
-class Evaluate:
+class Evaluate(OtherData):
     """Score a trained run: LR queries at each rate against an HR gallery."""
 
-    folder: Annotated[Path, tyro.conf.Positional]
-    """The --out folder of a training run."""
+    folder: Annotated[Path, tyro.conf.Positional]  # The --out folder of a training run.
     rates: tuple[float, ...] | None = None
     """Down-sampling rates of the queries, each 1 or more; 1 2 3 4 8 when not given."""
-    json: bool = False
-    """Print JSON instead of a table."""
-    lpips: bool = False
-    """Score LPIPS as well (fetches AlexNet's weights once)."""
+    json: bool = False  # Print JSON instead of a table.
+    lpips: bool = False  # Score LPIPS as well (fetches AlexNet's weights once).
     protocol: Literal["single_shot", "market1501"] = "single_shot"
     """Which CMC: one gallery image an identity (Sec. 4.3), or all of them."""
-    dataset: str | None = None
-    """Score on another data set than the run was trained on."""
-    root: Path | None = None
-    """Folder of that data set, or of the run's own if that has moved."""
-    data_seed: int | None = None
-    """Which random halves (viper, caviar, own), test set (cuhk03) or people (walkers); by default the run's own."""
-    bbox: Literal["detected", "labeled"] | None = None
-    """Of cuhk03; by default the run's own."""
-    filename_pattern: str | None = None
-    """Of own images: where identity and camera stand in file names; by default the run's own."""
     mlr: str | None = None
     """Score its MLR version (Sec. 4.4) instead, each query at its own rate; by this construction, such as paper."""
-    mlr_seed: int = 0
-    """Another seed draws other LR cameras and rates."""
+    mlr_seed: int = 0  # Another seed draws other LR cameras and rates.
     manifest: Path | None = None
     """Score the split of this manifest instead, each query at its own rate; its images are below --root."""
-    allow_withdrawn: bool = False
-    """You know that dukemtmc_reid was withdrawn and may use it."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
-    devices: int | Literal["auto"] = 1
-    """Number of devices that share the images; auto takes all GPUs."""
+    device: str = "auto"  # auto, cpu, cuda or mps.
+    devices: int | Literal["auto"] = 1  # Number of devices that share the images; auto takes all GPUs.
 
 
 def evaluate(arguments: Sequence[str]) -> None:
@@ -107,11 +87,7 @@ def data_settings(options: Evaluate, config: Config) -> Config:
 
 
 def rates_to_score(options: Evaluate) -> tuple[float, ...] | Literal["own"]:
-    """The rates of the command line; ``"own"`` where each image has its own.
-
-    Raises:
-        ValueError: when both are given.
-    """
+    """The rates of the command line; ``"own"`` where each image has its own."""
     if options.mlr is None and options.manifest is None:
         return (1, 2, 3, 4, 8) if options.rates is None else options.rates
     if options.rates is not None:
@@ -121,11 +97,7 @@ def rates_to_score(options: Evaluate) -> tuple[float, ...] | Literal["own"]:
 
 
 def split_to_score(options: Evaluate, config: Config) -> Split:
-    """The data to score on: a data set, its MLR version, or the images of a manifest.
-
-    Raises:
-        ValueError: when both of the last two are given, or as the readers do.
-    """
+    """The data to score on: a data set, its MLR version, or the images of a manifest."""
     if options.manifest is None:
         split = open_split(config, train=False)
         return split if options.mlr is None else construct(split, options.mlr, options.mlr_seed)
@@ -138,27 +110,16 @@ def split_to_score(options: Evaluate, config: Config) -> Split:
 
 
 def write_and_show(path: Path, result: dict[str, Any], text: str) -> None:
-    """Write a result to a file, then print it; a failure to write does not keep it from being printed.
-
-    Args:
-        path: of the file. In a read-only folder a note says that nothing was written.
-        result: for the file.
-        text: to print.
-
-    Raises:
-        OSError: when the file cannot be written for another reason, such as a full disk, or the text not be printed.
-    """
-    failure: OSError | None = None
+    """Write a result to a file, then print it; a failure to write does not keep it from being printed."""
     try:
         write_json(path, result)
     except OSError as error:
-        failure = error
-    show(text)
-    if failure is None:
-        return
-    if failure.errno not in READ_ONLY:
-        raise failure
-    say(f"note: {path.parent} is read-only, so these scores are not kept there.")
+        show(text)
+        if error.errno not in READ_ONLY:
+            raise
+        say(f"note: {path.parent} is read-only, so these scores are not kept there.")
+    else:
+        show(text)
 
 
 def table(rates: dict[str, dict[str, Any]], recovered: str) -> str:

@@ -1,7 +1,5 @@
 """``cadnet-edu export``: a trained run as a small file."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,14 +17,10 @@ from cadnet_edu.runs import load_run
 class Export:
     """Export a trained run as a small file: weights in half precision, with the scores of these weights."""
 
-    folder: Annotated[Path, tyro.conf.Positional]
-    """The --out folder of a training run."""
-    name: str = "cadnet"
-    """Name for pretrained(NAME)."""
-    out: Path = WEIGHTS
-    """Folder to write into; by default the package's own."""
-    root: Path | None = None
-    """Folder of the data set that it was trained on, if that has moved."""
+    folder: Annotated[Path, tyro.conf.Positional]  # The --out folder of a training run.
+    name: str = "cadnet"  # Name for pretrained(NAME).
+    out: Path = WEIGHTS  # Folder to write into; by default the package's own.
+    root: Path | None = None  # Folder of the data set that it was trained on, if that has moved.
 
 
 def export_command(arguments: Sequence[str]) -> None:

@@ -1,7 +1,5 @@
 """The command line: ``cadnet-edu train | evaluate | recover | reproduce | export | data``."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
@@ -90,12 +88,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def explain(name: str, error: BaseException) -> int:
-    """Print an error message, and return the exit code.
-
-    Args:
-        name: the command's.
-        error: that it raised. One that no user's mistake causes is raised again.
-    """
+    """Print an error message, and return the exit code."""
     if isinstance(error, BrokenPipeError):
         return 141  # as of a program that SIGPIPE ends
     if isinstance(error, ValueError | TrainingDiverged):

@@ -1,7 +1,5 @@
 """``cadnet-edu recover``: recover HR images from ordinary image files."""
 
-from __future__ import annotations
-
 import glob
 import unicodedata
 from collections.abc import Sequence
@@ -22,14 +20,11 @@ from cadnet_edu.training.devices import choose_device
 class Recover:
     """Recover HR images from ordinary image files of any size."""
 
-    folder: Annotated[Path, tyro.conf.Positional]
-    """The --out folder of a training run that has a decoder G."""
+    folder: Annotated[Path, tyro.conf.Positional]  # The --out folder of a training run that has a decoder G.
     images: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Image files, folders of them, or patterns such as 'photos/*.jpg'."""
-    out: Path = Path("recovered")
-    """Folder to write into."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    out: Path = Path("recovered")  # Folder to write into.
+    device: str = "auto"  # auto, cpu, cuda or mps.
 
 
 def recover(arguments: Sequence[str]) -> None:
@@ -57,9 +52,6 @@ def image_files(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
     Args:
         given: files; folders, for all images directly in them; and patterns that no shell has expanded.
-
-    Raises:
-        ValueError: when nothing is given.
     """
     if not given:
         raise ValueError("give at least one image file, or a folder of images, to recover.")
@@ -81,11 +73,7 @@ def image_files(given: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 
 def refuse_same_names(images: Sequence[Path], out: Path) -> None:
-    """Refuse images whose results would overwrite each other, also on file systems that ignore the case of names.
-
-    Raises:
-        ValueError: with the names of two of them.
-    """
+    """Refuse images whose results would overwrite each other, also on file systems that ignore the case of names."""
     seen: dict[str, Path] = {}
     for path in images:
         other = seen.setdefault(unicodedata.normalize("NFC", path.stem).casefold(), path)

@@ -1,7 +1,5 @@
 """``cadnet-edu reproduce``: the paper's tables and figures, and further analyses, from trained runs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from cadnet_edu.cli.console import command, option, read, say, show
+from cadnet_edu.cli.console import OtherData, command, option, read, say, show
 from cadnet_edu.config import Config, preset
 from cadnet_edu.data.fingerprint import data_fingerprint
 from cadnet_edu.io import write_atomically
@@ -27,7 +25,7 @@ CHANGES = ("steps", "dataset", "data_seed", "bbox", "filename_pattern", "num_ide
 
 
 @dataclass
-class Reproduce:
+class Reproduce(OtherData):
     """Recompute a table or a figure; train and evaluate the runs that it still lacks.
 
     Finished runs, in --out or committed with the source, are used as they are; a stopped run is resumed from its last
@@ -36,47 +34,25 @@ class Reproduce:
 
     what: Annotated[Target, tyro.conf.Positional]
     """Which table or figure; beyond: further analyses; claims: a verdict on each claim of the paper."""
-    preset: str | None = None
-    """smoke, quick, reduced or full; see the README."""
-    seeds: int = 1
-    """How many repetitions: seeds 0 to N - 1."""
-    main_seeds: int | None = None
-    """More repetitions for the main rows: CAD-Net and the rows that it is compared with."""
-    out: Path = Path("runs/reproduce")
-    """Folder for records, tables and figures."""
+    preset: str | None = None  # smoke, quick, reduced or full; see the README.
+    seeds: int = 1  # How many repetitions: seeds 0 to N - 1.
+    main_seeds: int | None = None  # More repetitions for the main rows: CAD-Net and the rows that it is compared with.
+    out: Path = Path("runs/reproduce")  # Folder for records, tables and figures.
     publish: bool = False
     """Also copy records and result into the book of a source checkout, as the results that come with it."""
     dry_run: bool = False
     """Only list the finished runs and the missing ones, and estimate the time that these will take."""
-    fresh: bool = False
-    """Train and evaluate every run again."""
+    fresh: bool = False  # Train and evaluate every run again.
     allow_stale_code: bool = False
     """Also use networks trained by an earlier version of this code; every record names the version."""
     regimes: tuple[Literal["all", "few", "few_long", "hr_labels", "fixed"], ...] = ()
     """Labels for all, for few identities, for few and training longer, for HR images only; or a fixed re-identification
     network. By default those of the table."""
-    rows: tuple[str, ...] = ()
-    """Only these rows; without it all of the table."""
-    steps: int | None = None
-    """Another number of training steps than the preset's."""
-    dataset: str | None = None
-    """Another data set than the preset's."""
-    root: Path | None = None
-    """Folder of that data set."""
-    data_seed: int | None = None
-    """Which random halves (viper, caviar, own), test set (cuhk03) or people (walkers)."""
-    bbox: Literal["detected", "labeled"] | None = None
-    """Of cuhk03."""
-    filename_pattern: str | None = None
-    """Of own images: where identity and camera stand in file names."""
-    allow_withdrawn: bool = False
-    """You know that dukemtmc_reid was withdrawn and may use it."""
-    num_identities: int | None = None
-    """Identities in a batch; fewer than the preset's for data sets of few people."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """auto, fp32, bf16 or fp16."""
+    rows: tuple[str, ...] = ()  # Only these rows; without it all of the table.
+    steps: int | None = None  # Another number of training steps than the preset's.
+    num_identities: int | None = None  # Identities in a batch; fewer than the preset's for data sets of few people.
+    device: str = "auto"  # auto, cpu, cuda or mps.
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"  # auto, fp32, bf16 or fp16.
 
 
 def reproduce(arguments: Sequence[str]) -> int:
@@ -117,11 +93,7 @@ def base_config(options: Reproduce) -> Config:
 
 
 def requested_rows(options: Reproduce, base: Config) -> list[Row]:
-    """All rows of the table or figure, or those of --rows.
-
-    Raises:
-        ValueError: for a row that the table does not have.
-    """
+    """All rows of the table or figure, or those of --rows."""
     unknown = [name for name in options.rows if name not in ROWS[options.what]]
     if unknown:
         raise ValueError(f"{options.what} has no row {unknown[0]!r}. Its rows: {', '.join(ROWS[options.what])}.")
@@ -132,17 +104,12 @@ def requested_rows(options: Reproduce, base: Config) -> list[Row]:
 def write(options: Reproduce, data: dict[str, Any], text: str) -> None:
     """Write the numbers of a table or figure as JSON and as Markdown."""
     write_record(options.out / f"{options.what}.json", data, LEVELS)
-    write_atomically(options.out / f"{options.what}.md", lambda file: file.write(text.encode()))
+    write_atomically(options.out / f"{options.what}.md", text.encode())
     say(f"written: {options.out / options.what}.json and .md")
 
 
 def same_numbers(options: Reproduce, base: Config) -> str:
-    """The command that reproduces the same numbers, without the options that depend on the machine.
-
-    Args:
-        options: the command line.
-        base: the preset's settings.
-    """
+    """The command that reproduces the same numbers, without the options that depend on the machine."""
     words: list[object] = ["reproduce", options.what, "--preset", base.run.preset, "--seeds", options.seeds]
     for name in ("main_seeds", "regimes", "rows", *CHANGES):
         value = getattr(options, name)
@@ -154,15 +121,7 @@ def same_numbers(options: Reproduce, base: Config) -> str:
 def recompute(
     options: Reproduce, base: Config, lines: list[Row], records: Records, seeds: list[int]
 ) -> tuple[dict[str, Any], str]:
-    """The table or figure as data and as text; figures are also written to --out.
-
-    Args:
-        options: the command line.
-        base: the preset's settings.
-        lines: the rows.
-        records: where the numbers are.
-        seeds: which repetitions count.
-    """
+    """The table or figure as data and as text; figures are also written to --out."""
     what, out = options.what, options.out
     labels = {row.name: row.label for row in lines}
     if what in ("figure3", "figure4"):

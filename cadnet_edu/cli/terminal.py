@@ -1,7 +1,5 @@
 """Run commands of this package in a notebook, in its own process."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import re
@@ -49,11 +47,6 @@ def run(line: str) -> int:
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             return main(words[1:])
-    except SystemExit as stop:  # --help, and options that do not exist
-        if isinstance(stop.code, str):  # Python prints such a code and ends with 1
-            print(stop.code, file=output)
-            return 1
-        return stop.code or 0
     finally:  # also before an error, or when the cell is interrupted
         print(without_bars(output.getvalue()), end="")
 
@@ -64,9 +57,6 @@ def words_of(line: str) -> list[str]:
     Quotes keep a word together, and a backslash at the end of a line continues it in the next. Within a line, a
     backslash takes the special meaning from a space, a quote, a bracket and the like; before a letter, a digit, ``.``,
     ``-`` and ``_``, and everywhere in a word that begins as ``C:\`` or ``\\``, it stays what it is.
-
-    Args:
-        line: as typed.
 
     Raises:
         ValueError: for a quote that is not closed.

@@ -1,7 +1,5 @@
 """``cadnet-edu train``: train a method into a folder, or measure two steps of it."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

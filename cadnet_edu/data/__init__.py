@@ -1,7 +1,5 @@
 """Data sets: samples and splits, the embedded walkers, readers of sets on disk, resolution, and batches."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cadnet_edu.config import Config
@@ -68,12 +66,7 @@ def load_split(
 
 
 def open_split(config: Config, train: bool = True) -> Split:
-    """The data set that a configuration names, see ``load_split``.
-
-    Args:
-        config: with its name and options.
-        train: whether a training part is required.
-    """
+    """The data set that a configuration names, see ``load_split``."""
     c = config
     return load_split(
         c.data.dataset, c.data.root, c.data.walkers_size, c.data.height, c.data.width, c.data.data_seed,

@@ -1,7 +1,5 @@
 """Unpack a zip or tar archive safely: every file lands inside the folder, and the folder is complete or absent."""
 
-from __future__ import annotations
-
 import hashlib
 import lzma
 import os
@@ -86,11 +84,7 @@ def extract_zip(archive: Path, folder: Path) -> None:
 
 
 def extract_tar(archive: Path, folder: Path) -> None:
-    """Unpack the ordinary files and folders of a tar archive.
-
-    Raises:
-        ValueError: when this Python's ``tarfile`` has no extraction filter.
-    """
+    """Unpack the ordinary files and folders of a tar archive."""
     if not hasattr(tarfile, "data_filter"):
         raise ValueError("tar archives need Python 3.11.4 or newer. Unpack it yourself and give the folder.")
 
@@ -105,12 +99,7 @@ def extract_tar(archive: Path, folder: Path) -> None:
 
 
 def check_members(archive: Path, folder: Path, members: Iterable[tuple[str, int]]) -> None:
-    """Check the names and sizes of all members before the first one is written.
-
-    Raises:
-        ValueError: for a path that leaves the folder, no member, or more than 8 GB.
-        OSError: when there is less free space than needed.
-    """
+    """Check the names and sizes of all members, and the free space, before the first one is written."""
     total = count = 0
     for name, size in members:
         path = PureWindowsPath(name)  # knows both separators, drives and network shares

@@ -1,18 +1,15 @@
 """Check that a data set is complete: its counts against the published ones, and every image by opening it."""
 
-from __future__ import annotations
-
-import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from cadnet_edu.data import load_split
 from cadnet_edu.data.find_files import unused_images
+from cadnet_edu.data.fingerprint import file_contents
 from cadnet_edu.data.hdf5 import open_h5
 from cadnet_edu.data.readers.caviar import by_camera, image_folder
 from cadnet_edu.data.readers.cuhk03 import contents, mat_file
@@ -51,19 +48,12 @@ MD5 = {"viper": "1c2d9fc1cc800332567a0da25a1ce68c", "cuhk03": "728939e58ad9f0ff5
 
 @dataclass(frozen=True)
 class Report:
-    """The result of a check.
+    """The result of a check."""
 
-    Args:
-        name: of the data set.
-        found: counts by name.
-        published: the published counts; empty for custom images, and with ``part``.
-        problems: a message for each; empty for a complete set.
-    """
-
-    name: str
-    found: Counts
-    published: Counts
-    problems: tuple[str, ...]
+    name: str  # of the data set
+    found: Counts  # counts by name
+    published: Counts  # the published counts; empty for custom images, and with ``part``
+    problems: tuple[str, ...]  # a message for each; empty for a complete set
 
     def __str__(self) -> str:
         lines = []
@@ -75,44 +65,25 @@ class Report:
         return os.fsencode(text).decode(errors="backslashreplace")  # a file name need not be UTF-8, a report is
 
 
-def check_set(
-    name: str,
-    root: str | Path,
-    seed: int = 0,
-    *,
-    bbox: str = "detected",
-    filename_pattern: str = "{pid}_{camera}_*",
-    allow_withdrawn: bool = False,
-    part: bool = False,
-    images: bool = True,
-) -> Report:
+def check_set(name: str, root: str | Path, *, part: bool = False, images: bool = True, **options: Any) -> Report:
     """Check a data set on disk: layout, counts, and every image.
 
     Args:
-        name: as in ``load_split``.
-        root, seed, bbox, filename_pattern, allow_withdrawn: as in ``load_split``.
+        name, root: as in ``load_split``.
         part: only a part of the set is present: counts are not compared, and the training part may be missing.
         images: open every image. Without it only the file names are checked.
+        options: of ``load_split``: ``seed``, ``bbox``, ``filename_pattern``, ``allow_withdrawn``.
 
     Raises:
         ValueError: when it cannot be read as that set at all, with the reason.
     """
-    split = load_split(
-        name,
-        root,
-        seed=seed,
-        bbox=bbox,
-        filename_pattern=filename_pattern,
-        allow_withdrawn=allow_withdrawn,
-        train=not part,
-    )
-    root = Path(root).expanduser()
+    split = load_split(name, root, train=not part, **options)
+    root, bbox = Path(root).expanduser(), options.get("bbox", "detected")
     found = count(split) | more_counts(name, root, bbox, train=not part) | unused(name, root, split, train=not part)
     published = {} if part else PUBLISHED.get(name, {}) | (PUBLISHED_BY_BOXES[bbox] if name == "cuhk03" else {})
     problems = differences(found, published)
-    samples = (*split.train, *split.query, *split.gallery)
     if images:
-        problems += unreadable(samples)
+        problems += unreadable((*split.train, *split.query, *split.gallery))
     if name == "own":
         problems += duplicates(split)
     return Report(split.name, found, published, tuple(problems))
@@ -151,12 +122,6 @@ def unused(name: str, root: Path, split: Split, train: bool = True) -> Counts:
     """Images below the data set's folder that no part of the split uses, by folder; junk is not counted.
 
     Images of a type that cannot be opened are counted too: the readers do not visit folders outside a set's parts.
-
-    Args:
-        name: of the data set.
-        root: the folder that was given.
-        split: what was read.
-        train: as in ``load_split``.
     """
     if name in USUAL:
         root = market_root(root, name, train)
@@ -203,17 +168,12 @@ def duplicates(split: Split) -> list[str]:
     """A message for each pair of files with the same content."""
     seen: dict[str, str] = {}
     problems = []
-    for role, sample in all_samples(split):
-        if isinstance(sample.image, np.ndarray) or not Path(str(sample.image)).is_file():
-            continue
-        digest = hashlib.sha256(Path(str(sample.image)).read_bytes()).hexdigest()
-        here = f"{sample.name} ({role})"
-        if digest in seen:
-            problems.append(f"{here} is the same picture as {seen[digest]}: a match of the two proves nothing.")
-        seen.setdefault(digest, here)
+    parts = {"train": split.train, "query": split.query, "gallery": split.gallery}
+    named = [(s.image, f"{s.name} ({part})") for part, samples in parts.items() for s in samples]
+    files = {image: name for image, name in named if isinstance(image, Path) and image.is_file()}
+    contents = file_contents(files)
+    for file, name in files.items():
+        first = seen.setdefault(contents[file].digest, name)
+        if first != name:
+            problems.append(f"{name} is the same picture as {first}: a match of the two proves nothing.")
     return problems
-
-
-def all_samples(split: Split) -> Iterable[tuple[str, Sample]]:
-    """All samples with the name of their part."""
-    return ((role, s) for role in ("train", "query", "gallery") for s in getattr(split, role))

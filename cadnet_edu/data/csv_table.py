@@ -1,7 +1,5 @@
 """Tables of images as CSV: read with errors that name the line, paths that stay inside their folder."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io
@@ -53,11 +51,7 @@ def read_table(path: Path, required: Sequence[str], optional: Sequence[str] = ()
 
 
 def table_text(path: Path) -> tuple[str, str, int]:
-    """The text of a CSV file from its header on, the delimiter, and the number of skipped lines.
-
-    Raises:
-        ValueError: when the file is missing or no text.
-    """
+    """The text of a CSV file from its header on, the delimiter, and the number of skipped lines."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -77,11 +71,7 @@ def table_text(path: Path) -> tuple[str, str, int]:
 
 
 def check_header(path: Path, names: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> None:
-    """Refuse a header that lacks a column or has one twice.
-
-    Raises:
-        ValueError: with the first such column.
-    """
+    """Refuse a header that lacks a column or has one twice."""
     missing = [name for name in required if name not in names]
     if missing:
         raise ValueError(
@@ -95,11 +85,6 @@ def check_header(path: Path, names: Sequence[str], required: Sequence[str], opti
 
 def listed_file(root: Path, name: str, where: str) -> Path:
     """The file of a table's entry: as written, else without surrounding blanks, else with slashes.
-
-    Args:
-        root: the folder that names are relative to.
-        name: the entry.
-        where: file and line, for the message.
 
     Returns:
         the first of these that is a file, or the last.
@@ -116,16 +101,7 @@ def listed_file(root: Path, name: str, where: str) -> Path:
 
 
 def inside(root: Path, name: str, where: str) -> Path:
-    """A path of a table below the folder that it is relative to.
-
-    Args:
-        root: the folder.
-        name: with slashes.
-        where: file and line, for the message.
-
-    Raises:
-        ValueError: for an absolute path, or one that leaves the folder.
-    """
+    """A path of a table below the folder that it is relative to; see ``listed_file``."""
     if PureWindowsPath(name).is_absolute() or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive:
         raise ValueError(f"{where}: {name!r} is an absolute path. Give paths relative to the folder of the images.")
     if ".." in PurePosixPath(name).parts or "\0" in name:
@@ -144,11 +120,7 @@ def whole(text: str) -> str:
 
 
 def whole_number(text: str, what: str, where: str) -> int:
-    """An entry that must be a number from 0 up.
-
-    Raises:
-        ValueError: when it is not, or has too many digits for 64 bits.
-    """
+    """An entry that must be a number from 0 up."""
     number = whole(text)
     if not (number.isascii() and number.isdecimal()):
         raise ValueError(f"{where}: {what} = {text!r}. It must be a whole number, 0 or more.")
@@ -158,11 +130,7 @@ def whole_number(text: str, what: str, where: str) -> int:
 
 
 def role_of(text: str, where: str) -> str:
-    """An entry that must name a part of a split.
-
-    Raises:
-        ValueError: when it does not.
-    """
+    """An entry that must name a part of a split."""
     if text.lower() not in ROLES:
         raise ValueError(f"{where}: role = {text!r}. It must be one of {', '.join(ROLES)}.")
     return text.lower()

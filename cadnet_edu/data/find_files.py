@@ -1,7 +1,5 @@
 """Walk a data set's folder: its files, and the images among them."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,30 +15,15 @@ SYSTEM = (  # files and folders that operating systems and network disks add
 )  # fmt: skip
 
 
-def files_below(root: Path) -> Iterator[Path]:
-    """All regular files of a data set, in an order that depends on names alone.
+def entries_below(root: Path, depth: int | None = None) -> Iterator[Path]:
+    """Everything in a data set's folder except folders, in an order that depends on names alone.
 
     Links to files and folders are followed. Left out are hidden files and folders (``.git``, ``._0001.jpg``), those of
-    ``SYSTEM``, broken links, and links to a folder that they lie in.
-
-    Args:
-        root: the folder; a root that is a file yields itself.
-
-    Raises:
-        OSError: for a folder that cannot be read.
-    """
-    return (path for path in entries_below(root) if path.is_file())
-
-
-def entries_below(root: Path, depth: int | None = None) -> Iterator[Path]:
-    """What ``files_below`` yields, and also broken links, pipes and the like: everything except folders.
+    ``SYSTEM``, and links to a folder that they lie in.
 
     Args:
         root: the folder; a root that is no folder yields itself.
         depth: how many levels of folders below the root to enter; without it, all.
-
-    Raises:
-        OSError: for a folder that cannot be read.
     """
     if root.is_dir():
         yield from _below(root, depth, ())
@@ -74,10 +57,6 @@ def is_hidden(name: str) -> bool:
 def images_below(folder: Path, depth: int | None = None) -> list[Path]:
     """The image files of a folder. Broken links are included, so that reading them raises an error.
 
-    Args:
-        folder: where to look.
-        depth: how many levels of folders below it to enter; without it, all.
-
     Raises:
         ValueError: when there are images of a type that cannot be read, with their number.
     """
@@ -92,15 +71,7 @@ def images_below(folder: Path, depth: int | None = None) -> list[Path]:
 
 
 def unused_images(root: Path, used: Iterable[Path]) -> Counter[str]:
-    """The number of images below a folder that a data set does not use, by folder.
-
-    Args:
-        root: the folder of the data set.
-        used: the files that it uses.
-
-    Raises:
-        OSError: for a folder that cannot be read.
-    """
+    """The number of images below a folder that a data set does not use, by folder."""
     known = set(used)
     kinds = (*IMAGES, *OTHER_IMAGES)
     others = (path for path in entries_below(root) if path not in known and path.suffix.lower() in kinds)

@@ -4,14 +4,12 @@ Paths, file names and times of change do not count. The same images unpacked els
 changed byte of one image makes other data.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -35,13 +33,7 @@ class FileContent(NamedTuple):
 
 
 def fingerprint(samples: Sequence[Sample]) -> str:
-    """A hash of images in their order: the content, identity, camera and rate of each.
-
-    Args:
-        samples: of files, of images inside HDF5 files, or of pixels in memory.
-
-    Returns:
-        24 hexadecimal digits.
+    """A hash of images in their order, 24 hexadecimal digits: the content, identity, camera and rate of each.
 
     Raises:
         ValueError: for a file that cannot be read, by name.
@@ -54,19 +46,14 @@ def fingerprint(samples: Sequence[Sample]) -> str:
     False
     """
     files = file_contents(path_of(s) for s in samples if not isinstance(s.image, np.ndarray))
-    digest = hashlib.sha256()
-    for s in samples:
-        digest.update(f"{image_digest(s, files)}\0{s.pid}\0{s.camera}\0{float(s.rate)!r}\n".encode())
-    return digest.hexdigest()[:24]
+    lines = (f"{image_digest(s, files)}\0{s.pid}\0{s.camera}\0{float(s.rate)!r}\n" for s in samples)
+    return _short("".join(lines).encode())
 
 
 def data_fingerprint(config: Config) -> str | None:
     """The fingerprint of the data set on disk that a configuration names.
 
     None for the embedded set, which is code, and when no folder is given.
-
-    Raises:
-        ValueError: when the data set cannot be read.
     """
     from cadnet_edu.data import open_split
 
@@ -83,16 +70,11 @@ def describe(samples: Sequence[Sample]) -> str:
 def split_fingerprint(split: Split) -> str:
     """The fingerprint of all three parts of a split."""
     parts = [fingerprint(part) for part in (split.train, split.query, split.gallery)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+    return _short("\n".join(parts).encode())
 
 
 def image_digest(sample: Sample, files: dict[Path, FileContent]) -> str:
-    """The hash of one image: of its file, of its file and its address in there, or of its pixels in memory.
-
-    Args:
-        sample: the image.
-        files: the content of the files, from ``file_contents``.
-    """
+    """The hash of one image: of its file, of its file and its address in there, or of its pixels in memory."""
     image = sample.image
     if isinstance(image, np.ndarray):
         return f"{image.shape} {hashlib.sha256(image.tobytes()).hexdigest()}"
@@ -129,7 +111,7 @@ def file_contents(paths: Iterable[Path]) -> dict[Path, FileContent]:
         tqdm(total=count, desc="Reading files", unit="file", delay=2) as bar,
     ):
         for folder, files in by_folder.items():
-            store = _store(folder)
+            store = cache_dir() / "digests" / f"{_short(os.fsencode(os.path.abspath(folder)))}.json"
             known = _read_store(store)
             signs = dict(zip(files, pool.map(_sign, files), strict=True))
             changed = [path for path in files if known.get(path.name, [None])[:-1] != signs[path]]
@@ -144,14 +126,12 @@ def file_contents(paths: Iterable[Path]) -> dict[Path, FileContent]:
             if new:
                 text = json.dumps(known | new).encode()  # ASCII: names that are not UTF-8 survive as escapes
                 with contextlib.suppress(OSError):
-                    write_atomically(store, lambda file, text=text: file.write(text))  # type: ignore[misc]
+                    write_atomically(store, text)
     return found
 
 
-def _store(folder: Path) -> Path:
-    """The file that stores the hashes of a folder's files."""
-    name = hashlib.sha256(os.fsencode(os.path.abspath(folder))).hexdigest()[:24]
-    return cache_dir() / "digests" / f"{name}.json"
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:24]
 
 
 def _read_store(store: Path) -> dict[str, list[Any]]:
@@ -162,22 +142,21 @@ def _read_store(store: Path) -> dict[str, list[Any]]:
 
 
 def _sign(path: Path) -> list[int]:
-    try:
+    with _reading(path):
         s = path.stat()
-    except OSError as error:
-        raise ValueError(_why(path, error)) from None
     return [s.st_size, s.st_mtime_ns, s.st_ctime_ns]
 
 
 def _sha256(path: Path) -> str:
+    with _reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        yield
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no such file. Check the path.") from None
     except OSError as error:
-        raise ValueError(_why(path, error)) from None
-
-
-def _why(path: Path, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"{path}: there is no such file. Check the path."
-    return f"{path}: this file cannot be read ({error.strerror})."
+        raise ValueError(f"{path}: this file cannot be read ({error.strerror}).") from None

@@ -1,11 +1,9 @@
 """An image inside an HDF5 file, given by its address and read on demand."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -19,20 +17,14 @@ class H5Image:
     It holds the address of the pixels, not an open file, so it can be compared, hashed, pickled and sent to other
     processes.
 
-    Args:
-        path: the file.
-        cells: name of the outer cell array, such as ``detected``.
-        index: of one of its cells, from 0.
-        row, column: of a cell inside that one, from 0.
-
     >>> str(H5Image(Path("cuhk-03.mat"), "detected", 0, 12, 5))
     'cuhk-03.mat#detected/0/12/5'
     """
 
-    path: Path
-    cells: str
-    index: int
-    row: int
+    path: Path  # the file
+    cells: str  # name of the outer cell array, such as ``detected``
+    index: int  # of one of its cells, from 0
+    row: int  # of a cell inside that one, from 0
     column: int
 
     def __str__(self) -> str:
@@ -44,12 +36,8 @@ class H5Image:
         return f"{self.cells}/{self.index}/{self.row}/{self.column}"
 
     @classmethod
-    def parse(cls, path: Path, fragment: str) -> H5Image:
-        """Inverse of ``fragment``.
-
-        Raises:
-            ValueError: for text of another form.
-        """
+    def parse(cls, path: Path, fragment: str) -> Self:
+        """Inverse of ``fragment``."""
         parts = fragment.split("/")
         if len(parts) != 4 or not all(p.isascii() and p.isdecimal() for p in parts[1:]):
             raise ValueError(f"{path}#{fragment}: no address in an HDF5 file. It must read like #detected/0/12/5.")

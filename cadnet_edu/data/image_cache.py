@@ -5,8 +5,6 @@ for each, the key of its file. Shards are written once and never changed. Images
 and MLR versions of a data set use the same shards, and only new or changed files are decoded.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os
@@ -14,9 +12,9 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast, overload
+from typing import Any, BinaryIO, NamedTuple, Self, cast, overload
 
 import numpy as np
 import PIL
@@ -54,11 +52,11 @@ class Images:
         return len(self.places)
 
     @overload
-    def __getitem__(self, rows: slice) -> Images: ...
+    def __getitem__(self, rows: slice) -> Self: ...
     @overload
     def __getitem__(self, rows: Tensor | Sequence[int]) -> Tensor: ...
-    def __getitem__(self, rows: slice | Tensor | Sequence[int]) -> Images | Tensor:
-        part = Images(self.shards, self.places[rows.numpy() if isinstance(rows, Tensor) else rows])
+    def __getitem__(self, rows: slice | Tensor | Sequence[int]) -> Self | Tensor:
+        part = type(self)(self.shards, self.places[rows.numpy() if isinstance(rows, Tensor) else rows])
         return part if isinstance(rows, slice) else part.to("cpu")
 
     def to(self, device: torch.device | str) -> Tensor:
@@ -143,13 +141,12 @@ def decoder_version() -> str:
 def _keys(samples: Sequence[Sample]) -> tuple[list[str | None], int]:
     """A key for the content of each image, None for pixels in memory; and the total size of all files."""
     files = file_contents(path_of(s) for s in samples if not isinstance(s.image, np.ndarray))
-    keys = [
-        None
-        if isinstance(s.image, np.ndarray)
-        else hashlib.blake2b(image_digest(s, files).encode(), digest_size=12).hexdigest()
-        for s in samples
-    ]
-    return keys, sum(content.size for content in files.values())
+
+    def key(s: Sample) -> str | None:
+        digest = hashlib.blake2b(image_digest(s, files).encode(), digest_size=12)
+        return None if isinstance(s.image, np.ndarray) else digest.hexdigest()
+
+    return [key(s) for s in samples], sum(content.size for content in files.values())
 
 
 def _open(
@@ -185,7 +182,10 @@ def _decode_missing(folder: Path, height: int, width: int, by_key: dict[str, Sam
             _sweep(folder, height, width)
             _, places = _open(folder, height, width, by_key)
             missing = {key: sample for key, sample in by_key.items() if key not in places}
-            _check_free_space(folder, len(missing) * 3 * height * width)
+            needed, free = len(missing) * 3 * height * width, shutil.disk_usage(folder).free
+            if needed > free:
+                why = f"the decoded images take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free"
+                raise OSError(errno.ENOSPC, why)
             _write(folder, height, width, missing)
     except OSError as error:
         where = f"Decoded images are kept below {cache_dir()}; the variable CADNET_EDU_CACHE names another place"
@@ -202,12 +202,6 @@ def _sweep(folder: Path, height: int, width: int) -> None:
         if _map(path, (n, 3, height, width)) is None:
             keys.unlink(missing_ok=True)
             path.unlink()
-
-
-def _check_free_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise OSError(errno.ENOSPC, f"the decoded images take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free")
 
 
 def _write(folder: Path, height: int, width: int, missing: dict[str, Sample]) -> None:
@@ -234,8 +228,4 @@ def _write(folder: Path, height: int, width: int, missing: dict[str, Sample]) ->
 
             path = write_atomically(folder / f"{secrets.token_hex(8)}.npy", write)
             lines = "\n".join(keys[start : start + SHARD]).encode()
-            write_atomically(path.with_suffix(".keys"), partial(_write_bytes, lines))  # now the shard is complete
-
-
-def _write_bytes(content: bytes, file: BinaryIO) -> None:
-    file.write(content)
+            write_atomically(path.with_suffix(".keys"), lines)  # now the shard is complete

@@ -1,13 +1,11 @@
 """A split as a CSV table that others can load: path, identity, camera, rate, part and checksum of each image."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 import io
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import numpy as np
 
 from cadnet_edu.data.csv_table import ROLES, Row, listed_file, read_table, role_of, whole_number
 from cadnet_edu.data.find_files import is_hidden
+from cadnet_edu.data.fingerprint import file_contents, path_of
 from cadnet_edu.data.hdf5 import H5Image
 from cadnet_edu.data.readers.market1501 import check_not_withdrawn
 from cadnet_edu.data.samples import Sample, Split
@@ -48,7 +47,7 @@ def write_manifest(split: Split, path: str | Path, root: str | Path | None = Non
             f"{split.name}: {len(in_memory)} images (for example {in_memory[0]!r}) are in memory, not on disk, so a "
             "manifest cannot point to them. Write them first: cadnet-edu data walkers --out FOLDER."
         )
-    files = [Path(os.path.abspath(file_of(s))) for _, s in rows]
+    files = [Path(os.path.abspath(path_of(s))) for _, s in rows]
     given = None if root is None else os.path.abspath(Path(root).expanduser())
     base = Path(given or os.path.commonpath([f.parent for f in files]))
     outside = [f for f in files if not f.is_relative_to(base)]
@@ -56,23 +55,17 @@ def write_manifest(split: Split, path: str | Path, root: str | Path | None = Non
         raise ValueError(f"{outside[0]}: this image lies outside {base}. Give a root that holds all images.")
     names = [file.relative_to(base).as_posix() for file in files]
     check_utf8_names(names)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        checksums = list(pool.map(checksum, (s for _, s in rows)))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for (role, s), name, digest in zip(rows, names, checksums, strict=True):
+    for (role, s), name, digest in zip(rows, names, checksums(s for _, s in rows), strict=True):
         address = f"#{s.image.fragment}" if isinstance(s.image, H5Image) else ""
         writer.writerow([name + address, s.pid, s.camera, rate_text(s.rate), role, digest])
-    return write_atomically(Path(path).expanduser(), lambda file: file.write(text.getvalue().encode()))
+    return write_atomically(Path(path).expanduser(), text.getvalue().encode())
 
 
 def check_utf8_names(names: Iterable[str]) -> None:
-    """Refuse file names that are not UTF-8, as in old archives; a manifest is UTF-8.
-
-    Raises:
-        ValueError: with the first such name, its bytes written as ``\\xf6``, and how many there are.
-    """
+    """Refuse file names that are not UTF-8, as in old archives; a manifest is UTF-8."""
     others = [os.fsencode(name) for name in names if name.encode(errors="ignore") != os.fsencode(name)]
     if others:
         raise ValueError(
@@ -112,11 +105,7 @@ def read_manifest(path: str | Path, root: str | Path, verify: bool = False, allo
 
 
 def sample_of(row: Row, base: Path, where: str) -> Sample:
-    """One line of a manifest as a sample.
-
-    Raises:
-        ValueError: when it cannot be one.
-    """
+    """One line of a manifest as a sample."""
     file = listed_file(base, file_part(row["path"]), where)
     if not file.is_file():
         raise ValueError(f"{where}: there is no file {file}. Is {base} the folder of the same data set, complete?")
@@ -148,16 +137,7 @@ def rate_text(rate: float) -> str:
 
 
 def base_folder(root: Path, first: str, where: str) -> Path:
-    """The folder given, or the only one inside it that holds the manifest's first file, hidden ones left aside.
-
-    Args:
-        root: the folder given.
-        first: the first file, as the manifest names it.
-        where: manifest and line, for the message.
-
-    Raises:
-        ValueError: when there is no folder, or the file's path is absolute or leaves it.
-    """
+    """The folder given, or the only one inside it that holds the manifest's first file, hidden ones left aside."""
     if not root.is_dir():
         raise ValueError(f"{root}: there is no such folder. Give the folder of the images.")
     if listed_file(root, first, where).exists():
@@ -167,39 +147,27 @@ def base_folder(root: Path, first: str, where: str) -> Path:
     return inner[0] if len(inner) == 1 else root
 
 
-def file_of(sample: Sample) -> Path:
-    """The file that a sample's image is in."""
-    assert not isinstance(sample.image, np.ndarray)
-    return sample.image.path if isinstance(sample.image, H5Image) else sample.image
+def checksums(samples: Iterable[Sample]) -> list[str]:
+    """SHA-256 of each image file; of an image inside a file, that of its height, width and pixels."""
+    images = [sample.image for sample in samples]
+    files = file_contents(image for image in images if isinstance(image, Path))
 
-
-def checksum(sample: Sample) -> str:
-    """SHA-256 of an image file; of an image inside a file, that of its height, width and pixels.
-
-    Raises:
-        ValueError: when the image cannot be read; the message names it.
-    """
-    if isinstance(sample.image, H5Image):
-        pixels = sample.image.load()
+    def checksum(image: Path | H5Image | np.ndarray) -> str:
+        if isinstance(image, Path):
+            return files[image].digest
+        pixels = image.load() if isinstance(image, H5Image) else image
         return hashlib.sha256(f"{pixels.shape[0]} {pixels.shape[1]} ".encode() + pixels.tobytes()).hexdigest()
-    try:
-        return hashlib.sha256(file_of(sample).read_bytes()).hexdigest()
-    except OSError as error:
-        raise ValueError(f"{file_of(sample)}: cannot be read ({error.strerror}).") from None
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return list(pool.map(checksum, images))
 
 
-def verify_checksums(listed: Iterable[tuple[Sample, Row]], path: Path) -> None:
-    """Stop when an image is not the one that a manifest was made from.
-
-    Raises:
-        ValueError: with the first such file, and how many there are.
-    """
-    listed = list(listed)
+def verify_checksums(listed: Sequence[tuple[Sample, Row]], path: Path) -> None:
+    """Stop when an image is not the one that a manifest was made from."""
     without = [row["line"] for _, row in listed if not row["checksum"]]
     if without:
         raise ValueError(f"{path}, line {without[0]}: no checksum is given, so this image cannot be verified.")
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        found = list(pool.map(checksum, (s for s, _ in listed)))
+    found = checksums(s for s, _ in listed)
     other = [s.name for (s, row), digest in zip(listed, found, strict=True) if digest != row["checksum"].lower()]
     if other:
         raise ValueError(

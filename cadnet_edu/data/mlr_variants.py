@@ -5,8 +5,6 @@ can express is a setting here; other differences are described in ``differs``. R
 not comparable.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,18 +14,11 @@ from cadnet_edu.data.samples import Split
 
 @dataclass(frozen=True)
 class Construction:
-    """One group's construction.
+    """One group's construction."""
 
-    Args:
-        of: the data sets it was made for.
-        settings: arguments of ``mlr``; what is not named is as in the paper.
-        differs: from the paper's construction, kernels and file formats included, which are always ours here
-            (bilinear with antialiasing, on decoded pixels; see ``degrade``).
-    """
-
-    of: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    differs: str = ""
+    of: str  # the data sets it was made for
+    settings: dict[str, Any] = field(default_factory=dict)  # arguments of ``mlr``; the others are as in the paper
+    differs: str = ""  # from the paper's; kernel and file format are always ours here, see ``degrade``
 
 
 CONSTRUCTIONS: dict[str, Construction] = {

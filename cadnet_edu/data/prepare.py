@@ -1,7 +1,5 @@
 """The terms of each data set on disk, and unpacking its archive after a look at the published checksum."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cadnet_edu.data.archives import checksum_of, extract

@@ -1,7 +1,5 @@
 """Resolution: how LR images are made (Sec. 3.1) and which images of a data set become LR (Sec. 4.4)."""
 
-from __future__ import annotations
-
 import dataclasses
 import random
 from collections.abc import Sequence
@@ -152,7 +150,7 @@ def mlr(
         query = tuple(degraded(s) for s in test if s.pid in query_pids and s.camera == test_camera[s.pid])
         gallery = tuple(s for s in test if s.camera != test_camera[s.pid] or (free and s.pid not in query_pids))
     if gallery_images is not None:
-        gallery = sample_per_identity(gallery, gallery_images, rng)
+        gallery = _sample_per_identity(gallery, gallery_images, rng)
     if not query or not gallery:
         which = "one camera of each identity" if lr_camera is None else f"camera {lr_camera}"
         raise ValueError(
@@ -162,14 +160,8 @@ def mlr(
     return Split(low_train, query, gallery, name=f"MLR-{split.name}")
 
 
-def sample_per_identity(samples: Sequence[Sample], n: int, rng: random.Random) -> tuple[Sample, ...]:
-    """At most n samples of each identity, drawn at random, in their original order.
-
-    Args:
-        samples: of any identities.
-        n: the number of samples per identity.
-        rng: the random generator.
-    """
+def _sample_per_identity(samples: Sequence[Sample], n: int, rng: random.Random) -> tuple[Sample, ...]:
+    """At most n samples of each identity, drawn at random, in their original order."""
     places: dict[int, list[int]] = {}
     for i, s in enumerate(samples):
         places.setdefault(s.pid, []).append(i)

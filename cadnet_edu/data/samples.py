@@ -82,19 +82,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Split:
-    """A data set, split for re-identification.
+    """A data set, split for re-identification."""
 
-    Args:
-        train: training images.
-        query: query images, of other identities than ``train``.
-        gallery: gallery images, of the identities of ``query`` and perhaps distractors.
-        name: the data set's name, for messages, figures and provenance.
-    """
-
-    train: tuple[Sample, ...]
-    query: tuple[Sample, ...]
-    gallery: tuple[Sample, ...]
-    name: str = "unnamed"
+    train: tuple[Sample, ...]  # training images
+    query: tuple[Sample, ...]  # query images, of other identities than ``train``
+    gallery: tuple[Sample, ...]  # gallery images, of the identities of ``query`` and perhaps distractors
+    name: str = "unnamed"  # the data set's name, for messages, figures and provenance
 
     def __str__(self) -> str:
         parts = [
@@ -157,7 +150,12 @@ def read_image(path: str | Path) -> Image.Image:
             each folder.
     """
     path = Path(path)
-    refuse_no_file(path)
+    if path.is_dir():
+        raise ValueError(f"{path}: this is a folder, not an image. Give the files in it.")
+    if path.is_symlink() and not path.exists():
+        raise ValueError(f"{path}: this link leads to {os.readlink(path)}, which is not there. Fetch that file.")
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file. Check the path.")
     try:
         with Image.open(path) as file:
             picture = ImageOps.exif_transpose(file)
@@ -172,35 +170,12 @@ def read_image(path: str | Path) -> Image.Image:
         raise ValueError(f"{path}: {why_unreadable(error)}") from None
 
 
-def refuse_no_file(path: Path) -> None:
-    """Refuse a path that is no file.
-
-    Raises:
-        ValueError: with the reason: missing, a folder, or a broken link.
-    """
-    if path.is_dir():
-        raise ValueError(f"{path}: this is a folder, not an image. Give the files in it.")
-    if path.is_symlink() and not path.exists():
-        raise ValueError(f"{path}: this link leads to {os.readlink(path)}, which is not there. Fetch that file.")
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file. Check the path.")
-
-
 class UnknownRangeError(ValueError):
     """Pixels of unknown range."""
 
 
 def eight_bits(picture: Image.Image, kind: str, path: Path) -> Image.Image:
-    """A grey image of more than 8 bits a pixel with the upper eight of 16 bits; see ``read_image``.
-
-    Args:
-        picture: of one of Pillow's modes ``I``, ``F`` and ``I;16``.
-        kind: the file's format, as Pillow names it.
-        path: the file, for the warning.
-
-    Raises:
-        UnknownRangeError: for floating-point and 32-bit pixels.
-    """
+    """A grey image of more than 8 bits a pixel with the upper eight of 16 bits; see ``read_image``."""
     if picture.mode == "F" or (picture.mode == "I" and kind not in ("PNG", "PPM")):  # these have 16 bits at most
         numbers = "floating-point numbers" if picture.mode == "F" else "32-bit integers"
         raise UnknownRangeError(numbers)
@@ -263,12 +238,7 @@ def load_images(samples: Sequence[Sample], height: int, width: int) -> torch.Ten
 
 
 def noise_split(config: Config, identities: int | None = None) -> Split:
-    """Training images of noise, to measure time and memory of a step.
-
-    Args:
-        config: the size of the images, and P and K of a batch.
-        identities: number of training identities; by default enough for 16 batches.
-    """
+    """Training images of noise, to measure time and memory of a step; by default identities for 16 batches."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (config.data.height, config.data.width, 3), dtype=np.uint8)
     people = 16 * config.data.num_identities if identities is None else identities

@@ -1,9 +1,7 @@
 """Sampling of batches: identities and images for the triplet loss, HR and LR independently (Sec. 3.2)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as nnf
@@ -163,7 +161,7 @@ class Batches:
         self.sampler_L = PKSampler(y_known, num_identities, num_instances, seed=2 * seed + 1)
         self.generator = torch.Generator().manual_seed(seed)
 
-    def __iter__(self) -> Batches:
+    def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Batch:

@@ -5,8 +5,6 @@ on any machine. ``cadnet_edu.walkers`` draws single images; this module makes a 
 cache of their pixels, and Market-1501's layout on disk.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

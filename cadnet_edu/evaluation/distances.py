@@ -1,8 +1,7 @@
 """Distances between queries and gallery: one matrix, or a few rows at a time if it is too large."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,6 +110,14 @@ def euclidean(a: Array, b: Array, chunk: int | None = None) -> np.ndarray:
     for rows in distances.chunks():
         out[rows] = distances[rows]
     return out
+
+
+def to_array(values: Any) -> np.ndarray:
+    """A tensor, list or array as a NumPy array, without a copy where possible."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    return np.asarray(values)
 
 
 def _tensor(values: Array) -> torch.Tensor:

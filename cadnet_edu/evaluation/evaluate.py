@@ -1,7 +1,5 @@
 """Evaluate a model: embeddings, retrieval scores and image quality at each down-sampling rate (Sec. 4.3-4.5)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
@@ -38,11 +36,7 @@ def iter_batches(
     """Iterate over images, down-sampled by r, as float batches in [0, 1] on the device, with the rate of each image.
 
     Args:
-        images: ``uint8`` ``(n, 3, H, W)``.
-        r: one rate for all, or one an image ``(n,)``.
-        batch_size: images a batch.
-        device: for the batches.
-        progress: called after each batch with its number of images.
+        images, r, batch_size, device, progress: as in ``embed``.
 
     Yields:
         images ``(b, 3, H, W)`` and rates ``(b,)``.
@@ -111,12 +105,9 @@ def image_quality(
         model: without one, or without its ``recover``, the up-sampled input is scored, as the floor.
         images: HR originals, ``uint8`` ``(n, 3, H, W)``.
         r: the down-sampling rate of the inputs.
-        batch_size: images a batch.
-        device: where the model is.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
+        batch_size, device, precision: see ``embed``.
         extra: more scores by name, such as ``{"lpips": lpips}``: callables ``(x, y) -> (b,)``.
-        progress: called after each batch with its number of images.
-        ranks: the process group, see ``embed``.
+        progress, ranks: see ``embed``.
 
     Returns:
         name -> mean; None where the mean is not finite, as the PSNR of identical images is.
@@ -156,19 +147,9 @@ class Embeddings(NamedTuple):
 
 
 def score_views(
-    model: Model,
-    query: Embeddings,
-    gallery: Embeddings,
-    protocol: Protocol = "single_shot",
-    camera_rule: CameraRule = "open-reid",
+    model: Model, query: Embeddings, gallery: Embeddings, protocol: Protocol, camera_rule: CameraRule
 ) -> dict[str, dict[str, float]]:
-    """Retrieval scores by u, and by each view of u.
-
-    Args:
-        model: u is compared by its ``distances``, each view by Euclidean distance.
-        query, gallery: embeddings of this model.
-        protocol, camera_rule: see ``cadnet_edu.evaluation.retrieval.retrieval``.
-    """
+    """Retrieval scores by u, compared by the model's ``distances``, and by each view of u, by Euclidean distance."""
     ids = (query.pids, gallery.pids, query.camids, gallery.camids)
     views = {"u": Distances(query.u, gallery.u, rule=model.distances)}
     views |= {name: Distances(query.u[:, part], gallery.u[:, part]) for name, part in model.views.items()}
@@ -179,29 +160,18 @@ def score_views(
 class Evaluator:
     """A model, a split and how to compute; ``evaluate`` uses one, and the lab's analyses share its embeddings.
 
-    Args:
-        model: what is evaluated.
-        split: its query and gallery parts are used.
-        size: ``(H, W)`` that every image is resized to.
-        batch_size: images a batch.
-        device: where the model is.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
-        ranks: the process group, see ``embed``.
-        keep: whether to cache embeddings in ``embedded``.
-        embedded: the cache, by part and rate.
-
     Raises:
         ValueError: when the query or the gallery part is empty, or the size is no pair.
     """
 
     model: Model
     split: Split
-    size: tuple[int, int] = (256, 128)
+    size: tuple[int, int] = (256, 128)  # (H, W) that every image is resized to
     batch_size: int = 128
     device: torch.device | str = "cpu"
-    precision: str = "fp32"
-    ranks: DistributedContext = SINGLE_PROCESS
-    keep: bool = False
+    precision: str = "fp32"  # or bf16, fp16
+    ranks: DistributedContext = SINGLE_PROCESS  # see ``embed``
+    keep: bool = False  # whether to cache embeddings in ``embedded``, by part and rate
     embedded: dict[tuple[str, float | str], Embeddings] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -229,13 +199,7 @@ class Evaluator:
     def embeddings(
         self, part: Part, r: float | Literal["own"] = 1, progress: Callable[[int], Any] = no_progress
     ) -> Embeddings:
-        """Embed the query or the gallery part at a rate.
-
-        Args:
-            part: to embed.
-            r: of all its images; ``"own"``: for each its ``Sample.rate``.
-            progress: called after each batch with its number of images.
-        """
+        """Embed the query or the gallery part at a rate, or at each ``Sample.rate`` of its own."""
         if (part, r) in self.embedded:
             return self.embedded[part, r]
         u = embed(self.model, self.images(part), self.rate(part, r), **self.options, progress=progress)
@@ -278,11 +242,7 @@ class Evaluator:
 
 
 def check_rates(rates: Sequence[float] | Literal["own"]) -> bool:
-    """Whether each image is scored at its own rate.
-
-    Raises:
-        ValueError: when the rates are neither ``"own"`` nor numbers, each 1 or more.
-    """
+    """Whether each image is scored at its own rate; refuse what is neither ``"own"`` nor numbers from 1 up."""
     if isinstance(rates, str):
         if rates != "own":
             raise ValueError(f"rates = {rates!r}: give numbers, each 1 or more, or 'own' for each image's own rate.")
@@ -317,9 +277,7 @@ def evaluate(
             for MLR splits (Sec. 4.4), scored once under the name ``mlr``.
         size: ``(H, W)`` that every image is resized to.
         protocol: which CMC, see ``cadnet_edu.evaluation.retrieval.retrieval``.
-        batch_size: images a batch.
-        device: where the model is.
-        precision: ``fp32``, ``bf16`` or ``fp16``.
+        batch_size, device, precision: see ``embed``.
         quality: whether to score image quality as well: of the images recovered from the queries, or, without
             recovery, of their bilinear up-sampling, the floor.
         extra: further image scores, such as LPIPS.

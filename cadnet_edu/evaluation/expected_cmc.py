@@ -1,7 +1,5 @@
 """The closed form of the expected single-shot CMC curve of one query."""
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 
@@ -45,15 +43,8 @@ def enough_ahead(topk: int) -> float:
     near 1, and is not computed. This holds for most positives of a poor model, which would otherwise take longer to
     score, partly because of denormal numbers.
 
-    Args:
-        topk: length of the CMC curve.
-
-    Returns:
-        The smallest such mean, in steps of 1.
-
-    Example:
-        >>> enough_ahead(1), enough_ahead(10)
-        (40.0, 67.0)
+    >>> enough_ahead(1), enough_ahead(10)  # the smallest such mean, in steps of 1
+    (40.0, 67.0)
     """
     s, mu = topk - 1, float(topk)
     while s - mu + s * math.log(mu / max(s, 1)) > math.log(1e-17):

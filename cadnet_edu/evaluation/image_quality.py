@@ -1,11 +1,9 @@
 """Image quality of recovered images: PSNR, SSIM and LPIPS (Table 2 of the paper)."""
 
-from __future__ import annotations
-
 import warnings
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as nnf
@@ -122,7 +120,7 @@ class LPIPS(nn.Module):
         self.metric.net.load_state_dict(renamed, strict=True)
         self.requires_grad_(False)
 
-    def train(self, mode: bool = True) -> LPIPS:
+    def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode: LPIPS is a fixed measure, without dropout."""
         return super().train(False)
 

@@ -4,8 +4,6 @@ The ``lpips`` package contains its linear layers but not the AlexNet below them.
 return plausible numbers, so a missing file is an error.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import socket
@@ -54,11 +52,7 @@ def alexnet_weights(file: str | Path | None = None) -> Weights:
 
 
 def read_weights(file: Path) -> Weights:
-    """Read AlexNet's convolutions from a file.
-
-    Raises:
-        ValueError: when the file is missing, damaged or something else; the message names it.
-    """
+    """Read AlexNet's convolutions from a file; a ValueError names one that is missing, damaged or something else."""
     if not file.is_file():
         raise ValueError(f"{file}: there is no such file. Check the path to AlexNet's weights.")
     try:
@@ -74,17 +68,12 @@ def read_weights(file: Path) -> Weights:
 def keep_weights(weights: Weights) -> Weights:
     """Check the weights, and write them to the cache folder."""
     found = convolutions(weights)
-    content = save(found)
-    write_atomically(cached_file(), lambda out: out.write(content))
+    write_atomically(cached_file(), save(found))
     return found
 
 
 def download() -> Weights:
-    """All weights of torchvision's AlexNet.
-
-    Raises:
-        OSError: when its server cannot be reached.
-    """
+    """All weights of torchvision's AlexNet."""
     from torchvision.models import AlexNet_Weights
 
     before = socket.getdefaulttimeout()
@@ -103,11 +92,7 @@ def download() -> Weights:
 
 
 def convolutions(weights: Weights) -> Weights:
-    """The five convolutions of AlexNet in float32.
-
-    Raises:
-        ValueError: when one is missing or has another shape.
-    """
+    """The five convolutions of AlexNet in float32."""
     found: Weights = {}
     for index, shape in SHAPES.items():
         for name, expected in ((f"features.{index}.weight", shape), (f"features.{index}.bias", shape[:1])):

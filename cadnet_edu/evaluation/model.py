@@ -1,11 +1,9 @@
 """The interface of a fitted method: images to vectors and, for some methods, to recovered images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,22 +11,14 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of a model.
+    """The cost of a model."""
 
-    Args:
-        steps: training steps; 0 for a closed form.
-        images: of all steps together, or rows that a closed form was fitted to.
-        wall_seconds, cpu_seconds: elapsed time, and CPU time of all cores; None if not recorded.
-        parameters: of the networks used in testing.
-        training_parameters: of networks used in training only, such as discriminators.
-    """
-
-    steps: int = 0
-    images: int = 0
-    wall_seconds: float | None = None
+    steps: int = 0  # training steps; 0 for a closed form
+    images: int = 0  # of all steps together, or rows that a closed form was fitted to
+    wall_seconds: float | None = None  # elapsed, and of all cores; None if not recorded
     cpu_seconds: float | None = None
-    parameters: int = 0
-    training_parameters: int = 0
+    parameters: int = 0  # of the networks used in testing
+    training_parameters: int = 0  # of networks used in training only, such as discriminators
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,7 @@ class Model:
         """The device of its parameters; the CPU without any."""
         return next((p.device for network in self.networks for p in network.parameters()), torch.device("cpu"))
 
-    def to(self, device: torch.device | str) -> Model:
+    def to(self, device: torch.device | str) -> Self:
         """Move its networks to a device, in place."""
         for network in self.networks:
             network.to(device)
@@ -76,8 +66,7 @@ class Model:
 def as_model(model: Model | Callable[[Tensor], Tensor]) -> Model:
     """Wrap a function from images to vectors as a model that ignores the rate; a model is returned as it is.
 
-    Args:
-        model: either. Of a module, or a method of one, the module becomes its part.
+    Of a module, or a method of one, the module becomes its part.
     """
     if isinstance(model, Model):
         return model
@@ -87,11 +76,7 @@ def as_model(model: Model | Callable[[Tensor], Tensor]) -> Model:
 
 @contextmanager
 def eval_mode(model: Model | None) -> Iterator[None]:
-    """Put a model's networks into evaluation mode: BatchNorm uses its running statistics and does not update them.
-
-    Args:
-        model: the mode of each of its modules is restored afterwards.
-    """
+    """Put a model's networks into evaluation mode, in which BatchNorm uses its running statistics, for the block."""
     modes = [(m, m.training) for network in (model.networks if model else []) for m in network.modules()]
     for module, _ in modes:
         module.training = False

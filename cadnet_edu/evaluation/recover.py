@@ -1,7 +1,5 @@
 """Recover HR images from image files of any format and size."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +13,7 @@ from cadnet_edu.io import write_atomically
 
 @torch.inference_mode()
 def recover_image(
-    model: Model,
-    picture: Image.Image,
-    size: tuple[int, int],
-    device: torch.device | str = "cpu",
+    model: Model, picture: Image.Image, size: tuple[int, int], device: torch.device | str = "cpu"
 ) -> tuple[Image.Image, Image.Image]:
     """Recover one image.
 
@@ -52,19 +47,12 @@ def recover_image(
 
 
 def recover_file(
-    model: Model,
-    path: Path,
-    out: Path,
-    size: tuple[int, int],
-    device: torch.device | str = "cpu",
+    model: Model, path: Path, out: Path, size: tuple[int, int], device: torch.device | str = "cpu"
 ) -> Path:
     """Recover one image file: ``NAME.recovered.png`` alone and ``NAME.side_by_side.png`` beside its input.
 
     Returns:
         the path of the side-by-side picture.
-
-    Raises:
-        ValueError: when the file is missing, no image, or cut short, or the network's output is not finite.
     """
     picture = read_image(path)
     try:

@@ -4,15 +4,13 @@ All scores follow from one count, without sorting the gallery: for each positive
 identity from another camera), the number of negatives at most as far away.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 
-from cadnet_edu.evaluation.distances import Array, Distances, euclidean
+from cadnet_edu.evaluation.distances import Array, Distances, euclidean, to_array
 from cadnet_edu.evaluation.expected_cmc import enough_ahead, expected_curves, shares_ahead
 
 Ids = Array | list[int] | tuple[int, ...]
@@ -34,15 +32,10 @@ __all__ = [
 
 
 class RankList(NamedTuple):
-    """The ``k`` gallery images nearest to each query.
+    """The ``k`` gallery images nearest to each query."""
 
-    Args:
-        gallery: int array ``(q, k)``, positions in the gallery, nearest first; -1 where the gallery has run out.
-        right: bool array ``(q, k)``, True where the image has the query's identity.
-    """
-
-    gallery: np.ndarray
-    right: np.ndarray
+    gallery: np.ndarray  # int ``(q, k)``, positions in the gallery, nearest first; -1 where there are no more
+    right: np.ndarray  # bool array ``(q, k)``, True where the image has the query's identity
 
 
 class Task(NamedTuple):
@@ -62,14 +55,6 @@ class Block(NamedTuple):
     distances: np.ndarray
     right: np.ndarray
     wrong: np.ndarray
-
-
-class _People(NamedTuple):
-    """The gallery's identities ``(m,)``, the index of each image's identity ``(g,)``, images of each ``(m,)``."""
-
-    pids: np.ndarray
-    person: np.ndarray
-    images: np.ndarray
 
 
 def cmc(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g_cams: Ids, topk: int = 10) -> np.ndarray:
@@ -183,8 +168,8 @@ def single_shot_cmc(
         array([0.5, 1. ])
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams, topk)
-    whole_camera, people = removes_camera("single_shot", camera_rule), _people(task)
-    return _mean(task, (_single_shot(part, people, topk, whole_camera) for part in query_chunks(task)))
+    whole_camera, person = removes_camera("single_shot", camera_rule), _person_of(task)
+    return _mean(task, (_single_shot(part, person, topk, whole_camera) for part in query_chunks(task)))
 
 
 def retrieval(
@@ -221,12 +206,12 @@ def retrieval(
     """
     task = check(distances, q_pids, g_pids, q_cams, g_cams)
     whole_camera = removes_camera(protocol, camera_rule)
-    people = _people(task) if protocol == "single_shot" else None
+    person = _person_of(task) if protocol == "single_shot" else None
     whole, drawn = [], []
     for part in query_chunks(task):  # distances are computed once, for both
         whole.append(_market1501(part, 10))
-        if people is not None:
-            drawn.append(_single_shot(part, people, 10, whole_camera))
+        if person is not None:
+            drawn.append(_single_shot(part, person, 10, whole_camera))
     *curve, mAP = _mean(task, whole).tolist()
     if drawn:
         curve = _mean(task, drawn).tolist()
@@ -315,20 +300,21 @@ def _market1501(part: Task, topk: int) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def _people(task: Task) -> _People:
-    return _People(*np.unique(task.g_pids, return_inverse=True, return_counts=True))
+def _person_of(task: Task) -> np.ndarray:
+    """The identity of each gallery image, numbered from 0 without gaps."""
+    return np.unique(task.g_pids, return_inverse=True)[1]
 
 
-def _single_shot(part: Task, people: _People, topk: int, whole_camera: bool) -> np.ndarray:
+def _single_shot(part: Task, person: np.ndarray, topk: int, whole_camera: bool) -> np.ndarray:
     """One row for each query with a positive: its expected CMC when one image of each identity is drawn."""
-    m, limit = len(people.pids), enough_ahead(topk)
+    m, limit = int(person.max()) + 1, enough_ahead(topk)
     rows = [np.empty((0, topk))]
     for block in blocks(part, whole_camera, len(part.g_pids)):
         shares, positives = [], []
         for d, right, wrong in zip(block.distances, block.right, block.wrong, strict=True):
             if right.any():
                 others = np.flatnonzero(wrong)
-                shares.append(shares_ahead(np.sort(d[right]), d[others], people.person[others], m, limit))
+                shares.append(shares_ahead(np.sort(d[right]), d[others], person[others], m, limit))
                 positives.append(int(right.sum()))
         if shares:
             ends = np.cumsum([len(a) for a in shares])
@@ -340,7 +326,15 @@ def _single_shot(part: Task, people: _People, topk: int, whole_camera: bool) -> 
 def _mean(task: Task, parts_of_table: Iterable[np.ndarray]) -> np.ndarray:
     """The mean over queries; the chunk size does not change its rounding."""
     rows = np.concatenate(list(parts_of_table))
-    require_matches(task, len(rows))
+    if not len(rows):
+        raise ValueError(
+            f"None of the {len(task.q_pids)} queries has a match in the gallery: an image of the same identity "
+            f"from another camera. Cameras seen: query {np.unique(task.q_cams)[:6].tolist()}, gallery "
+            f"{np.unique(task.g_cams)[:6].tolist()}; identities in both: "
+            f"{len(np.intersect1d(task.q_pids, task.g_pids))}. Usual causes: every image carries the same camera "
+            "number; identities were numbered anew for the gallery, or read from names differently; query and "
+            "gallery come from different splits."
+        )
     return rows.mean(0)
 
 
@@ -401,16 +395,14 @@ def check(distances: Array | Distances, q_pids: Ids, g_pids: Ids, q_cams: Ids, g
     """Validate the input, and convert it to NumPy arrays.
 
     Args:
-        distances: one row a query, one column a gallery image.
-        q_pids, g_pids, q_cams, g_cams: identities and cameras of both.
-        topk: number of ranks.
+        distances, q_pids, g_pids, q_cams, g_cams, topk: as in :func:`cmc`.
 
     Raises:
         ValueError: which names what does not fit.
     """
     if not isinstance(topk, int | np.integer) or topk < 1:
         raise ValueError(f"The number of ranks must be a whole number >= 1; given {topk!r}.")
-    d = distances if isinstance(distances, Distances) else _numpy(distances)
+    d = distances if isinstance(distances, Distances) else to_array(distances)
     if len(d.shape) != 2 or 0 in d.shape or d.dtype.kind not in "fiu":
         raise ValueError(
             f"The distances must be a matrix of numbers, one row a query and one column a gallery image, neither "
@@ -440,7 +432,7 @@ def _finite(distances: np.ndarray) -> np.ndarray:
 
 def _integers(values: Ids, name: str) -> np.ndarray:
     """Identities or cameras as an int64 vector."""
-    array = _numpy(values)
+    array = to_array(values)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         example = f", for example {array.ravel()[:1].tolist()[0]!r}" if array.size else ""
         raise ValueError(
@@ -459,24 +451,3 @@ def _cure(array: np.ndarray) -> str:
     if array.dtype.kind == "f" and (np.abs(array) < 2**53).all():  # beyond, whole numbers share a float
         return "Give integers: .astype('int64') in NumPy, .long() in torch."
     return NUMBERING
-
-
-def require_matches(task: Task, scored: int) -> None:
-    """Refuse a task of which no query was scored."""
-    if scored == 0:
-        raise ValueError(
-            f"None of the {len(task.q_pids)} queries has a match in the gallery: an image of the same identity "
-            f"from another camera. Cameras seen: query {np.unique(task.q_cams)[:6].tolist()}, gallery "
-            f"{np.unique(task.g_cams)[:6].tolist()}; identities in both: "
-            f"{len(np.intersect1d(task.q_pids, task.g_pids))}. Usual causes: every image carries the same camera "
-            "number; identities were numbered anew for the gallery, or read from names differently; query and "
-            "gallery come from different splits."
-        )
-
-
-def _numpy(values: Any) -> np.ndarray:
-    """Any array-like as a NumPy array, without a copy where possible."""
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
-    return np.asarray(values)

@@ -1,7 +1,5 @@
 """Figures of claims: the margins of all comparisons, and the coverage of confidence intervals."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Curves and bars: rank-1 by rate, bars with intervals, paired differences, shares."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from cadnet_edu.analysis.arrays import to_array
+from cadnet_edu.evaluation.distances import to_array
 from cadnet_edu.figures.style import COLORS, GREY, LINES, MARKERS, SMALL, label_ends, new_figure, styled, title
 
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo", "+++")

@@ -1,7 +1,5 @@
 """Features and frequencies: t-SNE of w (Fig. 4), power spectra, the error left in each band of frequencies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cadnet_edu.analysis.arrays import to_array
 from cadnet_edu.analysis.frequency import radial_power_spectrum
 from cadnet_edu.analysis.projection import silhouette
+from cadnet_edu.evaluation.distances import to_array
 from cadnet_edu.figures.style import COLORS, GREY, LINES, MARKERS, SMALL, ink, label_ends, new_figure, styled, title
 
 

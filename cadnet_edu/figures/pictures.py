@@ -1,7 +1,5 @@
 """Figures of images: rows and grids, recovered images by rate (Fig. 3), rank lists."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cadnet_edu.analysis.arrays import to_array
+from cadnet_edu.evaluation.distances import to_array
 from cadnet_edu.figures import style
 from cadnet_edu.figures.style import SMALL, DescribedFigure, ink, new_figure, styled, title, to_uint8
 
@@ -17,14 +15,7 @@ from cadnet_edu.figures.style import SMALL, DescribedFigure, ink, new_figure, st
 def _grid(
     rows: int, columns: int, shape: tuple[int, ...], text: float, gaps: Sequence[int] = ()
 ) -> tuple[DescribedFigure, np.ndarray]:
-    """Axes for images of one shape, filling the page's width.
-
-    Args:
-        rows, columns: of images.
-        shape: of one image, height first.
-        text: inches of writing for each row.
-        gaps: columns that have a little room on their left.
-    """
+    """Axes for images of one shape over the page's width: ``text`` inches of writing a row, room left of ``gaps``."""
     widths = [w for c in range(columns) for w in ([0.15, 1.0] if c in gaps else [1.0])]
     fig = new_figure(rows * (style.WIDTH / sum(widths) * shape[0] / shape[1] + text) + 0.7)
     fig.set_layout_engine("compressed", w_pad=0.02, h_pad=0.02, wspace=0.02, hspace=0.02)

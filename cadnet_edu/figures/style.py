@@ -1,11 +1,8 @@
 """Shared style of all figures: palette, sizes, white background, direct labels, alternative text."""
 
-from __future__ import annotations
-
 import base64
 import html
 import io
-import os
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -18,7 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from cadnet_edu.analysis.arrays import to_array
+from cadnet_edu.evaluation.distances import to_array
+from cadnet_edu.io import write_atomically
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito (2008)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
@@ -115,15 +113,8 @@ def save(fig: Figure, path: str | Path, dpi: float = DPI) -> Path:
     Returns:
         the path.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        fig.savefig(part, dpi=dpi)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    kind = Path(path).suffix[1:]
+    return write_atomically(path, lambda file: fig.savefig(file, format=kind or None, dpi=dpi))
 
 
 DrawsFigure = TypeVar("DrawsFigure", bound=Callable[..., Figure])

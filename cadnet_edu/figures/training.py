@@ -1,7 +1,5 @@
 """Training curves: losses and outputs of the discriminators at each step."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

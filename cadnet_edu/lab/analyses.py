@@ -1,7 +1,5 @@
 """Run the analyses that go beyond the paper's tables, for the record of one run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,12 +27,7 @@ MAP_PEOPLE, MAP_IMAGES, FREQUENCY_IMAGES = 15, 4, 256
 
 
 def analyses(evaluator: Evaluator, run: Run) -> dict[str, Any]:
-    """name -> numbers, one entry for each of ``NAMES``.
-
-    Args:
-        evaluator: of the run's model.
-        run: that trained it.
-    """
+    """name -> numbers, one entry for each of ``NAMES``."""
     model, gallery = evaluator.model, evaluator.embeddings("gallery")
     at = {rate_name(r): evaluator.embeddings("query", r) for r in SWEEP}
     u_g, u = gallery.u.numpy(), {r: found.u.numpy() for r, found in at.items()}
@@ -94,12 +87,7 @@ def frequency(evaluator: Evaluator) -> dict[str, Any]:
 
 
 def identity_map(w: dict[str, np.ndarray], pids: np.ndarray) -> dict[str, Any]:
-    """Fig. 4: w of 15 people at four rates, laid out in the plane by t-SNE (seed 0).
-
-    Args:
-        w: rate -> w of the queries ``(n, d)``.
-        pids: their identities.
-    """
+    """Fig. 4: w of 15 people at four rates, laid out in the plane by t-SNE (seed 0)."""
     people = np.unique(pids)
     people = people[np.linspace(0, len(people) - 1, min(MAP_PEOPLE, len(people))).round().astype(int)]
     kept = np.concatenate([np.flatnonzero(pids == p)[:MAP_IMAGES] for p in people])

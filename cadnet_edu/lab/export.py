@@ -1,7 +1,5 @@
 """Export trained networks as files of the package: in half precision, with scores and a model card."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,11 +18,6 @@ HISTORY = 100  # log entries kept
 def export_run(run: Run, name: str, folder: Path = WEIGHTS) -> Path:
     """Write a run as a pretrained network, with the scores of its float16 weights, and the model card of all networks.
 
-    Args:
-        run: a finished run.
-        name: of the network.
-        folder: of the files.
-
     Returns:
         the file.
     """
@@ -38,5 +31,5 @@ def export_run(run: Run, name: str, folder: Path = WEIGHTS) -> Path:
     record |= {"scores": scores, "missing": missing}
     path = export(run.net, run.config, rounded(record), run.history, name, folder, every)
     card = model_card([pretrained(each, folder) for each in names(folder)])
-    write_atomically(folder / "README.md", lambda file: file.write(card.encode()))
+    write_atomically(folder / "README.md", card.encode())
     return path

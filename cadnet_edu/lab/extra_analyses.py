@@ -1,7 +1,5 @@
 """Summarize and draw the analyses that go beyond the paper's tables, from records."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,16 +28,11 @@ NUMBERS: dict[str, tuple[KeyPath, float, int]] = {  # heading -> path in a recor
 
 
 def beyond(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Path) -> dict[str, Any]:
-    """The analyses of all rows as data, with figures of the first regime.
+    """The analyses of all rows as data, regime -> row -> numbers with intervals; with figures of the first regime.
 
     Args:
-        rows: methods, of one or several regimes.
-        records: of their runs.
-        seeds: used.
+        rows, records, seeds: as in ``cadnet_edu.lab.tables.table``.
         out: folder for the figures.
-
-    Returns:
-        regime -> row -> numbers with intervals, ready for JSON.
     """
     labels = {row.name: row.label for row in rows}
     blocks: dict[str, dict[str, Any]] = {row.regime: {} for row in rows}
@@ -52,13 +45,7 @@ def beyond(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Pat
 
 
 def row_analyses(row: Row, records: Records, seeds: Sequence[int]) -> dict[str, Any]:
-    """The analyses of one row as ``[mean, low, high]``; None for what its network does not have.
-
-    Args:
-        row: a trained one.
-        records: of its runs.
-        seeds: used.
-    """
+    """The analyses of one trained row as ``[mean, low, high]``; None for what its network does not have."""
 
     def mean(*path: str | int, scale: float = 1.0) -> list[float | None] | None:
         return as_list(mean_of(row, records, ("analyses", *path), seeds), scale)
@@ -82,13 +69,7 @@ def row_analyses(row: Row, records: Records, seeds: Sequence[int]) -> dict[str, 
 
 
 def draw(block: dict[str, Any], labels: dict[str, str], out: Path) -> None:
-    """Draw those figures of one regime for which there are numbers.
-
-    Args:
-        block: row -> of ``row_analyses``.
-        labels: row -> what it is called.
-        out: folder.
-    """
+    """Draw those figures of one regime for which there are numbers."""
     curves = {
         labels[n]: {r: v[0] if v[1] is None else v for r, v in block[n]["sweep"].items() if v is not None}
         for n in CURVES if n in block and block[n]["sweep"]["1"]
@@ -116,11 +97,7 @@ def draw(block: dict[str, Any], labels: dict[str, str], out: Path) -> None:
 
 
 def beyond_text(data: dict[str, Any]) -> str:
-    """The numbers as tables, two for each regime.
-
-    Args:
-        data: of ``beyond``.
-    """
+    """The numbers of ``beyond`` as tables, two for each regime."""
     out = ["# Beyond the paper's tables", ""]
     for regime, block in data["beyond"].items():
         heads = [f"{REGIMES[regime].label} (%; silhouettes from -1 to 1)", *NUMBERS]

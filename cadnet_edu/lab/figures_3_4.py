@@ -1,7 +1,5 @@
 """Draw Figures 3 and 4, from records and the images beside them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,12 +75,7 @@ def _short(name: str) -> str:
 
 
 def figure3_text(data: dict[str, Any], labels: dict[str, str]) -> str:
-    """The mean scores behind Fig. 3 as a table.
-
-    Args:
-        data: of ``figure3``.
-        labels: row -> what it is called.
-    """
+    """The mean scores behind Fig. 3 as a table; ``labels``: row -> what it is called."""
     columns = [(m, r) for m in ("psnr", "lpips") for r in ("2", "4", "8")]
     heads = ["all queries", *(f"{m.upper()}, r = {r}" for m, r in columns)]
     lines = [
@@ -93,12 +86,7 @@ def figure3_text(data: dict[str, Any], labels: dict[str, str]) -> str:
 
 
 def figure4_text(data: dict[str, Any], labels: dict[str, str]) -> str:
-    """The numbers behind Fig. 4 as a table.
-
-    Args:
-        data: of ``figure4``.
-        labels: row -> what it is called.
-    """
+    """The numbers behind Fig. 4 as a table; ``labels``: row -> what it is called."""
     rows = list(next(iter(data["numbers"].values())))
     lines = [[name, *(cell(by_row[row], 3) for row in rows)] for name, by_row in data["numbers"].items()]
     heads = ["w = GAP(f), test people", *(labels[row] for row in rows)]
@@ -107,16 +95,12 @@ def figure4_text(data: dict[str, Any], labels: dict[str, str]) -> str:
 
 
 def figure4(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Path) -> dict[str, Any]:
-    """The maps of w without and with D_F, and their numbers: silhouettes and the resolution probe.
+    """The maps of w without and with D_F, of seed 0, and their numbers: silhouettes and the resolution probe.
 
     Args:
         rows: ``without_adv_DF`` and ``cadnet``.
-        records: of their runs.
-        seeds: of the numbers; the maps are those of seed 0.
+        records, seeds: as in ``cadnet_edu.lab.tables.table``.
         out: folder for ``figure4.png``.
-
-    Returns:
-        points and numbers, ready for JSON.
     """
     found = {row.name: of_first_seed(row, records) for row in rows}
     maps = {n: f.record["analyses"].get("map") for n, f in found.items() if f is not None}

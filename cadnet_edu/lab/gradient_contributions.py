@@ -1,7 +1,5 @@
 """Measure the contribution of each term of eq. (6) to the gradient at E, at the start and at the end of a run."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -21,10 +19,6 @@ def contributions_at_E(run: Run, split: Split) -> dict[str, dict[str, dict[str, 
     """``start`` and ``end`` of training -> term -> norm, share and cosine, see ``gradient_shares``.
 
     The start is after some steps, because a G that begins as the identity passes no gradient to E at first.
-
-    Args:
-        run: a finished run.
-        split: the data that it was trained on.
     """
     trainer = Trainer(run.config, split)
     for _ in range(min(FIRST, run.config.optim.steps // 10)):
@@ -44,12 +38,7 @@ def shares(trainer: Trainer) -> dict[str, dict[str, float]]:
 
 
 def gradients_at_E(trainer: Trainer, batch: Batch) -> dict[str, Tensor]:
-    """The gradient of each weighted term at E's parameters, as one vector; no weight changes.
-
-    Args:
-        trainer: of the network and its losses.
-        batch: the images.
-    """
+    """The gradient of each weighted term at E's parameters, as one vector; no weight changes."""
     net = trainer.net
     with frozen(net.D_F, net.D_I), autocast(trainer.device, trainer.precision):
         H, L = trainer.forward(batch)

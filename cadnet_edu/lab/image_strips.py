@@ -1,7 +1,5 @@
 """Store the images of Fig. 3: some queries at several rates, in one image file beside each record."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +29,7 @@ def sample_queries(query: Tensor) -> np.ndarray:
 
 
 def recovered_people(query: Tensor, evaluator: Evaluator | None, floor: str = "bilinear") -> dict[str, Tensor]:
-    """Recover the sampled queries: rate -> images ``(n, 3, H, W)``.
-
-    Args:
-        query: all queries, ``uint8``.
-        evaluator: of a model that recovers, or None for up-sampling.
-        floor: the up-sampling, ``bilinear`` or ``bicubic``.
-    """
+    """The sampled queries, recovered, or up-sampled without an evaluator: rate -> images ``(n, 3, H, W)``."""
     truth = query[torch.from_numpy(sample_queries(query))].float() / 255
     found = {}
     for r in STRIP_RATES:
@@ -57,12 +49,7 @@ def strip_scores(query: Tensor, images: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def write_strip(images: dict[str, Tensor], path: Path) -> None:
-    """Write all images as one: a row a person, a column a rate.
-
-    Args:
-        images: rate -> ``(n, 3, H, W)``.
-        path: of the file.
-    """
+    """Write all images, rate -> ``(n, 3, H, W)``, as one: a row a person, a column a rate."""
     columns = [torch.cat(list(x), dim=1) for x in images.values()]  # (3, n H, W)
     pixels = (torch.cat(columns, dim=2).clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
     picture = Image.fromarray(pixels)
@@ -70,15 +57,7 @@ def write_strip(images: dict[str, Tensor], path: Path) -> None:
 
 
 def read_strip(path: Path, size: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Inverse of ``write_strip``: rate -> ``uint8`` ``(n, H, W, 3)``.
-
-    Args:
-        path: of the file.
-        size: ``(H, W)`` of one image.
-
-    Raises:
-        ValueError: when it is missing or has another size.
-    """
+    """Inverse of ``write_strip``, for images of size ``(H, W)``: rate -> ``uint8`` ``(n, H, W, 3)``."""
     height, width = size
     try:
         pixels = np.asarray(Image.open(path).convert("RGB"))

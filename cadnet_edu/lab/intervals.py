@@ -1,7 +1,5 @@
 """Confidence intervals over seeds: Student's t, for means and for differences paired by seed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache

@@ -1,7 +1,5 @@
 """Measure a finished run and make its record: scores, image quality, analyses, budget, provenance."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -27,12 +25,7 @@ from cadnet_edu.training.devices import choose_device
 
 
 def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
-    """The record of bilinear or bicubic up-sampling: image quality only.
-
-    Args:
-        row: ``bilinear`` or ``bicubic``.
-        path: of the record; the images of Fig. 3 are written beside it.
-    """
+    """The record of bilinear or bicubic up-sampling: image quality only; the images of Fig. 3 are written beside it."""
     config = row.config
     size = config.data.size
     split = open_split(config)
@@ -48,17 +41,11 @@ def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
     found["mlr"] = mean_over_seen(found)
     picture = with_picture(recovered_people(query, None, row.name), query, path)
     metadata = provenance(config, data=None if config.data.dataset == "walkers" else split_fingerprint(split))
-    return record(row, config, found, {}, {}, {}, missing, metadata, picture=picture)
+    return record(row, config, metadata, found, missing, picture=picture)
 
 
 def with_picture(people: dict[str, Tensor], query: Tensor, path: Path | None) -> dict[str, Any]:
-    """Write the images of Fig. 3 beside a record; the positions of these queries and their scores.
-
-    Args:
-        people: rate -> images of the sampled queries.
-        query: all queries.
-        path: of the record; None writes nothing.
-    """
+    """Write the images of Fig. 3 beside a record; the positions of these queries and their scores."""
     if path is None:
         return {}
     write_strip(people, path.with_suffix(ENDING))
@@ -66,13 +53,7 @@ def with_picture(people: dict[str, Tensor], query: Tensor, path: Path | None) ->
 
 
 def measure(row: Row, run: Run, path: Path | None = None) -> RunRecord:
-    """The record of a finished run.
-
-    Args:
-        row: of the table.
-        run: the fitted model with its history.
-        path: of the record; for seed 0 of a model that recovers, the images of Fig. 3 are written beside it.
-    """
+    """The record of a finished run; for seed 0 of a model that recovers, the images of Fig. 3 are written beside it."""
     config = run.config
     evaluator = evaluator_of(run.model.to(choose_device(config.run.device)), run.split(), config)
     scores, views, missing = score(evaluator)
@@ -80,44 +61,31 @@ def measure(row: Row, run: Run, path: Path | None = None) -> RunRecord:
     if path is not None and run.model.recover is not None and config.run.seed == 0:
         query = evaluator.images("query")
         picture = with_picture(recovered_people(query, evaluator), query, path)
-    found = analyses(evaluator, run)
-    return record(
-        row, config, scores, views, found, budget(run.model.cost), missing, run.provenance, run.folder.name, picture
-    )
+    more = {"parts": views, "analyses": analyses(evaluator, run), "picture": picture, "budget": budget(run.model.cost)}
+    return record(row, config, run.provenance, scores, missing, network=run.folder.name, **more)
 
 
 def record(
-    row: Row,
-    config: Config,
-    scores: dict[str, Any],
-    parts: dict[str, Any],
-    analyses: dict[str, Any],
-    budget: dict[str, Any],
-    missing: dict[str, str],
-    metadata: dict[str, Any],
-    network: str | None = None,
-    picture: dict[str, Any] | None = None,
+    row: Row, config: Config, metadata: dict[str, Any], scores: dict[str, Any], missing: dict[str, str], **more: Any
 ) -> RunRecord:
-    """Put a record together, with numbers of seven digits.
+    """Put a record together, with numbers of seven digits, of analyses and pictures of four.
 
     Args:
         row: of the table.
         config: of the run.
-        scores: rate -> scores.
-        parts: view, such as ``f`` and ``g`` -> rate -> scores by that part of u alone.
-        analyses: name -> numbers.
-        budget: steps, images, time, parameters.
-        missing: score -> the reason why it could not be measured.
         metadata: provenance.
-        network: folder name of the trained network.
-        picture: of ``with_picture``.
+        scores: rate -> scores.
+        missing: score -> the reason why it could not be measured.
+        more: ``parts`` (view -> rate -> scores by that part of u alone), ``analyses``, ``picture``, ``budget``, and
+            ``network``, the folder name of the trained network; what up-sampling does not have is left out.
     """
-    settings = config.replace(root=None).to_dict()  # a private path is not published
+    analyses, picture = (rounded(more.get(name, {}), 4) for name in ("analyses", "picture"))
     return rounded({
         "row": row.name, "label": row.label, "seed": config.run.seed,
-        "scores": scores, "parts": parts, "analyses": rounded(analyses, 4), "picture": rounded(picture or {}, 4),
-        "budget": budget, "missing": missing,
-        "provenance": origin(metadata) | {"scored_by": code_version(None)}, "network": network, "config": settings,
+        "scores": scores, "parts": more.get("parts", {}), "analyses": analyses, "picture": picture,
+        "budget": more.get("budget", {}), "missing": missing,
+        "provenance": origin(metadata) | {"scored_by": code_version(None)}, "network": more.get("network"),
+        "config": config.replace(root=None).to_dict(),  # a private path is not published
     })  # fmt: skip
 
 

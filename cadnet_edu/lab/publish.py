@@ -1,7 +1,5 @@
 """Write results into the book of a source checkout: records, images, tables and the page of the claims."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +22,7 @@ def claims(base: Config, rows: Sequence[Row], records: Records, seeds: Sequence[
 
     Args:
         base: the preset's settings.
-        rows: whose records are named as the source.
-        records: of the runs.
-        seeds: used.
+        rows, records, seeds: the source of the numbers, as in ``cadnet_edu.lab.tables.table``.
     """
 
     def lookup(name: str, path: KeyPath, regime: str = "all", /) -> dict[int, float]:
@@ -43,10 +39,8 @@ def publish(what: str, data: dict[str, Any], todo: Sequence[Task], records: Reco
     of the claims to ``book/claims.md``.
 
     Args:
-        what: the table or figure.
-        data: its numbers.
-        todo: the runs that it was made of.
-        records: of these runs.
+        what, data: the table or figure, and its numbers.
+        todo, records: the runs that it was made of, and their records.
 
     Returns:
         the table's path.
@@ -67,5 +61,5 @@ def publish(what: str, data: dict[str, Any], todo: Sequence[Task], records: Reco
                 shutil.copyfile(images, folder / images.name)
             write_record(folder / found.path.name, found.record)  # last: a run with a record is not copied again
     if what == "claims":
-        write_atomically(results.parent / "claims.md", lambda file: file.write(page(data).encode()))
+        write_atomically(results.parent / "claims.md", page(data).encode())
     return write_record(results / f"{what}.json", data, LEVELS)

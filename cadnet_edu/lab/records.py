@@ -4,8 +4,6 @@ A record is found by its *settings* (the configuration without device, precision
 fingerprint of its data. It names the code that made it, but is not found by it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json
@@ -36,23 +34,13 @@ def settings(config: Config) -> dict[str, Any]:
 
 
 def settings_key(config: Config, data: str | None = None) -> str:
-    """A short hash of ``settings`` and of the data.
-
-    Args:
-        config: all settings.
-        data: the fingerprint of a data set on disk; None for the embedded one.
-    """
+    """A short hash of ``settings`` and of the fingerprint of a data set on disk, None for the embedded one."""
     text = json.dumps(settings(config) | ({"data": data} if data else {}), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def record_name(row: str, config: Config, data: str | None = None) -> str:
-    """The file name of a record, without ending.
-
-    Args:
-        row: of the table.
-        config: all settings.
-        data: see ``settings_key``.
+    """The file name of a record, without ending; see ``settings_key``.
 
     >>> record_name("cadnet", Config().replace(seed=4)).split("-")[::3]
     ['cadnet', 'seed4']
@@ -85,15 +73,11 @@ class Records:
         self.data = data
         self.found: dict[tuple[str, int], StoredRecord] = {}
         for folder, is_committed in [*((c, True) for c in committed), *([(here, False)] if here else [])]:
-            for path in record_files(folder):
+            for path in sorted(p for p in folder.glob("*-seed*.json") if p.name.count(".") == 1):  # no file of errors
                 self.add(read_json(path), path, is_committed)
 
     def add(self, record: RunRecord, path: Path, committed: bool = False) -> None:
-        """Add one record; a later one with the same settings and seed replaces it.
-
-        Raises:
-            ValueError: for a record with an unknown setting, and for a file that is no record.
-        """
+        """Add one record; a later one with the same settings and seed replaces it."""
         try:
             config = Config.from_dict(record["config"])
         except KeyError:
@@ -122,17 +106,11 @@ class Records:
         return len(self.found)
 
 
-def record_files(folder: Path) -> list[Path]:
-    """The records in a folder, sorted; other files, such as errors, are ignored."""
-    return sorted(p for p in folder.glob("*-seed*.json") if p.name.count(".") == 1) if folder.is_dir() else []
-
-
 def write_record(path: Path, record: RunRecord, levels: int = 3) -> Path:
     """Write a record atomically as indented JSON, with the innermost lists and numbers on one line.
 
     Args:
-        path: of the file.
-        record: of ``cadnet_edu.lab.measure``.
+        path, record: of the file.
         levels: of dictionaries that are spread over lines.
 
     Raises:
@@ -142,7 +120,7 @@ def write_record(path: Path, record: RunRecord, levels: int = 3) -> Path:
         text = _lines(record, levels)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: JSON holds finite numbers, text, lists and dictionaries only ({error}).") from None
-    return write_atomically(path, lambda file: file.write((text + "\n").encode()))
+    return write_atomically(path, f"{text}\n".encode())
 
 
 def _lines(value: Any, levels: int, indent: str = "") -> str:
@@ -167,11 +145,8 @@ def published(name: str) -> dict[str, Any]:
 
     A checkout of the source has them in ``book/results``; an installed package has its own copy.
 
-    Args:
-        name: "table1", "table2", "table3", "figure3", "figure4", "beyond", "claims" or "plan_full".
-
     Raises:
-        ValueError: for another name.
+        ValueError: for an unknown name, with those that there are.
     """
     folders = (COMMITTED_RUNS.parent, Path(__file__).parents[1] / "results")
     for folder in folders:

@@ -1,7 +1,5 @@
 """The runs of each table and figure, as data: rows, regimes, seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Train and measure every run once; a run that fails is reported at the end."""
 
-from __future__ import annotations
-
 import shutil
 import time
 import traceback

@@ -1,7 +1,5 @@
 """Score a model by the protocol of the tables: rates, the mixed split, image scores."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,23 +31,13 @@ def rate_name(r: float) -> str:
 
 
 def evaluator_of(model: Model, split: Split, config: Config) -> Evaluator:
-    """An evaluator that keeps its embeddings, with the size and precision of a run.
-
-    Args:
-        model: on its device.
-        split: its query and gallery are used.
-        config: of the run.
-    """
+    """An evaluator that keeps its embeddings, with the size and precision of a run."""
     precision = choose_precision(config.run.precision, model.device, instead=True)
-    size = config.data.size
-    return Evaluator(model, split, size, device=model.device, precision=precision, keep=True)
+    return Evaluator(model, split, config.data.size, device=model.device, precision=precision, keep=True)
 
 
 def score(evaluator: Evaluator) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]], dict[str, str]]:
     """The scores of all tables, at each rate and for the mixed protocol.
-
-    Args:
-        evaluator: the model and its data.
 
     Returns:
         rate -> retrieval by u and quality of recovered images; view -> rate -> retrieval by that view; score -> the
@@ -72,16 +60,7 @@ def score(evaluator: Evaluator) -> tuple[dict[str, dict[str, Any]], dict[str, di
 
 @torch.inference_mode()
 def recover_batch(evaluator: Evaluator, x: Tensor, r: float) -> Tensor:
-    """Recover images that are already down-sampled.
-
-    Args:
-        evaluator: of a model that recovers.
-        x: ``(n, 3, H, W)`` in [0, 1].
-        r: their down-sampling rate.
-
-    Returns:
-        ``(n, 3, H, W)`` on the CPU.
-    """
+    """Recover images ``(n, 3, H, W)`` that are down-sampled by r already; the results are on the CPU."""
     model, device = evaluator.model, torch.device(evaluator.device)
     assert model.recover is not None
     found = []
@@ -126,11 +105,7 @@ def mean_over_seen(by_rate: dict[str, dict[str, float | None]]) -> dict[str, flo
 
 
 def bicubic(x: Tensor, r: float) -> Tensor:
-    """The LR image scaled up by bicubic instead of bilinear interpolation.
-
-    Args:
-        x: HR images ``(b, 3, H, W)`` in [0, 1].
-        r: the down-sampling rate.
+    """HR images ``(b, 3, H, W)`` down-sampled by r, and scaled up by bicubic instead of bilinear interpolation.
 
     >>> bicubic(torch.full((1, 3, 4, 4), 0.25), 2).unique()
     tensor([0.2500])

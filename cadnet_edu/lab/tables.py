@@ -1,7 +1,5 @@
 """Make Tables 1 to 3 from records: means over seeds with intervals, and differences paired by seed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -120,17 +118,9 @@ def block(name: str, rows: Sequence[Row], records: Records, seeds: Sequence[int]
     for heading, columns in LAYOUTS[name]:
         lines = [line(row.name, row.label, row, records, columns, seeds) for row in rows]
         if name == "table1" and reference is not None:
-            lines += [
-                line(
-                    f"cadnet_{half}",
-                    label,
-                    reference,
-                    records,
-                    [replace(c, path=("parts", half, *c.path[1:])) for c in columns],
-                    seeds,
-                )
-                for half, label in HALVES.items()
-            ]
+            for half, label in HALVES.items():
+                inside = [replace(c, path=("parts", half, *c.path[1:])) for c in columns]
+                lines.append(line(f"cadnet_{half}", label, reference, records, inside, seeds))
         parts.append({
             "heading": heading, "columns": [c.heading for c in columns], "digits": [c.digits for c in columns],
             "rows": lines, "differences": [
@@ -190,11 +180,7 @@ def sources(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict
 
 
 def markdown(data: dict[str, Any]) -> str:
-    """A table as text: one Markdown table for each score, the differences, and the budgets.
-
-    Args:
-        data: of ``table``.
-    """
+    """A table as text: one Markdown table for each score, the differences, and the budgets."""
     out = [f"# {data['title']}", "", _metadata(data), ""]
     for regime in data["regimes"]:
         out += [f"## Regime: {regime['label']}", ""]

@@ -1,7 +1,5 @@
 """The methods of the tables: each a ``Method`` with settings, ``fit`` and ``load``."""
 
-from __future__ import annotations
-
 from cadnet_edu.config import Config
 from cadnet_edu.methods import cadnet, colour_histogram, two_stage
 from cadnet_edu.methods.interface import Method, Progress

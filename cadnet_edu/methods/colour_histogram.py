@@ -1,7 +1,5 @@
 """Matching by colour histograms: a method without training, as a lower bound for the trained ones."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The interface of a method: settings, ``fit``, and ``load`` from its checkpoint."""
 
-from __future__ import annotations
-
 import json
 import math
 import time

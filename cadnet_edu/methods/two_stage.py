@@ -5,8 +5,6 @@ the discriminators learn to recover images for it. ``sr_first`` is the reverse: 
 alone and fixed as E and G; then F and C are trained on recovered images.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from torch import nn

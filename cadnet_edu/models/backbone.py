@@ -1,7 +1,5 @@
 """ResNet (He et al., 2016) that returns the feature maps of all stages."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Sequence

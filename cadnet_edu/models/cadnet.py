@@ -1,7 +1,5 @@
 """CAD-Net (Sec. 3): E, G, F and C, and the discriminators D_F and D_I."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

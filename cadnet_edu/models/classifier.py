@@ -1,7 +1,5 @@
 """The classifier C of Sec. 4.1: global average pooling, then one fully connected layer."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

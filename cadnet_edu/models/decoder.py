@@ -1,7 +1,5 @@
 """The HR decoder G of Sec. 3.2: residual up-sampling blocks with skip connections from E."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

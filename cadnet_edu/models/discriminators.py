@@ -1,7 +1,5 @@
 """The discriminators: D_F of feature maps (Sec. 3.2, eq. 1), D_I of images (eq. 3). Both output logits."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """The encoders E and F of Sec. 3.2 and 3.3: a backbone with normalised input that returns all its maps."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import torch

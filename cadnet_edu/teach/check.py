@@ -9,8 +9,6 @@ Every exercise check takes your function and returns a `Report`: true or false, 
 """
 
 # ruff: noqa: F403
-from __future__ import annotations
-
 import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping

@@ -5,8 +5,6 @@
 'smoke'
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import os

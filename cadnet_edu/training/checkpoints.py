@@ -1,7 +1,5 @@
 """Checkpoints and histories of training runs: reading, validation, comparison with the current settings."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shlex
@@ -35,17 +33,7 @@ def identity(config: Config) -> dict[str, Any]:
 
 
 def check_same_config(state: dict[str, Any], ours: Config) -> None:
-    """Refuse a checkpoint of other settings.
-
-    A setting that the checkpoint lacks, because it is newer, counts with its default.
-
-    Args:
-        state: the checkpoint.
-        ours: the present settings.
-
-    Raises:
-        ValueError: with the settings that differ and both their values.
-    """
+    """Refuse a checkpoint of other settings; one that it lacks, because it is newer, counts with its default."""
     theirs = json.loads(state.get("identity", state["config"]))
     was, now = flatten(Config().to_dict()) | flatten(theirs), identity(ours)
     differ = [name for name in now if was[name] != now[name]]
@@ -59,15 +47,7 @@ def check_same_config(state: dict[str, Any], ours: Config) -> None:
 
 
 def check_same_data(state: dict[str, Any], data: str) -> None:
-    """Refuse a checkpoint that was trained on other images; early checkpoints have no fingerprint.
-
-    Args:
-        state: the checkpoint.
-        data: number and fingerprint of the training images.
-
-    Raises:
-        ValueError: when they differ.
-    """
+    """Refuse a checkpoint that was trained on other images than ``describe`` tells; early ones have no fingerprint."""
     then = state.get("fingerprint", data)
     if then != data:
         raise ValueError(
@@ -77,11 +57,7 @@ def check_same_data(state: dict[str, Any], data: str) -> None:
 
 
 def load_weights_of(net: nn.Module, state: dict[str, Any]) -> None:
-    """Load a checkpoint's weights into a network.
-
-    Raises:
-        ValueError: when they do not fit, as those of an earlier version of this package may not.
-    """
+    """Load a checkpoint's weights into a network; those of an earlier version of this package may not fit."""
     try:
         net.load_state_dict(state["net"])
     except RuntimeError as error:
@@ -129,15 +105,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu", parts: set[s
 
 
 def require_parts(state: dict[str, Any], parts: set[str]) -> None:
-    """Refuse a checkpoint that lacks a key.
-
-    Args:
-        state: the checkpoint.
-        parts: keys that it must have.
-
-    Raises:
-        ValueError: when one is missing.
-    """
+    """Refuse a checkpoint that lacks a key."""
     if not set(state) >= parts:
         raise ValueError(
             "this file can be read, but is no checkpoint of a run. Give the --out folder of a training run."
@@ -145,14 +113,7 @@ def require_parts(state: dict[str, Any], parts: set[str]) -> None:
 
 
 def save_fitted(folder: Path, config: Config, split: Split, **parts: Any) -> None:
-    """Save a fitted method that does not use the ``Trainer``, as ``checkpoint.pt`` and ``config.json``.
-
-    Args:
-        folder: of the run.
-        config: all settings.
-        split: the data; the fingerprint of its training part is saved.
-        parts: tensors and state dictionaries, by name.
-    """
+    """Save a fitted method that does not use the ``Trainer``: its tensors and state dictionaries, by name."""
     state = {
         "config": json.dumps(config.to_dict()),
         "identity": json.dumps(identity(config)),
@@ -174,11 +135,7 @@ def read_history(out: Path | str) -> list[Record]:
 
 
 def claim_folder(out: Path) -> None:
-    """Delete the remains of a run without a checkpoint, before a new run writes into its folder.
-
-    Raises:
-        ValueError: when the folder holds a checkpoint.
-    """
+    """Delete the remains of a run without a checkpoint, before a new run writes into its folder."""
     if (out / CHECKPOINT).exists():
         raise ValueError(
             f"{out}: there is a run in this folder. Call resume() before fit() to go on with it, or choose "

@@ -1,7 +1,5 @@
 """The version of the code: a hash of its source files."""
 
-from __future__ import annotations
-
 import hashlib
 from functools import cache
 from pathlib import Path

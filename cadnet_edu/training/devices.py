@@ -1,27 +1,18 @@
 """Device and numerical precision."""
 
-from __future__ import annotations
-
 import torch
 
 
-def check_torch_settings(training: bool = True) -> None:
-    """Refuse global settings of PyTorch under which the result would be wrong.
-
-    Args:
-        training: whether gradients are needed.
-
-    Raises:
-        ValueError: with the setting, and how to reset it.
-    """
+def check_torch_settings() -> None:
+    """Refuse global settings of PyTorch under which training would go wrong."""
     if torch.get_default_dtype() != torch.float32:
         raise ValueError(
             f"torch's default dtype is {torch.get_default_dtype()}: the networks compute in float32. Set it back with "
             "torch.set_default_dtype(torch.float32)."
         )
-    if training and torch.is_inference_mode_enabled():
+    if torch.is_inference_mode_enabled():
         raise ValueError("in torch.inference_mode() training learns nothing: leave that block first.")
-    if training and not torch.is_grad_enabled():
+    if not torch.is_grad_enabled():
         raise ValueError(
             "gradients are switched off: leave the torch.no_grad() block, or call torch.set_grad_enabled(True)."
         )

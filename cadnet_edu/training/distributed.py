@@ -133,15 +133,7 @@ class DistributedContext:
         return slice(min(self.rank, n - 1), None, self.world)
 
     def all_gather_rows(self, rows: Tensor, n: int) -> Tensor:
-        """The inverse of ``rank_slice``: all n rows in order, from those of each rank.
-
-        Args:
-            rows: of this rank's slice.
-            n: number of rows in total.
-
-        Returns:
-            ``(n, ...)`` on the CPU, the same on every rank.
-        """
+        """The inverse of ``rank_slice``: all n rows in order, on the CPU of every rank, from those of each rank."""
         if self.fabric is None:
             return rows
         missing = -(-n // self.world) - len(rows)  # 1 if the last round has no row for this rank
@@ -171,10 +163,6 @@ class GlobalBatchNorm(_BatchNorm):
     All ranks hold equally many images, so the mean is the mean of the ranks' means, and the variance is the mean of
     their variances plus the variance of their means. Gradients flow back through both to all ranks,
     because every output depends on every image.
-
-    Args:
-        local: the BatchNorm whose parameters, running statistics and settings are used.
-        ranks: the group.
     """
 
     def __init__(self, local: _BatchNorm, ranks: DistributedContext) -> None:
@@ -309,11 +297,7 @@ def world_size_of(device: str = "auto", devices: int | str = 1) -> int:
 
 
 def check_divisible(config: Config, world: int) -> None:
-    """Check that a batch can be split evenly over ranks and micro-batches, by identities.
-
-    Raises:
-        ValueError: with a number that can be split.
-    """
+    """Check that a batch can be split evenly over ranks and micro-batches, by identities."""
     parts = config.optim.accumulate_grad_batches
     pieces = world * parts
     for name, n in {

@@ -1,7 +1,5 @@
 """A dry run: two training steps on noise, to measure time and memory of a run on this machine."""
 
-from __future__ import annotations
-
 import sys
 import time
 from dataclasses import dataclass
@@ -19,18 +17,11 @@ STEPS = 2  # the first one also loads libraries and allocates memory
 
 @dataclass(frozen=True)
 class DryRun:
-    """The cost of two training steps.
+    """The cost of two training steps."""
 
-    Args:
-        trainer: after the steps.
-        seconds: of the faster one.
-        peak: bytes of memory at the peak, of PyTorch's tensors on a CUDA GPU, else of the process; None where the
-            system does not report it.
-    """
-
-    trainer: Trainer
-    seconds: float
-    peak: int | None
+    trainer: Trainer  # after the steps
+    seconds: float  # of the faster one
+    peak: int | None  # bytes of memory: PyTorch's on a CUDA GPU, else the process's; None where unknown
 
     @property
     def total(self) -> float:
@@ -40,9 +31,6 @@ class DryRun:
 
 def dry_run(config: Config) -> DryRun:
     """Train two steps on noise from random weights. Nothing is read, downloaded or written.
-
-    Args:
-        config: all settings of the run.
 
     Raises:
         ValueError: as ``Trainer`` does, for settings that do not go together.

@@ -4,8 +4,6 @@ The training step, the analysis of gradients and the book's chapter on the whole
 depend on tensors and the settings of the losses only: no device, no file, no optimizer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

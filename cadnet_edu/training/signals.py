@@ -1,13 +1,11 @@
 """Ctrl-C and SIGTERM during training: finish the step, save, then stop."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import threading
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 CAUGHT = (signal.SIGINT, signal.SIGTERM)
 
@@ -22,7 +20,7 @@ class StopSignals:
         self.number: int | None = None
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> StopSignals:
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             heard = [number for number in CAUGHT if signal.getsignal(number) != signal.SIG_IGN]
             self._before = {number: signal.signal(number, self._note) for number in heard}

@@ -1,7 +1,5 @@
 """Initialise all networks from the weights of another run; other weight files initialise E and F only."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

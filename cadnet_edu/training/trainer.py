@@ -1,7 +1,5 @@
 """Training CAD-Net (Sec. 3 and 4.1): alternating updates of the discriminators and of the network."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import json

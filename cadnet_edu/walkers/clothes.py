@@ -3,8 +3,6 @@
 Rows of a texture run down the part, columns once around it, starting at the back; the middle column is the front.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -24,19 +22,13 @@ AROUND = {TORSO: 0.56, UPPER_ARM: 0.21, FOREARM: 0.18, THIGH: 0.36, SHIN: 0.26, 
 
 @dataclass(frozen=True)
 class Wardrobe:
-    """All textures of one person in one table of colours.
+    """All textures of one person in one table of colours."""
 
-    Args:
-        texels: ``(n, 3)`` float32 in [0, 1], one texture after the other, each row by row.
-        start, rows, columns: the first row and the size of the texture of each part, by part number.
-        soft: 1 for cloth, which folds, and 0 for the rest.
-    """
-
-    texels: np.ndarray
-    start: np.ndarray
+    texels: np.ndarray  # ``(n, 3)`` float32 in [0, 1], one texture after the other, row by row
+    start: np.ndarray  # of the texture of each part, by part number: its first texel, its size
     rows: np.ndarray
     columns: np.ndarray
-    soft: np.ndarray
+    soft: np.ndarray  # 1 for cloth, which folds, and 0 for the rest
 
 
 def wave(kind: str, period: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -5,8 +5,6 @@ fields in `COARSE`) and differ in what it destroys (the fields in `FINE`). A pat
 the colour of the cloth, so that averaging over some pixels leaves the same plain colour for all four.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache

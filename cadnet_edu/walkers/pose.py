@@ -1,7 +1,5 @@
 """Poses: a random pose of a pedestrian, and its skeleton as the camera sees it, in image heights."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -7,8 +7,6 @@
 4. **Camera**: down-sampling, background, blur, colours and noise.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -33,19 +31,12 @@ class Keypoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Drawing:
-    """One image and its annotations.
+    """One image and its annotations."""
 
-    Args:
-        image: ``(height, width, 3)`` uint8, RGB.
-        mask: ``(height, width)`` bool, True where the person is visible.
-        keypoints: the joints of `JOINTS` by name.
-        attributes: the fields of `Person` by name, then ``camera``, ``shot``, ``facing`` and ``hidden_by``.
-    """
-
-    image: np.ndarray
-    mask: np.ndarray
-    keypoints: dict[str, Keypoint]
-    attributes: dict[str, object]
+    image: np.ndarray  # ``(height, width, 3)`` uint8, RGB
+    mask: np.ndarray  # ``(height, width)`` bool, True where the person is visible
+    keypoints: dict[str, Keypoint]  # the joints of `JOINTS` by name
+    attributes: dict[str, object]  # the fields of `Person`, then ``camera``, ``shot``, ``facing``, ``hidden_by``
 
 
 @lru_cache(maxsize=1)

@@ -3,8 +3,6 @@
 A camera fixes viewpoint, light, colours, noise and street; each image shows another part of its street.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,33 +16,19 @@ SCENES = ("bricks", "shops", "park", "station", "road", "plaza")
 
 @dataclass(frozen=True)
 class Camera:
-    """One camera. Angles in radians.
+    """One camera. Angles in radians."""
 
-    Args:
-        scene: the street behind, one of `SCENES`.
-        elevation: its angle downwards.
-        facing: the direction in which most people walk past; 0 is towards the camera.
-        scale: how much of the crop's height a person fills.
-        light: direction from the person to the lamp, of length 1: x right, y down, z to the viewer.
-        ambient: the share of light that comes from everywhere.
-        cast: gain of red, green and blue.
-        gamma: exponent of the tone curve.
-        noise: standard deviation in grey levels of 255.
-        blur: standard deviation in image heights.
-        horizon: position of the horizon from the top, in image heights.
-    """
-
-    scene: str
-    elevation: float
-    facing: float
-    scale: float
-    light: tuple[float, float, float]
-    ambient: float
-    cast: tuple[float, float, float]
-    gamma: float
-    noise: float
-    blur: float
-    horizon: float
+    scene: str  # the street behind, one of `SCENES`
+    elevation: float  # its angle downwards
+    facing: float  # the direction in which most people walk past; 0 is towards the camera
+    scale: float  # how much of the crop's height a person fills
+    light: tuple[float, float, float]  # from the person to the lamp, of length 1: x right, y down, z to the viewer
+    ambient: float  # the share of light that comes from everywhere
+    cast: tuple[float, float, float]  # gain of red, green and blue
+    gamma: float  # exponent of the tone curve
+    noise: float  # standard deviation in grey levels of 255
+    blur: float  # standard deviation in image heights
+    horizon: float  # position of the horizon from the top, in image heights
 
 
 @lru_cache(maxsize=256)

@@ -1,8 +1,7 @@
 """Body parts: rounded shapes written into buffers (part, normal, texture position), far ones first."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -135,17 +134,8 @@ class Figure:
         """Half the width of an oval body, as wide as it is from in front and as deep from the side."""
         return float(self.size * np.hypot(wide * self.frontal, deep * self.lateral))
 
-    def limb(
-        self,
-        texture: int,
-        a: np.ndarray,
-        b: np.ndarray,
-        ra: float,
-        rb: float,
-        first: int | None = None,
-        ball: float = 0.3,
-    ) -> None:
-        self.canvas.limb(texture, self.turn, a, b, self.size * ra, self.size * rb, first, ball)
+    def limb(self, texture: int, a: np.ndarray, b: np.ndarray, ra: float, rb: float, **more: Any) -> None:
+        self.canvas.limb(texture, self.turn, a, b, self.size * ra, self.size * rb, **more)
 
     def shell(self, texture: int, y: Sequence[float], x: Sequence[float], half: Sequence[tuple[float, float]]) -> None:
         self.canvas.shell(texture, self.turn, y, x, [self.girth(wide, deep) for wide, deep in half])
@@ -178,16 +168,16 @@ class Figure:
         slim = 1.0 if self.who.bottom == "trousers" else 0.86
         flare = 1.12 if self.who.bottom == "shorts" else 1.0
         self.limb(cloth.SHOE, self.at(f"{side}_heel"), self.at(f"{side}_toe"), 0.024, 0.017)
-        self.limb(cloth.SHIN, knee, ankle, 0.043 * b**0.6 * slim, 0.028 * b**0.4 * slim, first)
-        self.limb(cloth.THIGH, hip, knee, 0.062 * b**0.7, 0.044 * b**0.6 * flare, first)
+        self.limb(cloth.SHIN, knee, ankle, 0.043 * b**0.6 * slim, 0.028 * b**0.4 * slim, first=first)
+        self.limb(cloth.THIGH, hip, knee, 0.062 * b**0.7, 0.044 * b**0.6 * flare, first=first)
 
     def arm(self, side: str) -> None:
         shoulder, elbow, wrist = (self.at(f"{side}_{name}") for name in ("shoulder", "elbow", "wrist"))
         b, first = self.who.build**0.5, len(self.canvas.textures)
         slim = self.loose if self.who.top != "t-shirt" else 0.85
         self.limb(cloth.SKIN, wrist, self.at(f"{side}_hand"), 0.019, 0.017)
-        self.limb(cloth.FOREARM, elbow, wrist, 0.029 * b * slim, 0.021 * slim, first)
-        self.limb(cloth.UPPER_ARM, shoulder, elbow, 0.037 * b * self.loose, 0.030 * b * slim, first)
+        self.limb(cloth.FOREARM, elbow, wrist, 0.029 * b * slim, 0.021 * slim, first=first)
+        self.limb(cloth.UPPER_ARM, shoulder, elbow, 0.037 * b * self.loose, 0.030 * b * slim, first=first)
         if self.who.bag == "hand bag" and side == "left":
             self.bag("left_hand", 0.0)
 

@@ -1,7 +1,5 @@
 """Power spectra and errors by spatial frequency, against patterns of known frequency."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

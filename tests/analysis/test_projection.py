@@ -1,7 +1,5 @@
 """t-SNE and silhouettes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """A site of one page with the settings of the book: what the page builder and its theme do by themselves."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

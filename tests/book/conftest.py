@@ -1,7 +1,5 @@
 """The book's tests share one built site: smoke preset, built once a session however many workers there are."""
 
-from __future__ import annotations
-
 import functools
 import http.server
 import os
@@ -23,12 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "site" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(PATIENCE))
-
-
-@pytest.fixture(scope="session")
-def root() -> Path:
-    """The project."""
-    return ROOT
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ server ``notebook`` (a name without contents stands for it), its front end and i
 wheel that is built here, in place of the repository that it names.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -180,24 +178,18 @@ def run_chapter(colab: Colab, name: str) -> nbformat.NotebookNode:
     return notebook
 
 
-def printed(notebook: nbformat.NotebookNode) -> str:
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    return "".join(output.text for output in outputs if output.output_type == "stream")
-
-
 def test_installing_touches_nothing_that_colab_brings(colab: Colab, plan: dict[str, str]) -> None:
     assert plan.keys() & ({*COLAB, "torch", "torchvision", "notebook", "pandas"}) == set()
     assert not [name for name in plan if name.startswith(("nvidia", "jupyter", "ipy"))]
     assert "cadnet-edu" in plan
-    print("pip would install:", ", ".join(f"{name} {version}" for name, version in sorted(plan.items())))
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_runs_from_the_wheel(colab: Colab, done: dict[str, nbformat.NotebookNode], name: str) -> None:
     notebook = done[name]
-    kinds = {output.output_type for cell in notebook.cells for output in cell.get("outputs", [])}
-    assert "error" not in kinds
-    said = printed(notebook)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert "error" not in {output.output_type for output in outputs}
+    said = "".join(output.text for output in outputs if output.output_type == "stream")
     assert "preset smoke" in said
     assert "keep_on_drive" in said, "it knows that it is on Colab"
     assert said.rstrip().endswith(f"{colab.site / 'cadnet_edu/__init__.py'} 7.34.0 7.7.1 True")

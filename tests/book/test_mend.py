@@ -1,7 +1,5 @@
 """Faults of the page builder are mended, and nothing else of a page is touched."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import mend
@@ -16,14 +14,6 @@ LINES = """<div class="sig-params">
 <div><em class="sig-param"><span>z</span></em>,</div>
 <div><em class="sig-param"><span>form</span></em>,</div>
 </div>"""
-
-
-RIGHT = [
-    "<thead><tr><th>r</th></tr></thead>",
-    '<th class="head"><p>r</p></th>',
-    "<dl><dt>a term</dt><dd>words</dd></dl>",
-    '<ul role="list"><li>x</li></ul>',
-]
 
 
 @pytest.mark.parametrize(
@@ -42,11 +32,14 @@ RIGHT = [
             '<summary aria-label="the pages below this one"><span class="toctree-toggle"></span></summary>',
         ),
         # what is right stays
-        *([page] * 2 for page in RIGHT),
+        ("<thead><tr><th>r</th></tr></thead>", None),
+        ('<th class="head"><p>r</p></th>', None),
+        ("<dl><dt>a term</dt><dd>words</dd></dl>", None),
+        ('<ul role="list"><li>x</li></ul>', None),
     ],
 )
-def test_a_fault_is_mended_and_nothing_else(page: str, better: str) -> None:
-    assert mend.mended(f"<p>before</p>{page}<p>after</p>") == f"<p>before</p>{better}<p>after</p>"
+def test_a_fault_is_mended_and_nothing_else(page: str, better: str | None) -> None:
+    assert mend.mended(f"<p>before</p>{page}<p>after</p>") == f"<p>before</p>{better or page}<p>after</p>"
 
 
 def test_every_page_of_a_site_is_mended(tmp_path: Path) -> None:
@@ -55,8 +48,5 @@ def test_every_page_of_a_site_is_mended(tmp_path: Path) -> None:
         (tmp_path / name).write_text("<th></th>")
     (tmp_path / "z.js").write_text("<th></th>")
     mend.mend(tmp_path)
-    assert [(tmp_path / name).read_text() for name in ("x.html", "a/y.html", "z.js")] == [
-        "<td></td>",
-        "<td></td>",
-        "<th></th>",
-    ]
+    found = [(tmp_path / name).read_text() for name in ("x.html", "a/y.html", "z.js")]
+    assert found == ["<td></td>", "<td></td>", "<th></th>"]

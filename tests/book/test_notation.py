@@ -1,7 +1,5 @@
 """Every code name of the notation page exists, and does what its row says."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from pathlib import Path
@@ -55,17 +53,12 @@ def test_name_exists(row: dict[str, str]) -> None:
     assert re.fullmatch(r"\d\.\d(, eq\. \(\d\))?", row["section"]), row
 
 
-def test_every_row_was_read() -> None:
+def test_every_row_was_read_and_nothing_is_forgotten() -> None:
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     assert len(ROWS) == sum(line.startswith("| ") and "code name" not in line for line in lines) > 30
-
-
-def test_nothing_is_forgotten() -> None:
-    names = {row["name"] for row in ROWS}
-    assert names >= {f"net.{n}" for n in ("E", "G", "F", "C", "D_F", "D_I", "w")}
-    assert names >= {f"out.{n}" for n in Output._fields if n != "branch_logits"}
-    assert names >= {f"batch.{n}" for n in Batch._fields}
-    assert names >= {n for n in vars(losses) if n.startswith("L_")}
+    wanted = {f"net.{n}" for n in ("E", "G", "F", "C", "D_F", "D_I", "w")} | {f"batch.{n}" for n in Batch._fields}
+    wanted |= {f"out.{n}" for n in Output._fields if n != "branch_logits"} | {n for n in vars(losses) if n[:2] == "L_"}
+    assert wanted <= {row["name"] for row in ROWS}
 
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r["name"].startswith("out.")], ids=lambda row: row["name"])
@@ -74,9 +67,3 @@ def test_shape_of_what_is_computed(row: dict[str, str]) -> None:
     b, d, h, w = out().f.shape
     sizes = {"b": b, "d": d, "2d": 2 * d, "h": h, "w": w, "H": 64, "W": 32, "3": 3, "identities": 5}
     assert tuple(value.shape) == tuple(sizes[s] for s in row["shape"].strip("()").split(", "))
-
-
-def test_a_name_that_is_not_there_is_found() -> None:
-    for name in ("net.Q", "out.q", "batch.q", "config.q", "L_nothing"):
-        with pytest.raises((AssertionError, AttributeError)):
-            look_up(name)

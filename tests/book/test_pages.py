@@ -1,7 +1,5 @@
 """What is wrong with a page is found: each fault that the site must not have, planted on a small page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pages

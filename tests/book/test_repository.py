@@ -1,17 +1,16 @@
 """What a newcomer meets first is true: README, environment.yml, pinned tools, make targets, commands, citation."""
 
-from __future__ import annotations
-
 import json
-import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import notebooks
 import pytest
 import yaml
 from PIL import Image
@@ -31,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "book").glob("*.md"))]
 
 
 def snippets(language: str) -> list[str]:
@@ -52,30 +52,24 @@ def test_environment_yml_equals_the_project_file() -> None:
     assert environment["name"] == PROJECT["name"]
 
 
-def test_only_the_books_tools_are_pinned() -> None:
+def test_only_the_books_tools_are_pinned_and_the_version_stands_in_one_place() -> None:
     bounds = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
     assert not [bound for bound in bounds if re.search(r"==|<|~=", bound)], "lower bounds only"
+    assert (PROJECT["dynamic"], "version" in PROJECT) == (["version"], False)
 
 
-def test_installed_tools_are_the_pinned_ones() -> None:
+def test_the_workflow_runs_what_has_to_pass() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    assert "bash .ci/run" in [step.get("run") for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+def test_installed_tools_are_the_pinned_ones_and_every_sphinx_package_is_pinned() -> None:
     lines = (ROOT / "book" / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     assert {name: metadata.version(name) for name in pins} == pins
-
-
-def test_every_sphinx_package_is_pinned() -> None:
-    lines = (ROOT / "book" / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {normal(line.split("==")[0]) for line in lines if "==" in line}
     installed = {normal(d.metadata["Name"]) for d in metadata.distributions()}
     family = {name for name in installed if re.match(r"sphinx|pydata-sphinx|myst|docutils|jupyter-book|jupytext", name)}
-    assert family <= pinned
-
-
-def test_links_of_the_readme_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)]+)\)", README)
-    assert len(links) > 8
-    inside = [link for link in links if not link.startswith("https://")]
-    assert [link for link in inside if not (ROOT / link).exists()] == []
+    assert family <= {normal(name) for name in pins}
 
 
 @pytest.mark.parametrize("code", snippets("python"))
@@ -88,24 +82,20 @@ def test_python_of_the_readme_runs(code: str, tmp_path: Path) -> None:
 COMMANDS = [line for block in snippets("bash") for line in block.splitlines() if line.strip()]
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if line.startswith("make ")])
-def test_make_targets_of_the_readme_exist(line: str) -> None:
-    targets = [word for word in shlex.split(line, comments=True)[1:] if "=" not in word]
-    assert targets
-    for target in targets:
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_files_and_make_targets_that_a_page_names_exist(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), f"make {target}"
-
-
-def test_make_targets_named_in_words_exist() -> None:
-    pages = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
-    for path in pages:
-        for target in re.findall(r"`make ([a-z-]+)", path.read_text(encoding="utf-8")):
-            assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), f"{path.name}: make {target}"
-
-
-def test_the_readme_shows_commands_of_both_kinds() -> None:
-    assert sum(line.startswith("make ") for line in COMMANDS) >= 2
-    assert sum(line.startswith("cadnet-edu ") for line in COMMANDS) >= 4
+    if path.parent == ROOT:
+        links = re.findall(r"\]\(([^)#]+)\)", text)
+        assert [link for link in links if not link.startswith("https://") and not (ROOT / link).exists()] == []
+    pairs = re.findall(r"`([\w/.]+\.py):([\w.]+)`", text)
+    assert len(pairs) > 25 or path.name != "CONTRIBUTING.md"
+    for file, name in pairs:
+        code = next(p for p in (ROOT / "cadnet_edu" / file, ROOT / file) if p.exists()).read_text(encoding="utf-8")
+        last = name.rpartition(".")[2]
+        assert re.search(rf"^\s*(def|class) {last}\b|^{last}\b.*=", code, re.MULTILINE), f"{file}: {name}"
 
 
 def test_command_line_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,80 +116,36 @@ def test_a_machine_without_a_new_python_is_told(tmp_path: Path) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
     for name in ("bash", "sh", "sed", "echo", "rm", "touch", "make"):
-        found = next(Path(folder) / name for folder in os.environ["PATH"].split(":") if (Path(folder) / name).exists())
-        (tools / name).symlink_to(found)
+        (tools / name).symlink_to(str(shutil.which(name)))
     for name in ("python3", "python"):
         (tools / name).write_text("#!/bin/sh\nexit 1\n")
         (tools / name).chmod(0o755)
-    for name in ("Makefile", "pyproject.toml"):
-        (tmp_path / name).write_text((ROOT / name).read_text(encoding="utf-8"))
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "constraints.txt").write_text("")
-    run = subprocess.run(
-        [str(tools / "make"), "book", f"SHELL={tools / 'bash'}"],
-        cwd=tmp_path,
-        env={"PATH": str(tools), "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    command = [str(tools / "make"), "book", f"SHELL={tools / 'bash'}"]
+    env = {"PATH": str(tools), "HOME": str(tmp_path)}
+    run = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert run.returncode != 0
     assert "no Python 3.11 or newer was found" in run.stderr
     assert not (tmp_path / ".venv").exists()
 
 
-def test_the_citation_is_of_this_version() -> None:
+def test_version_and_repository_are_the_same_everywhere() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == cadnet_edu.__version__ == metadata.version(PROJECT["name"])
-    assert citation["preferred-citation"]["year"] == 2019
-    assert f"https://github.com/{'/'.join(citation['repository-code'].split('/')[-2:])}" == citation["repository-code"]
-    assert citation["repository-code"] == PROJECT["urls"]["Repository"]
-    assert citation["repository-code"] == yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
-
-
-def test_the_version_stands_in_one_place() -> None:
-    assert "version" not in PROJECT
-    assert PROJECT["dynamic"] == ["version"]
-    place = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["version"]["path"]
-    assert (ROOT / place).read_text(encoding="utf-8").count(f'__version__ = "{cadnet_edu.__version__}"') == 1
-
-
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-
-
-def test_what_contributing_names_is_there() -> None:
-    """Every path, every ``file.py: name`` and every make target in it."""
-    for link in re.findall(r"\]\(([^)#]+)\)", CONTRIBUTING):
-        assert link.startswith("https://") or (ROOT / link).exists(), link
-    for target in re.findall(r"`make ([a-z-]+)", CONTRIBUTING):
-        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), f"make {target}"
-    pairs = re.findall(r"`([\w/.]+\.py):([\w.]+)`", CONTRIBUTING)
-    assert len(pairs) > 25
-    for file, name in pairs:
-        path = next(p for p in (ROOT / "cadnet_edu" / file, ROOT / file) if p.exists())
-        last = name.rpartition(".")[2]
-        assert re.search(rf"^\s*(def|class) {last}\b|^{last}\b.*=", path.read_text(encoding="utf-8"), re.MULTILINE), (
-            f"{file}: {name}"
-        )
-
-
-def test_the_workflow_runs_what_has_to_pass() -> None:
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
-    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    assert "bash .ci/run" in [step.get("run") for step in steps]
-    assert (ROOT / ".ci" / "run").exists()
+    url = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    assert citation["repository-code"] == PROJECT["urls"]["Repository"] == url
+    assert f'git+{url}"' in notebooks.BOOTSTRAP  # which the launch buttons open
 
 
 def test_the_project_speaks_of_itself_alone() -> None:
     """No path of somebody's machine and no unfinished mark in a tracked text."""
-    run = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-    marks = re.compile("|".join(["TO" + "DO", "FIX" + "ME", r"(?<![\w.])/(?:root|home)/[A-Za-z]"]))
-    found = []
-    for name in run.stdout.splitlines():
-        path = ROOT / name
-        if path.suffix in {".py", ".md", ".yml", ".toml", ".ipynb", ".bib", ".css"} and path.exists():
-            found += [f"{name}: {m.group()}" for m in marks.finditer(path.read_text(encoding="utf-8"))]
-    assert found == []
+    marks = "|".join(["TO" + "DO", "FIX" + "ME", r"(?<![\w.])/(?:root|home)/[A-Za-z]"])
+    kinds = [f"*.{ending}" for ending in ("py", "md", "yml", "toml", "ipynb", "bib", "css")]
+    run = subprocess.run(["git", "grep", "-nP", marks, "--", *kinds], cwd=ROOT, capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", "")  # nothing was found
 
 
 def test_the_readme_s_numbers_are_those_of_the_published_table() -> None:
@@ -214,17 +160,10 @@ def test_the_readme_s_numbers_are_those_of_the_published_table() -> None:
 def commands_of_the_book() -> dict[str, str]:
     """place -> each command of this package that a page tells its reader to type, continued lines joined."""
     found = {}
-    for path in [
-        ROOT / "README.md",
-        *sorted((ROOT / "book").glob("*.md")),
-        *sorted((ROOT / "book" / "src").glob("*.md")),
-    ]:
-        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-        for number, line in enumerate(text.splitlines(), 1):
-            typed = re.match(
-                r"\s*!?(?:torchrun .*? -m )?cadnet[-_]edu ((?:train|evaluate|recover|export|reproduce) .*)", line
-            )
-            if typed:
+    command = r"\s*!?(?:torchrun .*? -m )?cadnet[-_]edu ((?:train|evaluate|recover|export|reproduce) .*)"
+    for path in [*PAGES, *sorted((ROOT / "book" / "src").glob("*.md"))]:
+        for number, line in enumerate(path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines(), 1):
+            if typed := re.match(command, line):
                 found[f"{path.stem}:{number}"] = re.sub(r"\$\w+|\bSTEPS\b", "1", typed[1])
     return found
 

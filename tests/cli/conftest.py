@@ -1,43 +1,26 @@
 """One small data set on disk and one run trained on it, for the tests of all commands."""
 
-from __future__ import annotations
-
 import errno
 import os
-import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Said, cli
-
-from cadnet_edu.data.samples import Split
-from cadnet_edu.data.walkers import write_market1501
-
-TINY = shlex.split(
-    "--preset smoke --height 32 --width 16 --backbone-width 8 --decoder-width 2 --discriminator-width 8 "
-    "--num-identities 3 --num-instances 2 --steps 4 --checkpoint-every 2 --log-every 1 --device cpu --precision fp32"
-)
+from commands import TINY, Said, cli
 
 
 @pytest.fixture(scope="session")
 def tiny() -> list[str]:
     """Options of a training run of four steps."""
-    return TINY
+    return [*TINY, "--num-identities", "3", "--checkpoint-every", "2"]
 
 
 @pytest.fixture(scope="session")
-def market(tiny_split: Split, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small data set on disk in Market-1501's layout."""
-    return write_market1501(tiny_split, tmp_path_factory.mktemp("data") / "market")
-
-
-@pytest.fixture(scope="session")
-def train(market: Path) -> list[Any]:
+def train(tiny: list[str], market: Path) -> list[Any]:
     """The command that trains on that set, without its --out."""
-    return ["train", *TINY, "--dataset", "market1501", "--root", market, "--seed", 5, "--mining", "batch_all"]
+    return ["train", *tiny, "--dataset", "market1501", "--root", market, "--seed", 5, "--mining", "batch_all"]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """``cadnet-edu recover``: ordinary image files in, recovered images out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from cadnet_edu.runs import load_run
 
 
 def pictures(folder: Path) -> dict[str, Path]:
-    """Image files of many formats, modes and shapes."""
+    """Image files of many formats and shapes."""
     rng = np.random.default_rng(0)
     colour = Image.fromarray(rng.integers(0, 255, (120, 50, 3), dtype=np.uint8))
     kinds: dict[str, tuple[Image.Image, str, dict[str, Any]]] = {
@@ -24,12 +22,6 @@ def pictures(folder: Path) -> dict[str, Path]:
         "tiny": (colour.resize((1, 1)), "png", {}),
         "tall": (colour.resize((9, 700)), "jpg", {}),
         "wide": (colour.resize((900, 13)), "jpg", {}),
-        "grey": (colour.convert("L"), "jpg", {}),
-        "deep": (Image.fromarray(rng.integers(0, 65535, (40, 20), dtype=np.uint16)), "png", {}),
-        "alpha": (colour.convert("RGBA"), "png", {}),
-        "palette": (colour.convert("P"), "gif", {}),
-        "print": (colour.convert("CMYK"), "jpg", {}),
-        "bits": (colour.convert("1"), "bmp", {}),
         "web": (colour, "webp", {}),
     }
     exif = Image.Exif()
@@ -56,11 +48,11 @@ def test_recover_takes_ordinary_image_files(trained: Path, tmp_path: Path) -> No
         assert pair.size == (16 + 2 + 16, 32)
         assert np.array_equal(np.asarray(pair)[:, -16:], np.asarray(alone))
         assert f"{path.stem}.side_by_side.png" in said.err
-    left = {
-        name: np.asarray(Image.open(tmp_path / "new" / "out" / f"{name}.side_by_side.png"))[:, :16].astype(int)
+    left, right = (
+        np.asarray(Image.open(tmp_path / "new" / "out" / f"{name}.side_by_side.png"))[:, :16].astype(int)
         for name in ("turned", "upright")
-    }
-    assert np.abs(left["turned"] - left["upright"]).mean() < 8  # EXIF's turn was followed
+    )
+    assert np.abs(left - right).mean() < 8  # EXIF's turn was followed
 
 
 def test_recover_is_what_the_network_computes(trained: Path, tmp_path: Path) -> None:
@@ -77,28 +69,14 @@ def test_recover_is_what_the_network_computes(trained: Path, tmp_path: Path) -> 
 
 def test_recover_does_what_it_can_and_names_what_it_cannot(trained: Path, tmp_path: Path) -> None:
     good = pictures(tmp_path)["odd"]
-    half, text, missing = tmp_path / "half.jpg", tmp_path / "text.png", tmp_path / "missing.png"
-    half.write_bytes((tmp_path / "tall.jpg").read_bytes()[:700])
+    text, missing = tmp_path / "text.png", tmp_path / "missing.png"
     text.write_text("no image")
-    said = cli("recover", trained, half, good, text, missing, "--out", tmp_path / "out")
+    said = cli("recover", trained, text, good, missing, "--out", tmp_path / "out")
     assert said.code != 0
-    assert "Traceback" not in said.err
-    for path, words in (
-        (half, "cannot be read as an image"),
-        (text, "cannot be read as an image"),
-        (missing, "there is no such file"),
-    ):
+    for path, words in ((text, "cannot be read as an image"), (missing, "there is no such file")):
         assert any(str(path) in line and words in line for line in said.err.splitlines())
+    refused(cli("recover", trained, good, "--out", text), "cannot write into", "Choose another folder")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["odd.recovered.png", "odd.side_by_side.png"]
-
-
-def test_recover_refuses_to_overwrite_one_result_by_another(trained: Path, tmp_path: Path) -> None:
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        Image.new("RGB", (8, 16)).save(tmp_path / folder / "0001.png")
-    said = cli("recover", trained, tmp_path / "a" / "0001.png", tmp_path / "b" / "0001.png", "--out", tmp_path / "out")
-    refused(said, "0001.png would overwrite each other", "--out")
-    assert not (tmp_path / "out").exists()
 
 
 def test_recover_takes_folders_and_patterns(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,16 +105,14 @@ def test_recover_takes_folders_and_patterns(trained: Path, tmp_path: Path, monke
     assert (tmp_path / "rest" / "a.recovered.png").exists()
 
 
-@pytest.mark.parametrize("names", [("Anna.jpg", "anna.png"), ("\u00fc.png", "u\u0308.jpg"), ("SS.png", "ß.png")])
+@pytest.mark.parametrize(
+    "names",
+    [("0001.png", "more/0001.png"), ("Anna.jpg", "anna.png"), ("\u00fc.png", "u\u0308.jpg"), ("SS.png", "ß.png")],
+)
 def test_names_that_are_one_on_other_disks_are_refused(trained: Path, tmp_path: Path, names: tuple[str, str]) -> None:
+    (tmp_path / "more").mkdir()
     for name in names:
         Image.new("RGB", (8, 16)).save(tmp_path / name)
     said = cli("recover", trained, *(tmp_path / name for name in names), "--out", tmp_path / "out")
     refused(said, names[0], names[1], "overwrite each other", "its own --out")
     assert not (tmp_path / "out").exists()
-
-
-def test_recover_into_a_file_is_a_sentence(trained: Path, tmp_path: Path) -> None:
-    image = pictures(tmp_path)["odd"]
-    (tmp_path / "out").write_text("in the way")
-    refused(cli("recover", trained, image, "--out", tmp_path / "out"), "cannot write into", "Choose another folder")

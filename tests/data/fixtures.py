@@ -1,7 +1,5 @@
 """Small data sets on disk, each in its published layout and with the traps of the real one. No person is in them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,7 +93,6 @@ CLASS = ("anna", "Bo", "Zoë", "dmitri", "eve", "faye")
 
 
 def write_own(root: Path, people: Sequence[str] = CLASS, shots: int = 2) -> Path:
-    """A class's photos: names with text for who and where."""
     for pid, who in enumerate(people):
         for camera, where in enumerate(("hall", "yard")):
             for k in range(shots):

@@ -1,7 +1,5 @@
 """Is a set whole: counts as published, what is missing by number, what is damaged by name."""
 
-from __future__ import annotations
-
 import os
 import shutil
 
@@ -100,12 +98,6 @@ def test_differences_name_both_directions():
     assert differences({"a": 7}, {"a": 5, "b": 1}) == [
         "a: 7 found, 5 published, so 2 are too many.", "b: 0 found, 1 published, so 1 are missing.",
     ]  # fmt: skip
-
-
-def test_own_photos_of_one_size_or_many(tmp_path):
-    root = write_own(tmp_path)
-    save(root / "anna_hall_9.jpg", 1, height=90, width=33)
-    assert check_set("own", root).problems == ()
 
 
 def test_a_report_of_names_that_are_not_utf8_can_be_printed(tmp_path):

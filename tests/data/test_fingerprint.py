@@ -1,7 +1,5 @@
 """Data are told apart by their content alone, and each file is read once."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -22,7 +20,6 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pictures(folder: Path, n: int = 4) -> list[Sample]:
-    """Small images."""
     folder.mkdir(parents=True)
     samples = []
     for i in range(n):

@@ -1,7 +1,5 @@
 """Images decoded once: the same pixels as without the cache, found again, never half-written, made by one process."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import re
@@ -20,7 +18,6 @@ from cadnet_edu.data import image_cache as cache
 from cadnet_edu.data import load_split
 from cadnet_edu.data.image_cache import Images, cache_entries, cached_images, clear, folder_of
 from cadnet_edu.data.samples import Sample, load_images
-from cadnet_edu.data.sampling import Batches
 
 SIZE = (32, 16)
 
@@ -38,7 +35,6 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the images that were decoded."""
     names: list[str] = []
     load = Sample.load
 
@@ -50,14 +46,19 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def write_pictures(folder: Path, n: int = 20, first: int = 0) -> list[Sample]:
+def write_pictures(folder: Path, n: int = 20) -> list[Sample]:
     folder.mkdir(parents=True, exist_ok=True)
     samples = []
-    for i in range(first, first + n):
+    for i in range(n):
         path = folder / f"{i:04d}.jpg"
         Image.fromarray(np.random.default_rng(i).integers(0, 255, (24, 12, 3), dtype=np.uint8)).save(path)
         samples.append(Sample(path, i // 2, i % 2))
     return samples
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> list[Sample]:
+    return write_pictures(tmp_path / "set")
 
 
 def files() -> list[str]:
@@ -65,23 +66,18 @@ def files() -> list[str]:
     return sorted(p.name for p in folder_of(*SIZE).glob("*") if p.name != ".lock")
 
 
-# ------------------------------------------------------------------------------------------------ the same pixels
-
-
 @pytest.mark.parametrize("writer", [write_market1501, write_cuhk03], ids=["files", "one HDF5 file"])
 def test_the_pixels_are_those_of_load_images(writer: Callable[[Path], Path], tmp_path: Path) -> None:
     split = load_split("market1501" if writer is write_market1501 else "cuhk03", writer(tmp_path / "set"))
     for part in (split.train, split.query, split.gallery, split.train[::-1]):
         got, wanted = cached_images(part, *SIZE), load_images(part, *SIZE)
-        assert isinstance(got, Images)
         assert (got.shape, got.dtype, got.ndim, len(got)) == (wanted.shape, wanted.dtype, wanted.ndim, len(wanted))
         assert torch.equal(got.to("cpu"), wanted)
 
 
-def test_rows_are_asked_for_as_of_a_tensor(tmp_path: Path) -> None:
-    samples = write_pictures(tmp_path)
+def test_rows_are_asked_for_as_of_a_tensor(samples: list[Sample]) -> None:
     got, wanted = cached_images(samples, *SIZE), load_images(samples, *SIZE)
-    assert len({place[0] for place in got.places.tolist()}) == 3  # type: ignore[attr-defined]
+    assert len({place[0] for place in got.places.tolist()}) == 3
     for rows in (torch.tensor([19, 0, 0, 7]), [4], torch.arange(20) > 16):
         assert torch.equal(got[rows], wanted[rows])
     for part in (slice(3, 17), slice(18, 99), slice(5, 5), slice(1, None, 2)):
@@ -90,27 +86,6 @@ def test_rows_are_asked_for_as_of_a_tensor(tmp_path: Path) -> None:
         assert torch.equal(got[part][1:3].to("cpu"), wanted[part][1:3])
     got.to("cpu").zero_()  # a copy: the shards stay as they are
     assert torch.equal(got.to("cpu"), wanted)
-
-
-def test_a_slice_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    images = cached_images(write_pictures(tmp_path, 3), *SIZE)
-    read: list[int] = []
-    to = Images.to
-    monkeypatch.setattr(Images, "to", lambda self, device: read.append(len(self)) or to(self, device))
-    part = images[1:]
-    assert read == []
-    assert torch.equal(part[[0]], images[[1]])
-    assert read == [1, 1]
-
-
-def test_batches_are_the_same_from_either(tmp_path: Path) -> None:
-    samples = write_pictures(tmp_path)
-    y = [s.pid for s in samples]
-    one, other = (Batches(images, y, 3, 2, max_shift=2) for images in (cached_images(samples, *SIZE),
-                                                                  load_images(samples, *SIZE)))  # fmt: skip
-    for _ in range(3):
-        for a, b in zip(next(one), next(other), strict=True):
-            assert torch.equal(a, b)
 
 
 def test_small_sets_and_pixels_in_memory_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,11 +101,7 @@ def test_small_sets_and_pixels_in_memory_leave_no_file(tmp_path: Path, monkeypat
     assert isinstance(cached_images(samples, *SIZE), Images)  # and so are files that take long to read
 
 
-# ------------------------------------------------------------------------------------------------ found again
-
-
-def test_the_second_time_nothing_is_decoded(tmp_path: Path, loads: list[str]) -> None:
-    samples = write_pictures(tmp_path / "here")
+def test_the_second_time_nothing_is_decoded(samples: list[Sample], tmp_path: Path, loads: list[str]) -> None:
     first = cached_images(samples, *SIZE).to("cpu")
     assert sorted(loads) == sorted(s.name for s in samples)
     before = files()
@@ -139,19 +110,18 @@ def test_the_second_time_nothing_is_decoded(tmp_path: Path, loads: list[str]) ->
     assert cached_images(samples + samples, *SIZE).shape == (40, 3, *SIZE)
     assert len(loads) == 20
     assert files() == before
-    (tmp_path / "here").rename(tmp_path / "there")
+    (tmp_path / "set").rename(tmp_path / "there")
     moved = [Sample(tmp_path / "there" / s.name, s.pid, s.camera) for s in samples]
     assert torch.equal(cached_images(moved, *SIZE).to("cpu"), first)
     assert len(loads) == 20
 
 
-def test_only_what_is_new_or_changed_is_decoded(tmp_path: Path, loads: list[str]) -> None:
-    samples = write_pictures(tmp_path)
+def test_only_what_is_new_or_changed_is_decoded(samples: list[Sample], loads: list[str]) -> None:
     cached_images(samples[:12], *SIZE)
     loads.clear()
     cached_images(samples, *SIZE)
     assert sorted(loads) == sorted(s.name for s in samples[12:])
-    changed = tmp_path / "0003.jpg"
+    changed = samples[3].image
     old = changed.stat()
     content = bytearray(changed.read_bytes())
     content[-10] ^= 1
@@ -181,17 +151,13 @@ def test_another_size_or_other_code_is_another_folder(
     clear()  # of nothing
 
 
-# ------------------------------------------------------------------------------------------------ trouble
-
-
-def test_a_damaged_image_is_named_and_no_half_shard_stays(tmp_path: Path, loads: list[str]) -> None:
-    samples = write_pictures(tmp_path / "set")
-    good = samples[13].image.read_bytes()  # type: ignore[union-attr]
-    samples[13].image.write_bytes(good[:200])  # type: ignore[union-attr]
+def test_a_damaged_image_is_named_and_no_half_shard_stays(samples: list[Sample], loads: list[str]) -> None:
+    good = samples[13].image.read_bytes()
+    samples[13].image.write_bytes(good[:200])
     with pytest.raises(ValueError, match=r"0013\.jpg: this file cannot be read as an image"):
         cached_images(samples, *SIZE)
     assert [Path(name).suffix for name in files()] == [".keys", ".npy"]  # the shard before it
-    samples[13].image.write_bytes(good)  # type: ignore[union-attr]
+    samples[13].image.write_bytes(good)
     loads.clear()
     assert torch.equal(cached_images(samples, *SIZE).to("cpu"), load_images(samples, *SIZE))
     assert len(loads) == 12 + 20
@@ -207,8 +173,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_shard_is_made_again(tmp_path: Path, loads: list[str], damage: str) -> None:
-    samples = write_pictures(tmp_path / "set")
+def test_a_damaged_shard_is_made_again(samples: list[Sample], loads: list[str], damage: str) -> None:
     wanted = cached_images(samples, *SIZE).to("cpu")
     shard = max(folder_of(*SIZE).glob("*.npy"), key=lambda path: path.stat().st_size)
     DAMAGE[damage](shard)
@@ -221,9 +186,13 @@ def test_a_damaged_shard_is_made_again(tmp_path: Path, loads: list[str], damage:
 
 
 def test_a_full_disk_or_a_folder_that_cannot_be_written_is_told(
-    tmp_path: Path, loads: list[str], monkeypatch: pytest.MonkeyPatch
+    samples: list[Sample], tmp_path: Path, loads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    samples = write_pictures(tmp_path / "set")
+    message = r"\.npy could not be saved.*Free some space.*CADNET_EDU_CACHE names another"
+    with disk_of(5 * 3 * 32 * 16), pytest.raises(OSError, match=message):  # five images, and then no more
+        cached_images(samples, *SIZE)
+    assert files() == []
+    loads.clear()
     usage = type("Usage", (), {"free": 20 * 3 * 32 * 16 - 1})
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(OSError, match=r"take 0\.0 GB, and 0\.0 GB are free\. Decoded images.*CADNET_EDU_CACHE"):
@@ -235,15 +204,6 @@ def test_a_full_disk_or_a_folder_that_cannot_be_written_is_told(
         cached_images(samples, *SIZE)
 
 
-def test_a_disk_that_fills_up_meanwhile_keeps_no_half_shard(tmp_path: Path) -> None:
-    samples = write_pictures(tmp_path / "set")
-    message = r"\.npy could not be saved.*Free some space.*CADNET_EDU_CACHE names another"
-    with disk_of(5 * 3 * 32 * 16), pytest.raises(OSError, match=message):  # five images, and then no more
-        cached_images(samples, *SIZE)
-    assert files() == []
-    assert len(cached_images(samples, *SIZE)) == 20
-
-
 def _decode_slowly(folder: Path, queue: Any) -> None:
     """In a process of its own: note each decoded image, and how all came out."""
     cache.WORTH, cache.SHARD, cache.CHUNK = 0, 8, 3
@@ -253,14 +213,13 @@ def _decode_slowly(folder: Path, queue: Any) -> None:
         queue.put(self.name)
         return load(self, *size)
 
-    Sample.load = noted  # type: ignore[method-assign,assignment]
+    Sample.load = noted
     samples = [Sample(path, 0, 0) for path in sorted(folder.glob("*.jpg"))]
     total = int(cached_images(samples, *SIZE).to("cpu").long().sum())
     queue.put(total)
 
 
-def test_two_processes_at_once_decode_everything_once(tmp_path: Path) -> None:
-    samples = write_pictures(tmp_path / "set")
+def test_two_processes_at_once_decode_everything_once(samples: list[Sample], tmp_path: Path) -> None:
     total = int(load_images(samples, *SIZE).long().sum())
     context = multiprocessing.get_context("fork")
     queue = context.Queue()

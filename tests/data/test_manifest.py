@@ -1,7 +1,5 @@
 """A split as a table: what is written is read by others, and nothing else is."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import hashlib
@@ -27,6 +25,11 @@ def facts(split: Split):
     return [[(s.pid, s.camera, s.rate, str(s.image)) for s in part] for part in parts]
 
 
+@pytest.fixture
+def root(tmp_path):
+    return write_viper(tmp_path)
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_there_and_back(name, tmp_path):
     root = WRITERS[name](tmp_path / "set")
@@ -39,9 +42,8 @@ def test_there_and_back(name, tmp_path):
     assert os.listdir(path.parent) == ["mlr.csv"]
 
 
-def test_another_program_can_load_it(tmp_path):
+def test_another_program_can_load_it(tmp_path, root):
     """The format needs nothing of this package: another group's own code gets the same pictures."""
-    root = write_viper(tmp_path)
     split = construct(viper(root), seed=1)
     path = write_manifest(split, tmp_path / "m.csv")
     with path.open(newline="") as file:
@@ -68,12 +70,10 @@ def test_an_image_in_a_file_has_an_address(tmp_path):
     assert line[5] == hashlib.sha256(f"{pixels.shape[0]} {pixels.shape[1]} ".encode() + pixels.tobytes()).hexdigest()
 
 
-def test_a_changed_image_is_named(tmp_path):
-    root = write_viper(tmp_path)
+def test_a_changed_image_is_named(tmp_path, root):
     split = viper(root)
     path = write_manifest(split, tmp_path / "m.csv", root)
     victim = split.gallery[1].image
-    assert isinstance(victim, Path)
     data = bytearray(victim.read_bytes())
     data[-1] ^= 1
     victim.write_bytes(data)
@@ -88,7 +88,6 @@ BAD = {
     "columns": ("a,b\n1,2", "no column 'path'"),
     "gone": (HEAD + "cam_a/x.bmp,0,0,2,query,", r"line 2: there is no file .*cam_a/x.bmp.*same data set, complete"),
     "outside": (HEAD + "../../etc/passwd,0,0,2,query,", "line 2: '../../etc/passwd' leaves the folder"),
-    "absolute": (HEAD + "/etc/passwd,0,0,2,query,", "absolute path"),
     "pid": (HEAD + "cam_a/000_0.bmp,-1,0,2,query,", "line 2: pid = '-1'. It must be a whole number"),
     **{
         f"pid {value[:9]}": (HEAD + f"cam_a/000_0.bmp,{value},0,2,query,", r"line 2: pid = .*It must")
@@ -97,7 +96,6 @@ BAD = {
     "camera": (HEAD + "cam_a/000_0.bmp,1,c1,2,query,", "camera = 'c1'"),
     "rate": (HEAD + "cam_a/000_0.bmp,1,1,0.5,query,", "rate = '0.5'"),
     "nan": (HEAD + "cam_a/000_0.bmp,1,1,nan,query,", "rate = 'nan'"),
-    "text": (HEAD + "cam_a/000_0.bmp,1,1,high,query,", "rate = 'high'"),
     "role": (HEAD + "cam_a/000_0.bmp,1,1,2,probe,", "role = 'probe'"),
     "address": (HEAD + GOOD + "\n" + "cam_a.mat#x,1,1,2,query,", "there is no file"),
     "no checksum": (HEAD + GOOD, "line 2: no checksum is given"),
@@ -105,9 +103,8 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_line_that_cannot_be_used(tmp_path, kind):
+def test_a_line_that_cannot_be_used(tmp_path, root, kind):
     text, message = BAD[kind]
-    root = write_viper(tmp_path)
     (tmp_path / "m.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_manifest(tmp_path / "m.csv", root, verify=True)
@@ -130,11 +127,10 @@ def test_images_in_memory_or_outside_the_root(tiny_split, tmp_path):
         write_manifest(split, tmp_path / "m.csv", tmp_path / "VIPeR" / "cam_a")
 
 
-def test_nothing_half_written(tmp_path, monkeypatch):
-    root = write_viper(tmp_path)
+def test_nothing_half_written(tmp_path, root, monkeypatch):
     split = viper(root)
     gone = Split(split.train, (Sample(root / "gone.bmp", 9, 0),), split.gallery, "x")
-    with pytest.raises(ValueError, match=r"gone.bmp: cannot be read"):
+    with pytest.raises(ValueError, match=r"gone.bmp: there is no such file"):
         write_manifest(gone, tmp_path / "out" / "m.csv")
 
     def full(*_):
@@ -146,8 +142,7 @@ def test_nothing_half_written(tmp_path, monkeypatch):
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_names_that_are_not_utf8_are_named(tmp_path):
-    root = write_viper(tmp_path)
+def test_names_that_are_not_utf8_are_named(tmp_path, root):
     first = sorted((root / "cam_a").glob("*.bmp"))[0]
     first.rename(first.with_name(os.fsdecode(first.stem.encode() + b"_J\xf6rg.bmp")))
     with pytest.raises(ValueError, match=r"cam_a/000_0_J\\xf6rg\.bmp: this name is not in UTF-8.*Rename"):
@@ -164,8 +159,7 @@ def test_a_manifest_in_the_home_folder_of_a_set_below_a_folder_that_is_not_utf8(
     assert not (tmp_path / "~").exists()
 
 
-def test_a_manifest_saved_by_a_spreadsheet_is_read_as_meant(tmp_path):
-    root = write_viper(tmp_path)
+def test_a_manifest_saved_by_a_spreadsheet_is_read_as_meant(tmp_path, root):
     path = write_manifest(viper(root), tmp_path / "m.csv", root)
     lines = [line.split(",") for line in path.read_text().splitlines()]
     changed = [[a.replace("/", "\\"), f"{b}.0", f"{c}.0", *rest] for a, b, c, *rest in lines[1:]]

@@ -1,7 +1,5 @@
 """Other groups' MLR constructions are settings of the one builder, and each does what its sentence says."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

@@ -1,7 +1,5 @@
 """The people that ``weights="walkers"`` was trained on are in no set that anything else is trained or tested on."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import pytest

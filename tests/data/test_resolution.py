@@ -1,7 +1,5 @@
 """Degradation (Sec. 3.1) against Pillow and by hand; the MLR protocol (Sec. 4.4)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -20,7 +18,6 @@ def pillow(x: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(Image.fromarray(x, mode="F").resize(size[::-1], Image.Resampling.BILINEAR))
 
 
-# ------------------------------------------------------------------------------------------------------------ degrade
 @pytest.mark.parametrize("r", [2, 3, 4, 8, 1.5, 2.7])
 @pytest.mark.parametrize("size", [(64, 32), (31, 17)])
 @pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated")
@@ -33,7 +30,6 @@ def test_against_pillow(r, size):
 
 
 def test_by_hand():
-    """A dark and a bright half, eight pixels to two and back."""
     x = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]).expand(1, 3, 8, 8)
     # The left small pixel lies between pixels 1 and 2. Its triangle, 4 pixels to either side, weighs pixels 0 to 5
     # with 5 7 7 5 3 1 eighths; the last two are bright.
@@ -71,19 +67,6 @@ def test_sizes_are_kept_and_values_stay_in_range(size, r):
         torch.testing.assert_close(low, low[:, :, :1, :1].expand_as(low))
 
 
-def test_what_small_pixels_cannot_hold_is_gone():
-    """Stripes finer than the small pixels become grey; without antialiasing they would come back as wide stripes."""
-    stripes = (torch.arange(64) % 3 == 0).float().expand(1, 3, 64, 64)
-    assert degrade(stripes, 4)[..., 8:-8, 8:-8].std() < 0.05
-
-
-def test_more_detail_is_lost_at_higher_rates():
-    x = images(4, 64, 32)
-    errors = [(degrade(x, r) - x).abs().mean().item() for r in (1, 2, 3, 4, 8)]
-    assert errors == sorted(errors)
-    assert errors[0] == 0 < errors[1]
-
-
 def test_gradients_pass_through():
     x = images().double().requires_grad_()
     degrade(x, torch.tensor([1.0, 2.0, 3.0])).sum().backward()
@@ -108,7 +91,6 @@ def test_what_cannot_be_degraded(x, r, message):
         degrade(x, r)
 
 
-# ---------------------------------------------------------------------------------------------------------------- mlr
 PIXELS = np.zeros((4, 2, 3), np.uint8)
 
 
@@ -129,6 +111,9 @@ def people(cameras: int = 2, distractors: bool = False) -> Split:
 def test_section_4_4(cameras, lr_camera):
     split = people(cameras)
     low = mlr(split, (2, 3, 4), seed=1, lr_camera=lr_camera)
+    assert (
+        low == mlr(split, (2, 3, 4), seed=1, lr_camera=lr_camera) != mlr(split, (2, 3, 4), seed=2, lr_camera=lr_camera)
+    )
     assert {s.rate for part in (split.train, split.query, split.gallery) for s in part} == {1.0}  # unchanged
     assert {s.rate for s in mlr(split, rates=(2.5,), lr_camera=lr_camera).query} == {2.5}
     assert low.name == "MLR-set"
@@ -161,14 +146,6 @@ def test_rates_are_drawn_evenly_and_for_each_image():
     assert all(0.15 < rates.count(r) / len(rates) < 0.55 for r in (2, 3, 4))
     one = [s.rate for s in mlr(people(cameras=5), seed=2).train if s.rate > 1 and s.pid < 10]
     assert any(len(set(one[i : i + 3])) > 1 for i in range(0, len(one), 3))  # within one identity
-
-
-def test_seeds():
-    def key(split: Split) -> list[tuple]:
-        return [(s.name, s.rate) for part in (split.train, split.query, split.gallery) for s in part]
-
-    assert key(mlr(people(), seed=3)) == key(mlr(people(), seed=3))
-    assert key(mlr(people(), seed=3)) != key(mlr(people(), seed=4))
 
 
 @pytest.mark.parametrize(("lr_camera", "kept"), [(None, {0, 1, 2}), (1, {0, 2})])

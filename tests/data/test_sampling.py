@@ -1,14 +1,12 @@
 """Batches: P x K counts, passes over all identities, HR and LR drawn apart, exact resumption."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest
 import torch
 
 from cadnet_edu.data.resolution import degrade
-from cadnet_edu.data.sampling import Batch, Batches, PKSampler
+from cadnet_edu.data.sampling import Batches, PKSampler
 
 COUNTS = [2, 3, 4, 5, 9, 4, 2]  # images of each identity
 Y = torch.tensor([label for label, n in enumerate(COUNTS) for _ in range(n)])
@@ -29,29 +27,19 @@ def batches(**changes) -> Batches:
 
 
 def rows(x: torch.Tensor) -> list[int]:
-    """Which numbered images are in a batch."""
     return (x[:, 0] * 255).round().amax((1, 2)).long().tolist()
 
 
-# ------------------------------------------------------------------------------------------------------------ sampler
-@pytest.mark.parametrize(("P", "K"), [(1, 2), (3, 4), (7, 3), (2, 1)])
+@pytest.mark.parametrize(("P", "K"), [(1, 2), (3, 4), (7, 3), (2, 1), (7, 2), (7, 4), (7, 5), (7, 11)])
 def test_p_identities_with_k_images_each(P, K):
     sampler = PKSampler(Y, P, K)
     for _ in range(20):
         drawn = sampler.draw()
         assert drawn.shape == (P * K,)
-        labels = Y[drawn].view(P, K)
-        assert (labels == labels[:, :1]).all()  # side by side
-        assert len(labels[:, 0].unique()) == P
-
-
-@pytest.mark.parametrize("K", [2, 4, 5, 11])
-def test_images_repeat_only_when_an_identity_has_too_few(K):
-    sampler = PKSampler(Y, 7, K)
-    for _ in range(10):
-        for group in sampler.draw().view(7, K):
-            n = COUNTS[Y[group[0]]]
-            repeats = Counter(group.tolist()).values()
+        assert len(Y[drawn].unique()) == P
+        for group in drawn.view(P, K):
+            assert (Y[group] == Y[group[0]]).all()
+            n, repeats = COUNTS[Y[group[0]]], Counter(group.tolist()).values()
             assert len(repeats) == min(n, K)
             assert max(repeats) - min(repeats) <= 1 if n <= K else max(repeats) == 1
 
@@ -63,30 +51,10 @@ def test_every_identity_comes_once_a_pass(P):
     sequence = [label for _ in range(7 * 6) for label in Y[sampler.draw()][::2].tolist()]
     for i in range(0, len(sequence), 7):
         assert sorted(sequence[i : i + 7]) == list(range(7))
+    y = [70, 5, 70, 5, 1501, 1501]  # labels may be any numbers in any order
+    drawn = PKSampler(y, 2, 2, seed=P).draw().tolist()
+    assert y[drawn[0]] == y[drawn[1]] != y[drawn[2]] == y[drawn[3]]
     assert len({tuple(sequence[i : i + 7]) for i in range(0, 35, 7)}) > 1  # passes differ in order
-
-
-def test_all_images_come_up_alike():
-    sampler, seen = PKSampler(Y, 7, 2), Counter()
-    for _ in range(300):
-        seen.update(sampler.draw().tolist())
-    assert set(seen) == set(range(len(Y)))
-    for row, n in seen.items():
-        assert n == pytest.approx(300 * 2 / COUNTS[Y[row]], rel=0.35)
-
-
-def test_labels_may_be_any_numbers_in_any_order():
-    y = [70, 5, 70, 5, 1501, 1501]
-    for _ in range(5):
-        drawn = PKSampler(y, 2, 2).draw().tolist()
-        assert y[drawn[0]] == y[drawn[1]] != y[drawn[2]] == y[drawn[3]]
-
-
-def test_the_sampler_leaves_torchs_own_randomness_alone():
-    before = torch.get_rng_state()
-    PKSampler(Y, 3, 4).draw()
-    next(batches(flip=True, max_shift=2))
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(
@@ -104,10 +72,17 @@ def test_what_cannot_be_drawn(y, P, K, message):
         PKSampler(y, P, K)
 
 
-# ------------------------------------------------------------------------------------------------------------ batches
+def test_all_images_come_up_alike():
+    sampler, seen = PKSampler(Y, 7, 2), Counter()
+    for _ in range(300):
+        seen.update(sampler.draw().tolist())
+    assert set(seen) == set(range(len(Y)))
+    for row, n in seen.items():
+        assert n == pytest.approx(300 * 2 / COUNTS[Y[row]], rel=0.35)
+
+
 def test_what_is_in_a_batch():
     batch = next(batches(rates=(2, 4)))
-    assert isinstance(batch, Batch)
     for x in (batch.x_H, batch.x_L, batch.x_L_gt):
         assert x.shape == (12, 3, 8, 4)
         assert x.dtype == torch.float32
@@ -174,31 +149,18 @@ def test_max_shift_shifts_by_up_to_so_many_pixels_and_repeats_the_edge():
     assert shifts == {(dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)}
 
 
-def test_the_images_in_memory_stay_as_they_are():
-    images = numbered()
-    supply = batches(images=images, flip=True, max_shift=1)
-    for _ in range(3):
-        batch = next(supply)
-        batch.x_H.zero_()
-    assert torch.equal(images, numbered())
-
-
-def test_seeds_of_batches():
-    def first(seed: int) -> Batch:
-        return next(batches(seed=seed, flip=True, max_shift=1))
-
-    assert all(torch.equal(a, b) for a, b in zip(first(1), first(1)))
-    assert not torch.equal(first(1).x_H, first(2).x_H)
-    assert not torch.equal(first(1).x_L, first(2).x_L)
-
-
 @pytest.mark.parametrize("after", [0, 1, 5])
 def test_resuming_is_exact(tmp_path, after):
-    supply = batches(flip=True, max_shift=1)
+    """What a batch is depends on the seed and the batches before it alone: not on torch's own random numbers."""
+    images, before = numbered(), torch.get_rng_state()
+    supply, other = (batches(images=images, flip=True, max_shift=1, seed=seed) for seed in (0, 1))
     for _ in range(after):
-        next(supply)
+        assert not torch.equal(next(supply).x_H.zero_(), next(other).x_H)
+    assert torch.equal(images, numbered())  # they stay as they are
     state = supply.state_dict()
     expected = [next(supply) for _ in range(6)]
+    assert not any(torch.equal(batch.x_H, next(other).x_H) for batch in expected)
+    assert torch.equal(torch.get_rng_state(), before)
     torch.save(state, tmp_path / "state.pt")
     resumed = batches(flip=True, max_shift=1, seed=99)
     resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))

@@ -1,7 +1,5 @@
 """Distances: exact where vectors nearly coincide, a few queries at a time, and a model's own where it has some."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -22,14 +22,10 @@ from cadnet_edu.evaluation.lpips_weights import SHAPES, alexnet_weights, cached_
 
 ROOT = Path(__file__).parents[2]
 
-WINDOWS = {
-    "gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},
-    "uniform": {},
-}
+WINDOWS = {"gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}, "uniform": {}}
 
 
 def images(*shape, seed=0, dtype=torch.float64):
-    """A smooth image and a noisier one."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(*shape, generator=generator, dtype=dtype)
     x = torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1)
@@ -47,27 +43,6 @@ def test_ssim_equals_scikit_images(window, size):
     ]
     np.testing.assert_allclose(ssim(x, y, window).numpy(), expected, rtol=0, atol=1e-10)
     np.testing.assert_allclose(ssim(x.float(), y.float(), window).numpy(), expected, rtol=0, atol=1e-4)
-
-
-def test_ssim_of_one_window_is_the_literal_formula():
-    x, y = images(1, 3, 7, 7)
-    values = []
-    for a, b in zip(x[0].numpy(), y[0].numpy()):
-        s = np.cov(a.ravel(), b.ravel())  # divided by N - 1
-        values.append(
-            (2 * a.mean() * b.mean() + 1e-4)
-            * (2 * s[0, 1] + 9e-4)
-            / ((a.mean() ** 2 + b.mean() ** 2 + 1e-4) * (s[0, 0] + s[1, 1] + 9e-4))
-        )
-    assert ssim(x, y, "uniform").item() == pytest.approx(np.mean(values), abs=1e-12)
-
-
-def test_ssim_is_symmetric_and_one_only_for_the_same_image():
-    x, y = images(2, 3, 64, 32)
-    torch.testing.assert_close(ssim(x, x), torch.ones(2, dtype=x.dtype))
-    torch.testing.assert_close(ssim(x, y), ssim(y, x))
-    assert (ssim(x, y) < 0.99).all()
-    assert (ssim(x, 1 - x) < 0).any()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -107,13 +82,7 @@ def test_psnr_equals_scikit_images_image_by_image():
     x, y = images(3, 3, 16, 8)
     expected = [peak_signal_noise_ratio(a.numpy(), b.numpy(), data_range=1) for a, b in zip(x, y)]
     np.testing.assert_allclose(psnr(x, y).numpy(), expected, rtol=1e-12)
-
-
-def test_psnr_of_identical_images_is_infinite():
-    x, y = images(2, 3, 8, 8)
-    y[0] = x[0]
-    assert psnr(x, y)[0] == torch.inf
-    assert psnr(x, y)[1].isfinite()
+    assert psnr(x, x).tolist() == [torch.inf] * 3
 
 
 def test_half_precision_is_measured_in_full_precision():
@@ -201,9 +170,13 @@ def test_lpips_is_its_literal_formula(weight_file):
     torch.testing.assert_close(metric(x, y), expected, rtol=1e-4, atol=1e-7)
 
 
-def test_lpips_is_a_fixed_measure(weight_file):
+@pytest.mark.filterwarnings("error")
+def test_lpips_is_a_fixed_measure_that_is_built_in_silence(weight_file, capfd):
     x, y = images(2, 3, 64, 32, dtype=torch.float32)
+    state = torch.get_rng_state()
     metric = LPIPS(weights=weight_file)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert capfd.readouterr() == ("", "")
     assert metric(x, x).tolist() == [0, 0]
     before = metric(x, y)
     assert before.shape == (2,)
@@ -216,16 +189,6 @@ def test_lpips_is_a_fixed_measure(weight_file):
     with pytest.raises(ValueError, match="needs 31 on each side"):
         metric(x[..., :30], y[..., :30])
     assert metric(x[..., :31], y[..., :31]).isfinite().all()
-
-
-@pytest.mark.filterwarnings("error")
-def test_building_lpips_is_silent_and_draws_no_random_number(weight_file, capfd):
-    torch.manual_seed(3)
-    expected = torch.rand(4)
-    torch.manual_seed(3)
-    LPIPS(weights=weight_file)
-    assert torch.equal(torch.rand(4), expected)
-    assert capfd.readouterr() == ("", "")
 
 
 def test_downloaded_weights_are_kept(empty_cache, monkeypatch):

@@ -1,7 +1,5 @@
 """Models: plain functions become one, and networks come out of evaluation in the mode they came in."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest

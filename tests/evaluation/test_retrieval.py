@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,15 +11,8 @@ from hypothesis import strategies as st
 
 from cadnet_edu.evaluation import expected_cmc
 from cadnet_edu.evaluation import retrieval as retrieval_module
-from cadnet_edu.evaluation.retrieval import (
-    cmc,
-    mean_average_precision,
-    rank_list,
-    retrieval,
-    single_shot_cmc,
-)
+from cadnet_edu.evaluation.retrieval import cmc, mean_average_precision, rank_list, retrieval, single_shot_cmc
 
-ROOT = Path(__file__).parents[2]
 RULES = ("open-reid", "torchreid")
 
 
@@ -28,7 +20,6 @@ RULES = ("open-reid", "torchreid")
 
 
 def kept_images(q_pid, q_cam, g_pids, g_cams, whole_camera=False):
-    """Positions of the gallery images that stay for one query."""
     kept = []
     for j in range(len(g_pids)):
         if g_pids[j] == -1:
@@ -152,21 +143,14 @@ def test_single_shot_by_hand():
     np.testing.assert_allclose(single_shot_cmc(*task, topk=4), [0, 0.5, 1, 1], atol=1e-15)
 
 
-def test_the_meanings_of_single_shot_differ_in_the_own_camera():
-    # Person 2 is nearer, but only in the query's own camera.
-    task = np.array([[0.5, 0.1]]), [1], [1, 2], [0], [1, 0]
-    for rule, rank1 in (("open-reid", 1), ("cuhk03", 1), ("torchreid", 0), ("dil", 0)):
-        assert single_shot_cmc(*task, topk=2, camera_rule=rule).tolist() == [rank1, 1]
-
-
 @settings(max_examples=150, deadline=None)
 @given(tiny_problems())
 def test_everything_equals_plain_loops_on_tiny_galleries(task):
     curve, mAP = naive_market1501(*task, topk=6)
     np.testing.assert_allclose(cmc(*task, topk=6), curve, atol=1e-12)
     assert mean_average_precision(*task) == pytest.approx(mAP, abs=1e-12)
-    for rule in RULES:
-        every_draw = naive_enumeration(*task, topk=6, whole_camera=rule == "open-reid")
+    for rule in ("open-reid", "cuhk03", "torchreid", "dil"):
+        every_draw = naive_enumeration(*task, topk=6, whole_camera=rule in ("open-reid", "cuhk03"))
         np.testing.assert_allclose(single_shot_cmc(*task, topk=6, camera_rule=rule), every_draw, atol=1e-12)
 
 
@@ -192,60 +176,17 @@ def test_what_is_left_out_of_a_crowd_changes_nothing(model, topk, decimals):
         np.testing.assert_allclose(single_shot_cmc(*task, topk=topk, camera_rule=rule), wanted, rtol=0, atol=1e-13)
 
 
-def test_a_bad_model_costs_no_more_than_a_good_one(monkeypatch):
-    """Steps are counted, not seconds; no probability is so small that a processor slows down."""
-    steps, smallest, original = {}, 1.0, expected_cmc.poisson_binomial
-    every = 0
-
-    def counting(a, topk):
-        nonlocal smallest
-        steps[model] += a.size
-        found = original(a, topk)
-        smallest = min(smallest, found[found > 0].min(initial=1))
-        return found
-
-    monkeypatch.setattr(expected_cmc, "poisson_binomial", counting)
-    for model in MODELS:
-        steps[model] = 0
-        task = crowd(model, q=40, g=12000, people=700)
-        single_shot_cmc(*task)
-        every = 700 * ((task[1][:, None] == task[2]) & (task[3][:, None] != task[4])).sum()
-    assert steps["bad"] < 0.25 * every
-    assert max(steps.values()) < 0.5 * every
-    assert smallest > 1e-250
-
-
-def test_with_enough_people_ahead_a_place_among_the_first_is_out_of_reach():
-    rng = np.random.default_rng(0)
-    for topk in (1, 2, 10, 50):
-        mean = expected_cmc.enough_ahead(topk)
-        for coins in (np.full(20000, mean / 20000), np.full(3 * topk + 100, mean / (3 * topk + 100)), rng.random(600)):
-            a = coins * mean / coins.sum()
-            assert expected_cmc.poisson_binomial(a[:, None], topk).sum() < 1e-17
-        fewer = np.full((20000, 1), 0.8 * mean / 20000)
-        assert expected_cmc.poisson_binomial(fewer, topk).sum() > 1e-17  # the bound wastes little
-
-
-def test_poisson_binomial_equals_the_binomial_for_equal_coins():
-    from math import comb
-
-    got = expected_cmc.poisson_binomial(np.full((12, 2), [0.3, 0.8]), topk=13)
-    for p, column in zip((0.3, 0.8), got.T):
-        np.testing.assert_allclose(column, [comb(12, s) * p**s * (1 - p) ** (12 - s) for s in range(13)], atol=1e-14)
-
-
 def test_queries_without_an_answer_are_left_out_and_counted():
-    distances = np.array([[0.1, 0.2], [0.2, 0.1], [0.1, 0.2]])
-    task = distances, [1, 2, 5], [1, 2], [0, 1, 0], [1, 1]  # the second sees its answer only in its own camera
+    distances = np.array([[0.1, 0.2, 0], [0.2, 0.1, 0], [0.1, 0.2, 0], [0.1, 0.2, 0]])
+    # The second sees its answer only in its own camera; the last, and an image of the gallery, are junk.
+    task = distances, [1, 2, 5, -1], [1, 2, -1], [0, 1, 0, 0], [1, 1, 1]
     for protocol in ("single_shot", "market1501"):
         scores = retrieval(*task, protocol=protocol)
-        assert (scores["queries"], scores["unmatched"]) == (1, 2)
+        assert (scores["queries"], scores["unmatched"]) == (1, 3)
         assert scores["rank1"] == scores["mAP"] == 1
-
-
-def test_a_junk_query_has_no_answer():
-    task = np.array([[0.1, 0.2], [0.3, 0.1]]), [-1, 1], [-1, 1], [0, 0], [1, 1]
-    assert retrieval(*task)["unmatched"] == 1
+        assert retrieval_module.unmatched_note({"1": scores}).startswith("3 of 4 queries are left out: ")
+    assert retrieval_module.unmatched_note({"1": {"rank1": 1.0, "queries": 32, "unmatched": 0}}) == ""
+    assert retrieval_module.unmatched_note({"1": {"rank1": 1.0}}) == ""  # a row that was kept before it said so
 
 
 @pytest.mark.parametrize("protocol", ["single_shot", "market1501"])
@@ -271,20 +212,16 @@ def test_the_size_of_the_blocks_changes_nothing(monkeypatch, size):
 
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int32])
-def test_torch_and_numpy_of_any_kind_give_the_same(kind):
+def test_torch_and_numpy_of_any_kind_give_the_same(kind, tmp_path, recwarn):
     distances, *ids = problem(5)
     distances = torch.from_numpy(distances * 100).round().to(kind)  # whole numbers up to 100: exact in every kind
     plain = retrieval(distances.double().numpy(), *ids)
     assert retrieval(distances, *[torch.from_numpy(i) for i in ids]) == plain
+    if kind == torch.float32:  # as a file that is read in place
+        np.save(tmp_path / "distances.npy", distances.numpy())
+        assert retrieval(np.load(tmp_path / "distances.npy", mmap_mode="r"), *ids) == plain
+        assert not recwarn.list
     assert retrieval(distances.requires_grad_(kind.is_floating_point), *[i.tolist() for i in ids]) == plain
-
-
-def test_distances_on_disk_are_read_in_place(tmp_path, recwarn):
-    distances, *ids = problem(6)
-    np.save(tmp_path / "distances.npy", distances.astype(np.float32))
-    on_disk = np.load(tmp_path / "distances.npy", mmap_mode="r")
-    assert retrieval(on_disk, *ids) == retrieval(distances.astype(np.float32), *ids)
-    assert not recwarn.list
 
 
 def test_rank_list_shows_what_the_naive_sort_shows():
@@ -298,21 +235,11 @@ def test_rank_list_shows_what_the_naive_sort_shows():
             order = sorted(kept, key=lambda j: (row[j], g_pids[j] == pid, j))[:10]
             assert gallery[i].tolist() == order
             assert right[i].tolist() == [g_pids[j] == pid for j in order]
+    gallery, right = rank_list(np.array([[0.1, 0.2, 0.3]]), [1], [1, -1, 2], [0], [1, 1, 1], k=5)  # filled up
+    assert (gallery.tolist(), right.tolist()) == ([[0, 2, -1, -1, -1]], [[True, False, False, False, False]])
 
 
-def test_rank_list_of_a_small_gallery_is_filled_up():
-    gallery, right = rank_list(np.array([[0.1, 0.2, 0.3]]), [1], [1, -1, 2], [0], [1, 1, 1], k=5)
-    assert gallery.tolist() == [[0, 2, -1, -1, -1]]
-    assert right.tolist() == [[True, False, False, False, False]]
-
-
-GOOD = {
-    "distances": np.array([[0.1, 0.2], [0.3, 0.4]]),
-    "q_pids": [1, 2],
-    "g_pids": [1, 2],
-    "q_cams": [0, 0],
-    "g_cams": [1, 1],
-}
+GOOD = dict(distances=np.array([[0.1, 0.2], [0.3, 0.4]]), q_pids=[1, 2], g_pids=[1, 2], q_cams=[0, 0], g_cams=[1, 1])
 
 
 @pytest.mark.parametrize(
@@ -321,7 +248,6 @@ GOOD = {
         ({"q_pids": ["a", "b"]}, "q_pids must be a list of whole numbers; given <U1"),
         ({"g_pids": [1.0, 2.0]}, "g_pids must be a list of whole numbers; given float64"),
         ({"g_cams": [[1], [1]]}, "g_cams must be a list of whole numbers"),
-        ({"q_cams": [None, 1]}, "q_cams must be a list of whole numbers; given object"),
         ({"g_pids": torch.tensor([1.0, 2.0])}, "for example 1.0. Give integers: .astype('int64') in NumPy, .long()"),
         ({"g_pids": [1, float("nan")]}, "1 of them NaN: leave images without identity out, or give them -1"),
         ({"g_pids": [1, 2**70]}, "given object of shape (2,), for example 1. Number the identities"),
@@ -329,11 +255,9 @@ GOOD = {
         ({"g_pids": np.array([1, 2**64 - 1], dtype=np.uint64)}, "g_pids holds 18446744073709551615, more than 2^63"),
         ({"q_cams": torch.from_numpy(np.array([1, 2**63], dtype=np.uint64))}, "q_cams holds 9223372036854775808"),
         ({"g_pids": [True, False]}, "given bool of shape (2,), for example True"),
-        ({"g_pids": ["\uff11", "\uff12"]}, "given <U1 of shape (2,), for example '\uff11'"),
         ({"q_pids": [1, 2, 3]}, "2 x 2, that is 2 queries, but q_pids has 3"),
         ({"g_cams": [1]}, "that is 2 gallery images, but g_cams has 1"),
         ({"distances": np.array([[0.1, np.nan], [0.3, 0.4]])}, "NaN or infinity"),
-        ({"distances": np.array([[0.1, np.inf], [0.3, 0.4]])}, "NaN or infinity"),
         ({"distances": np.array([0.1, 0.2])}, "must be a matrix"),
         ({"distances": np.empty((0, 2)), "q_pids": [], "q_cams": []}, "neither empty"),
         ({"distances": np.array([["a", "b"], ["c", "d"]])}, "matrix of numbers"),
@@ -355,14 +279,6 @@ def test_ids_of_every_integer_type_are_compared_exactly(kind):
     top = np.iinfo(np.int64).max
     large = np.array([top - 1, top], dtype=np.uint64)  # as floats they would be one person
     assert retrieval(**{**GOOD, "q_pids": large, "g_pids": large.astype(np.int64)}) == retrieval(**GOOD)
-
-
-def test_what_the_scores_leave_out_is_told_in_a_sentence():
-    rows = {r: {"rank1": 1.0, "queries": 32, "unmatched": 96} for r in ("1", "4")}
-    assert retrieval_module.unmatched_note(rows).startswith("96 of 128 queries are left out: ")
-    every = {"rank1": 1.0, "queries": 32, "unmatched": 0}
-    for silent in ({}, {"1": every}, {"1": {"rank1": 1.0}}):  # also rows that were kept before they said so
-        assert retrieval_module.unmatched_note(silent) == ""
 
 
 def test_bad_names_and_lengths_are_named():

@@ -1,7 +1,5 @@
 """Every committed table is what today's code makes of the committed records."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 

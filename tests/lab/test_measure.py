@@ -1,7 +1,5 @@
 """From a finished run to its record."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

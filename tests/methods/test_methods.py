@@ -1,7 +1,5 @@
 """What every method keeps to: what it may read, one answer for one seed, a way back from its folder, its cost."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -34,7 +32,7 @@ class Unread(tuple):
     def __iter__(self) -> Iterator[Any]:
         raise AssertionError("fit has read a test image")
 
-    __getitem__ = __len__ = __iter__  # type: ignore[assignment]
+    __getitem__ = __len__ = __iter__
 
 
 def settings(name: str, **changes: Any) -> Config:

@@ -1,7 +1,5 @@
 """Two stages: which networks the second one keeps, and that a stopped run goes on where it was."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

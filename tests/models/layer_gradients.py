@@ -6,12 +6,9 @@ It runs in a process of its own (a wrong kernel may end it), with the number of 
 ``OMP_NUM_THREADS`` tells.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 import sys
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -21,65 +18,44 @@ from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.training.trainer import build_network
 
 IDENTITIES = 5
+BATCH = dict(num_identities=2, num_instances=3)
 
 
 def presets() -> dict[str, Config]:
     """Every preset with a small batch, and the paper's with small images as well: float64 takes its time."""
-    batch = dict(num_identities=2, num_instances=3)
-    configs = {name: preset(name, **batch) for name in ("smoke", "quick", "reduced")}
-    return configs | {"full": preset("full", weights="none", height=64, width=32, **batch)}
+    configs = {name: preset(name, **BATCH) for name in ("smoke", "quick", "reduced")}
+    return configs | {"full": preset("full", weights="none", height=64, width=32, **BATCH)}
 
 
 def narrow() -> dict[str, Config]:
     """Every backbone with 1 to 8 channels, in the networks of the smallest preset and in those of the paper."""
     configs = {}
     for width in range(1, 9):
-        widths = dict(backbone_width=width, decoder_width=width, discriminator_width=width)
-        batch = dict(height=64, width=32, num_identities=2, num_instances=3)
-        configs[f"slim, width {width}"] = preset("smoke", **batch, **widths)
+        widths = dict(
+            backbone_width=width, decoder_width=width, discriminator_width=width, height=64, width=32, **BATCH
+        )
+        configs[f"slim, width {width}"] = preset("smoke", **widths)
         for backbone in ("resnet18", "resnet50"):
-            configs[f"{backbone}, width {width}"] = preset("full", weights="none", backbone=backbone, **batch, **widths)
+            configs[f"{backbone}, width {width}"] = preset("full", weights="none", backbone=backbone, **widths)
     return configs
 
 
-def outputs(net: CADNet, x: Tensor) -> Tensor:
-    """One number that every parameter of the network has a part in."""
-    out = net(x)
-    assert out.x_hat is not None
-    assert net.D_F is not None
-    assert net.D_I is not None
-    made = (out.f, out.x_hat, out.v, out.logits, *out.branch_logits, net.D_F(out.f), net.D_I(out.x_hat))
-    total = out.f.new_zeros(())
-    for i, t in enumerate(made):
-        weights = torch.randn(t.shape, generator=torch.Generator().manual_seed(i), dtype=torch.float64)
-        total = total + (t * weights.to(t.dtype)).sum() / t.numel() ** 0.5
-    return total
-
-
-def deviation(value: Tensor, expected: Tensor) -> float:
-    """Relative deviation by norms; infinite for what is not finite."""
-    if not value.isfinite().all():
-        return float("inf")
-    return float((value.double() - expected).norm() / expected.norm().clamp_min(1e-12))
-
-
-def seen(net: CADNet, x: Tensor) -> Iterator[tuple[str, nn.Module, Tensor]]:
+def layers(net: CADNet, x: Tensor) -> list[tuple[str, nn.Module, Tensor]]:
     """Every layer, with the input that it gets; of equal layers with equal inputs one."""
     inputs: dict[tuple[object, ...], tuple[str, nn.Module, Tensor]] = {}
+    names = {module: name for name, module in net.named_modules() if not list(module.children())}
 
-    def keep(name: str) -> object:
-        def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-            key = (str(module), args[0].shape, args[0].stride())
-            inputs.setdefault(key, (name, module, args[0].detach().clone()))
+    def keep(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        key = (str(module), args[0].shape, args[0].stride())
+        inputs.setdefault(key, (names[module], module, args[0].detach().clone()))
 
-        return hook
-
-    layers = ((name, m) for name, m in net.named_modules() if not list(m.children()))
-    hooks = [m.register_forward_pre_hook(keep(name)) for name, m in layers]
-    outputs(net, x)
+    hooks = [module.register_forward_pre_hook(keep) for module in names]
+    out = net(x)
+    net.D_F(out.f)
+    net.D_I(out.x_hat)
     for hook in hooks:
         hook.remove()
-    yield from inputs.values()
+    return list(inputs.values())
 
 
 def fill_free_memory_with_nan() -> None:
@@ -88,9 +64,7 @@ def fill_free_memory_with_nan() -> None:
     del left
 
 
-def backward(
-    layer: nn.Module, x: Tensor, upstream: Tensor | None, bf16: bool = False
-) -> tuple[dict[str, Tensor], Tensor]:
+def backward(layer: nn.Module, x: Tensor, upstream: Tensor | None, bf16: bool) -> tuple[dict[str, Tensor], Tensor]:
     """The output and the gradients of a layer, and the gradient from above that gave them."""
     layer.zero_grad(set_to_none=True)
     x = x.clone().requires_grad_()
@@ -102,36 +76,34 @@ def backward(
     memory_format = torch.channels_last if out.dim() == 4 and out.dtype != torch.float64 else torch.contiguous_format
     fill_free_memory_with_nan()
     out.backward(upstream.to(out.dtype).contiguous(memory_format=memory_format))
-    assert x.grad is not None
     parameters = {name: p.grad for name, p in layer.named_parameters() if p.grad is not None}
     return {"output": out.detach(), "input": x.grad, **parameters}, upstream
 
 
-def of_layers(net: CADNet, x: Tensor, bf16: bool) -> dict[str, float]:
-    """The deviation of the output and of each gradient of every layer, each layer by itself."""
+def deviations(net: CADNet, x: Tensor, bf16: bool) -> dict[str, float]:
+    """The relative deviation of the output and of each gradient of every layer; infinite for what is not finite."""
     found = {}
-    for name, layer, seen_x in seen(net, x):
+    for name, layer, seen in layers(net, x):
         if bf16 and not isinstance(layer, nn.Conv2d):
             continue
-        got, upstream = backward(layer, seen_x, None, bf16)
+        got, upstream = backward(layer, seen, None, bf16)
         exact = copy.deepcopy(layer).to(torch.float64, memory_format=torch.contiguous_format)
-        expected, _ = backward(exact, seen_x.double().contiguous(), upstream)
+        expected, _ = backward(exact, seen.double().contiguous(), upstream, False)
         for kind, value in got.items():
-            found[f"{name}: {kind}"] = deviation(value, expected[kind])
+            by = float((value.double() - expected[kind]).norm() / expected[kind].norm().clamp_min(1e-12))
+            found[f"{name}: {kind}"] = by if value.isfinite().all() else float("inf")
     return found
 
 
 def main(which: str, bf16: bool) -> None:
-    """Print the largest deviation of each network, and where it is."""
     worst = {}
     for network, config in {"presets": presets, "narrow": narrow}[which]().items():
         net = build_network(config, IDENTITIES)
         net.to(memory_format=torch.channels_last).train()
         torch.manual_seed(0)
         x = torch.rand(2 * config.data.batch_size, 3, config.data.height, config.data.width)
-        x = x.contiguous(memory_format=torch.channels_last)
-        deviations = of_layers(net, x, bf16)
-        worst[network] = (len(deviations), *max(deviations.items(), key=lambda item: item[1]))
+        found = deviations(net, x.contiguous(memory_format=torch.channels_last), bf16)
+        worst[network] = (len(found), *max(found.items(), key=lambda item: item[1]))
     print(json.dumps(worst))
 
 

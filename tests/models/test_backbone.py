@@ -1,22 +1,20 @@
 """Our ResNet is torchvision's, with its inner maps handed out; weights load whole or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 import torchvision
 from torch import nn
 
-from cadnet_edu.models.backbone import BasicBlock, ResNet, resnet
+from cadnet_edu.models.backbone import resnet
 
 NAMES = ["resnet18", "resnet50"]
 
 
 def published(name: str) -> nn.Module:
-    """torchvision's network without its classifier."""
     torch.manual_seed(0)
     net = getattr(torchvision.models, name)(weights=None)
     for m in net.modules():  # BatchNorm as after some training, so that a wrong copy would show
@@ -30,20 +28,12 @@ def published(name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_parameters_are_torchvisions(name):
-    with torch.device("meta"):
-        ours, theirs = resnet(name), getattr(torchvision.models, name)(weights=None)
-    del theirs.fc
-    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
-    assert sum(p.numel() for p in ours.parameters()) == {"resnet18": 11_176_512, "resnet50": 23_508_032}[name]
-
-
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_outputs_are_torchvisions(name, mode):
     """In float64: the shortcuts' convolutions are computed another way, and float32 rounds in another order."""
     theirs, ours = published(name).double(), resnet(name).double()
-    ours.load_state_dict(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())  # the same names and shapes
+    assert sum(p.numel() for p in ours.parameters()) == {"resnet18": 11_176_512, "resnet50": 23_508_032}[name]
     ours.train(mode == "train")
     theirs.train(mode == "train")
     x = torch.rand(2, 3, 64, 32, dtype=torch.float64)
@@ -77,25 +67,10 @@ def test_slim_has_one_block_a_stage_and_no_max_pooling():
     assert [len(getattr(net, f"layer{i}")) for i in (1, 2, 3, 4)] == [1, 1, 1, 1]
     assert not any(isinstance(m, nn.MaxPool2d) for m in net.modules())
     assert net.conv1.kernel_size == (3, 3)
-
-
-def test_the_last_stride_changes_no_parameter():
-    ours, usual = resnet("resnet18", width=4, last_stride=1), resnet("resnet18", width=4)
-    ours.load_state_dict(usual.state_dict())
-    assert ours.layer4[0].conv1.stride == (1, 1)
-
-
-def test_without_tracking_there_are_no_running_statistics():
-    net = ResNet(BasicBlock, (1, 1, 1, 1), width=4, track=False)
-    assert list(net.buffers()) == []
-
-
-def test_unknown_backbone():
     with pytest.raises(ValueError, match=r"no backbone 'resnet51'. Choose resnet50, resnet18 or slim"):
         resnet("resnet51")
 
 
-# ------------------------------------------------------------------------------------------------------------ weights
 @pytest.fixture(scope="module")
 def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small published-looking file: with the classifier that we do not have."""
@@ -149,12 +124,9 @@ NO_FILE, NO_DICT, UNFIT = r"cannot be read as a file of weights", "this file is 
             "is neither 'imagenet', 'walkers' nor 'none', and no such file exists",
         ),
         ("resnet18", 4, lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), NO_FILE),
-        ("resnet18", 4, lambda path: path.write_bytes(b""), NO_FILE),
         ("resnet18", 4, lambda path: path.write_bytes(b"<html>404</html>"), NO_FILE),
         ("resnet18", 4, lambda path: torch.save(torch.zeros(3), path), NO_DICT),
-        ("resnet18", 4, lambda path: torch.save([torch.zeros(3)], path), NO_DICT),
         ("resnet18", 4, lambda path: torch.save({"state_dict": {"conv1.weight": torch.ones(3)}}, path), NO_DICT),
-        ("slim", 4, lambda path: None, rf"{UNFIT} slim of width 4"),
         ("resnet50", 4, lambda path: None, rf"{UNFIT} resnet50 of width 4"),
         ("resnet18", 8, lambda path: None, rf"{UNFIT} resnet18 of width 8: size mismatch for .*"),
         ("resnet18", 4, lambda path: torch.save(without("layer2.0.conv1.weight"), path), r"layer2\.0\.conv1\.weight"),
@@ -171,7 +143,6 @@ def test_a_file_that_cannot_be_used_is_named(weights_file, tmp_path, name, width
 
 
 def without(name):
-    """The weights of a ResNet-18 but for one."""
     return {k: v for k, v in resnet("resnet18", width=4).state_dict().items() if k != name}
 
 
@@ -189,12 +160,7 @@ def test_imagenet_asks_for_the_weights_of_2019(monkeypatch, name):
     assert asked[0][0] == f"{name.replace('resnet', 'ResNet')}_Weights.IMAGENET1K_V1"
     assert asked[0][1]["check_hash"]
 
-
-@pytest.mark.parametrize("error", [OSError("no route to host"), RuntimeError("invalid hash value")])
-def test_imagenet_weights_that_cannot_be_had_are_an_error(monkeypatch, error):
-    def get_state_dict(self, **kwargs):
-        raise error
-
-    monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", get_state_dict)
-    with pytest.raises(ValueError, match=f"could not be downloaded .{error}.*path of a local copy"):
-        resnet("resnet18", weights="imagenet")
+    for error in (OSError("no route to host"), RuntimeError("invalid hash value")):
+        monkeypatch.setattr(torchvision.models.WeightsEnum, "get_state_dict", Mock(side_effect=error))
+        with pytest.raises(ValueError, match=f"could not be downloaded .{error}.*path of a local copy"):
+            resnet(name, weights="imagenet")

@@ -1,7 +1,5 @@
 """C: global average pooling and one layer."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 
@@ -28,21 +26,12 @@ def test_gap_adds_up_in_float32_or_better(given, kept):
     torch.testing.assert_close(GAP(v).item(), v[0, 0, 0, 0].item())
 
 
-def test_u_and_logits():
+@pytest.mark.parametrize("bnneck", [False, True])
+def test_u_and_logits(bnneck):
+    """The neck stands before the layer and leaves u alone."""
     torch.manual_seed(0)
-    C, v = Classifier(6, 5), torch.randn(4, 6, 8, 4)
-    u, logits = C(v)
-    assert u.shape == (4, 6)
-    assert logits.shape == (4, 5)
-    torch.testing.assert_close(u, v.mean((2, 3)))
-    torch.testing.assert_close(logits, u @ C.fc.weight.T + C.fc.bias)
-    assert sum(p.numel() for p in C.parameters()) == 6 * 5 + 5
-
-
-def test_the_neck_stands_before_the_layer_and_leaves_u_alone():
-    torch.manual_seed(0)
-    C, v = Classifier(6, 5, bnneck=True).double(), 3 + 2 * torch.randn(4, 6, 8, 4, dtype=torch.float64)
+    C, v = Classifier(6, 5, bnneck=bnneck).double(), 3 + 2 * torch.randn(4, 6, 8, 4, dtype=torch.float64)
     u, logits = C(v)
     torch.testing.assert_close(u, v.mean((2, 3)))
     standard = (u - u.mean(0)) / (u.var(0, unbiased=False) + 1e-5).sqrt()
-    torch.testing.assert_close(logits, C.fc(standard))
+    torch.testing.assert_close(logits, (standard if bnneck else u) @ C.fc.weight.T + C.fc.bias)

@@ -1,7 +1,5 @@
 """G: from f and E's maps to an image in [0, 1] of the input's size."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn
@@ -32,19 +30,16 @@ def test_shapes(size, backbone, last_stride, skips):
     assert set(G.skips) == ({str(r) for r in E.tap_channels} if skips else set())
 
 
-def test_the_papers_size():
+@pytest.mark.parametrize(
+    ("settings", "channels"),
+    [
+        ((2048, 32, {2: 64, 4: 256, 8: 512, 16: 1024}, 64), [1024, 512, 256, 128, 64]),  # the paper's
+        ((16, 8, {}, 8), [16, 16, 8]),  # never more than f has
+    ],
+)
+def test_channels_of_the_blocks(settings, channels):
     with torch.device("meta"):
-        E = Encoder()
-        G = Decoder(E.d, E.reduction, E.tap_channels)
-        f, taps = E(torch.empty(1, 3, 256, 128))
-        assert G(f, taps).shape == (1, 3, 256, 128)
-    assert [block.conv2.out_channels for block in G.blocks] == [1024, 512, 256, 128, 64]
-    assert sorted(map(int, G.skips)) == [2, 4, 8, 16]
-
-
-def test_channels_never_exceed_those_of_f():
-    G = Decoder(16, 8, {}, width=8)
-    assert [block.conv2.out_channels for block in G.blocks] == [16, 16, 8]
+        assert [block.conv2.out_channels for block in Decoder(*settings).blocks] == channels
 
 
 @pytest.mark.parametrize("residual", [False, True])
@@ -83,10 +78,24 @@ def test_a_subpixel_g_ends_one_block_earlier(residual):
         assert G(f, [tap], x).shape == (2, 3, 32, 16)
 
 
-@pytest.mark.parametrize("pixel_shuffle", [0, 3, 8])
-def test_subpixel_is_a_power_of_two_below_the_reduction(pixel_shuffle):
-    with pytest.raises(ValueError, match=f"pixel_shuffle = {pixel_shuffle}: give 1, 2 or 4"):
-        Decoder(16, 8, {}, width=8, pixel_shuffle=pixel_shuffle)
+@pytest.mark.parametrize(
+    ("reduction", "changes", "message"),
+    [
+        *((8, {"pixel_shuffle": s}, f"pixel_shuffle = {s}: give 1, 2 or 4") for s in (0, 3, 8)),
+        *((r, {}, f"reduction = {r}: .* power of two") for r in (0, 1, 6, -4)),
+    ],
+)
+def test_decoders_that_cannot_be(reduction, changes, message):
+    with pytest.raises(ValueError, match=message):
+        Decoder(16, reduction, {}, width=8, **changes)
+
+
+@pytest.mark.parametrize(
+    ("reduction", "skips", "taps"), [(4, {2: 5}, [(1, 5, 16, 8)]), (2, {1: 3}, []), (4, {2: 5}, [])]
+)
+def test_a_missing_map_is_named(reduction, skips, taps):
+    with pytest.raises(ValueError, match=r"lacks the map of height 8: call G\(f, taps, x\)"):
+        Decoder(8, reduction, skips, width=4)(torch.rand(1, 8, 4, 2), [torch.rand(t) for t in taps])
 
 
 def test_a_wide_f_is_brought_down_first():
@@ -127,19 +136,3 @@ def test_gradients_reach_e_through_the_skips():
     assert E.resnet.conv1.weight.grad.abs().sum() > 0
     assert E.resnet.layer2[0].conv1.weight.grad.abs().sum() > 0
     assert E.resnet.layer4[0].conv1.weight.grad is None  # only f comes from there
-
-
-def test_a_missing_map_is_named():
-    G = Decoder(8, 4, {2: 5}, width=4)
-    f = torch.rand(1, 8, 4, 2)
-    with pytest.raises(ValueError, match=r"lacks the map of height 8: call G\(f, taps, x\)"):
-        G(f)
-    for decoder, taps in ((G, [torch.rand(1, 5, 16, 8)]), (Decoder(8, 2, {1: 3}, width=4), [])):
-        with pytest.raises(ValueError, match="lacks the map of height 8"):
-            decoder(f, taps)
-
-
-@pytest.mark.parametrize("reduction", [0, 1, 6, 12, -4])
-def test_reductions_are_powers_of_two(reduction):
-    with pytest.raises(ValueError, match=f"reduction = {reduction}: .* power of two"):
-        Decoder(8, reduction, {})

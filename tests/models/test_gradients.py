@@ -1,7 +1,5 @@
 """No layer of any network has a wrong gradient on this machine's CPU, on one thread or on two."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """``weights="walkers"``: both encoders start from the shipped network, and only a slim backbone can."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from people import tiny

@@ -1,7 +1,5 @@
 """`same`: what agrees and what differs is told."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

@@ -3,8 +3,6 @@
 Needs nothing but the package and pytest: tests/book/test_colab.py runs this file again with Colab's ipywidgets 7.7.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import re
@@ -46,18 +44,7 @@ def bars(*values: float | str) -> Any:
     return figures.bars_with_intervals({"chosen": 0.5}, heading=" and ".join(map(str, values)))
 
 
-def test_knobs_of_numbers_are_sliders_and_knobs_of_words_are_buttons() -> None:
-    box = widgets.explore(bars, {"rate": [4, 1, 2], "method": ["cadnet", "baseline"]}, "Try <it>", live=True)
-    kinds = [type(control).__name__ for control in box.children]
-    assert kinds == ["HTML", "SelectionSlider", "ToggleButtons", "HTML"]
-    assert box.children[0].value == "<b>Try &lt;it&gt;</b>"
-    rate, method = knobs(box)
-    assert (rate.value, method.value) == (4, "cadnet")
-    assert [value for _, value in rate.options] == [1, 2, 4]
-    assert [control.description for control in (rate, method)] == ["rate", "method"]
-
-
-def test_each_choice_is_drawn_when_it_is_made_and_not_before() -> None:
+def test_knobs_of_numbers_are_sliders_of_words_are_buttons_and_each_choice_is_drawn_when_it_is_made() -> None:
     asked = []
 
     def draw(rate: float, method: str) -> Any:
@@ -66,15 +53,19 @@ def test_each_choice_is_drawn_when_it_is_made_and_not_before() -> None:
         figure.alt = f"{method} at {rate}"
         return figure
 
-    box = widgets.explore(draw, {"rate": [1, 2, 4], "method": ["cadnet", "baseline"]}, "Try it", live=True)
+    box = widgets.explore(draw, {"rate": [4, 1, 2], "method": ["cadnet", "baseline"]}, "Try <it>", live=True)
+    kinds = [type(control).__name__ for control in box.children]
+    assert kinds == ["HTML", "SelectionSlider", "ToggleButtons", "HTML"]
+    assert box.children[0].value == "<b>Try &lt;it&gt;</b>"
     rate, method = knobs(box)
-    assert asked == [(1, "cadnet")]
+    assert [value for _, value in rate.options] == [1, 2, 4]
+    assert [(control.description, control.value) for control in (rate, method)] == [("rate", 4), ("method", "cadnet")]
+    assert (asked, shown(box)) == ([(4, "cadnet")], "cadnet at 4")
+    rate.value = 1
     assert shown(box) == "cadnet at 1"
-    rate.value = 4
-    assert shown(box) == "cadnet at 4"
     method.value = "baseline"
-    assert shown(box) == "baseline at 4"
-    assert asked == [(1, "cadnet"), (4, "cadnet"), (4, "baseline")]
+    assert shown(box) == "baseline at 1"
+    assert asked == [(4, "cadnet"), (1, "cadnet"), (1, "baseline")]
 
 
 def test_a_query_and_a_rate_show_input_recovered_and_the_first_five() -> None:
@@ -159,33 +150,34 @@ def test_live_curves_are_redrawn_in_place(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 # --------------------------------------------------------------------------------------------- the same, standing still
-STILL = {
-    "explore": lambda: widgets.explore(bars, {"rate": [2, 1], "method": ["a", "b"]}, "Try it"),
-    "one knob": lambda: widgets.explore(bars, {"rate": [1, 2, 4]}, "Try it"),
-    "weights": lambda: widgets.loss_weights(PULLS, LAM),
-    "colours": lambda: widgets.tsne_colours(RNG.normal(size=(12, 2)), {"person": [1, 2] * 6, "rate": [1, 1, 2] * 4}),
-    "growing": lambda: widgets.growing_curves(HISTORY, frames=3),
+STILL = {  # the widget, its kind, how many pictures it holds
+    "explore": (lambda: widgets.explore(bars, {"rate": [2, 1], "method": ["a", "b"]}, "Try it"), "explorer", 4),
+    "one knob": (lambda: widgets.explore(bars, {"rate": [1, 2, 4]}, "Try it"), "player", 3),
+    "weights": (lambda: widgets.loss_weights(PULLS, LAM), "explorer", 6),
+    "colours": (
+        lambda: widgets.tsne_colours(RNG.normal(size=(12, 2)), {"person": [1, 2] * 6, "rate": [1, 1, 2] * 4}),
+        "explorer",
+        2,
+    ),
+    "growing": (lambda: widgets.growing_curves(HISTORY, frames=3), "player", 3),
 }
 
 
-@pytest.mark.parametrize(("name", "kind", "pictures"), [
-    ("explore", "explorer", 4), ("one knob", "player", 3), ("weights", "explorer", 6), ("colours", "explorer", 2),
-    ("growing", "player", 3),
-])  # fmt: skip
-def test_without_a_watcher_every_choice_is_a_picture_in_the_page(name: str, kind: str, pictures: int) -> None:
-    page = STILL[name]().data
+@pytest.mark.parametrize("name", STILL)
+def test_without_a_watcher_every_choice_is_a_picture_in_the_page(name: str) -> None:
+    make, kind, pictures = STILL[name]
+    page = make().data
     assert f'data-kind="{kind}"' in page
     assert page.count("<img ") == pictures
     assert "ipywidgets" not in page
 
 
 def test_the_first_value_is_the_one_chosen_at_the_start() -> None:
-    page = STILL["explore"]().data
+    page = STILL["explore"][0]().data
     radios = re.findall(r'<input type="radio"[^>]*?( checked)?><span>([^<]*)', page)
     assert radios == [("", "1"), (" checked", "2"), (" checked", "a"), ("", "b")]
-    assert re.findall(r'cw-label">([^<]*)', page) == [
-        "rate 1, method a", "rate 1, method b", "rate 2, method a", "rate 2, method b",
-    ]  # fmt: skip
+    labels = [f"rate {rate}, method {method}" for rate in (1, 2) for method in "ab"]
+    assert re.findall(r'cw-label">([^<]*)', page) == labels
 
 
 def test_drawings_take_few_colours_and_photographs_all() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 from visits import Visit
 
 from cadnet_edu import figures
@@ -17,6 +20,7 @@ from cadnet_edu.teach.widgets.page import data_uri
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 255, (12, 32, 16, 3), dtype=np.uint8)
+HEAVY = RNG.integers(0, 255, (256, 128, 3), dtype=np.uint8)
 SECRET = "The stripes are finer than two pixels."
 
 
@@ -48,32 +52,18 @@ MAKE = {
 
 
 # ---------------------------------------------------------------------------------------------------- as text
-@pytest.fixture(params=MAKE)
-def page(request):
-    return MAKE[request.param]().data
-
-
-def test_nothing_comes_from_outside(page):
-    assert not re.findall(r"https?:|//cdn|@import|src=\"(?!data:)|url\(", page)
-
-
-def test_every_image_has_a_text_and_keeps_its_colours(page):
+@pytest.mark.parametrize("name", MAKE)
+def test_a_page_is_complete_and_its_parts_have_texts_and_ids_of_their_own(name):
+    page, again = MAKE[name]().data, MAKE[name]().data
+    assert not re.findall(r"https?:|//cdn|@import|src=\"(?!data:)|url\(", page), "nothing comes from outside"
     for tag in re.findall(r"<img [^>]*>", page):
         assert re.search(r'alt="[^"]{3,}"', tag)
         assert "dark-light" in tag
-
-
-def test_two_copies_share_no_id(page):
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(set(ids)) == len(ids) > 0
     assert "__ID__" not in page
-
-
-def test_the_same_widget_made_twice_has_another_id():
-    def ids(page):
-        return set(re.findall(r'\b(?:id|name)="([^"]+)"', page.data))
-
-    assert not ids(MAKE["chooser"]()) & ids(MAKE["chooser"]())
+    first, second = (set(re.findall(r'\b(?:id|name)="([^"]+)"', text)) for text in (page, again))
+    assert not first & second
 
 
 def test_the_answer_cannot_be_read_in_the_source():
@@ -96,26 +86,17 @@ def test_a_returning_image_is_kept_once():
 
 
 def test_pixels_survive_unless_the_image_is_heavy():
-    import base64
-    import io
-
-    from PIL import Image
-
-    def read(uri):
-        return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
-
-    assert (read(data_uri(IMAGES[0])) == IMAGES[0]).all()
-    heavy = RNG.integers(0, 255, (256, 128, 3), dtype=np.uint8)
-    assert data_uri(heavy).startswith("data:image/jpeg")
-    assert len(data_uri(heavy)) < 4 / 3 * heavy.nbytes
+    data = base64.b64decode(data_uri(IMAGES[0]).split(",")[1])
+    assert (np.asarray(Image.open(io.BytesIO(data))) == IMAGES[0]).all()
+    assert data_uri(HEAVY).startswith("data:image/jpeg")
+    assert len(data_uri(HEAVY)) < 4 / 3 * HEAVY.nbytes
 
 
 def test_a_heavy_widget_warns_and_a_hopeless_one_is_refused():
-    noise = RNG.integers(0, 255, (256, 128, 3), dtype=np.uint8)
     with pytest.warns(UserWarning, match=r"makes the page \d\.\d MB heavier"):
-        player([noise] * 40, [str(i) for i in range(40)])
+        player([HEAVY] * 40, [str(i) for i in range(40)])
     with pytest.raises(ValueError, match="at most 6 MB"):
-        player([noise] * 200, [str(i) for i in range(200)])
+        player([HEAVY] * 200, [str(i) for i in range(200)])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +140,7 @@ def test_live_curves_print_where_nobody_watches(capsys):
 @pytest.mark.parametrize(
     ("kernel", "session", "static", "answer"),
     [(True, "a.ipynb", "", True), (True, "a.ipynb", "1", False), (True, "", "", False), (False, "a.ipynb", "", False)],
-)
+)  # a book being built has a kernel and no session
 def test_a_kernel_with_a_session_is_live_unless_switched_off(monkeypatch, kernel, session, static, answer):
     shell = SimpleNamespace(user_ns={}, **({"kernel": 1} if kernel else {}))
     monkeypatch.setattr("cadnet_edu.teach.widgets.live.get_ipython", lambda: shell)
@@ -168,18 +149,6 @@ def test_a_kernel_with_a_session_is_live_unless_switched_off(monkeypatch, kernel
     if session:
         monkeypatch.setenv("JPY_SESSION_NAME", session)
     assert widgets.is_live() is answer
-
-
-def test_a_notebook_executed_in_batch_is_not_live():
-    """What a book being built does: a kernel, and nobody in front of it."""
-    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    cell = (
-        "from cadnet_edu.teach import widgets\nprint(widgets.is_live())\n"
-        "widgets.LiveCurves(1)({'step': 1, 'L_id': 2.0})"
-    )
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
-    assert notebook.cells[0].outputs[0]["text"] == "False\nstep 1: L_id 2\n"
 
 
 # ----------------------------------------------------------------------------------------------- in a browser
@@ -192,19 +161,15 @@ SHELL = """<!doctype html><html lang="en"><meta charset="utf-8"><title>widgets</
 def visit(browser, tmp_path):
     """Open one or more widgets as a file; at the end, nothing may have been fetched and nothing have gone wrong."""
     with contextlib.ExitStack() as visits:
+        seen = []
 
         def opened(*names, **options):
             (tmp_path / "page.html").write_text(SHELL.format("".join(MAKE[name]().data for name in names)), "utf-8")
-            one = visits.enter_context(Visit(browser, **options))
-            visits.callback(lambda: check_quiet(one))
-            return one.open((tmp_path / "page.html").as_uri())
+            seen.append(visits.enter_context(Visit(browser, **options)))
+            return seen[-1].open((tmp_path / "page.html").as_uri())
 
         yield opened
-
-
-def check_quiet(visit):
-    assert visit.outside("file:") == []
-    assert visit.complaints == []
+        assert [one.outside("file:") + one.complaints for one in seen if one.outside("file:") or one.complaints] == []
 
 
 def find(page, css):

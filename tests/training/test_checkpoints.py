@@ -1,7 +1,5 @@
 """Checkpoints: a run resumes bit for bit, others' checkpoints are refused by name, and a full disk loses nothing."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -9,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from people import disk_of
-from updates import assert_same_run, plain, resumed, same, timeless, trained
+from updates import assert_same_run, content, plain, resumed, same, timeless, trained
 
 from cadnet_edu.config import Config
 from cadnet_edu.data.samples import Split
@@ -27,21 +26,15 @@ from cadnet_edu.training.trainer import Trainer, network_of
 @pytest.fixture(scope="module")
 def two_steps(tmp_path_factory: pytest.TempPathFactory, tiny_split: Split) -> Path:
     """A run of ``plain()`` that was stopped after two steps."""
-    return trained(plain(), tiny_split, tmp_path_factory.mktemp("run"), until=2).out  # type: ignore[return-value]
+    return trained(plain(), tiny_split, tmp_path_factory.mktemp("run"), until=2).out
 
 
 @pytest.fixture
 def out(two_steps: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
     return shutil.copytree(two_steps, tmp_path / "run")
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in folder.iterdir()}
-
-
 def change_checkpoint(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Rewrite a run's checkpoint."""
     state = load_checkpoint(folder / "checkpoint.pt")
     change(state)
     torch.save(state, folder / "checkpoint.pt")
@@ -68,32 +61,12 @@ def test_six_steps_are_four_and_a_pause_and_two(tiny_split: Split, tmp_path: Pat
     assert second.seconds > first.seconds  # time adds up over the parts
 
 
-def test_a_checkpoint_holds_all_that_the_rest_depends_on(tiny_split: Split, out: Path) -> None:
-    state = torch.load(out / "checkpoint.pt", weights_only=True)
-    assert state["step"] == 2
-    assert state["pids"] == sorted({s.pid for s in tiny_split.train})
-    assert {"net", "opt_G", "opt_D", "batches", "rng", "seconds"} <= set(state)
-    assert Config.from_dict(json.loads(state["config"])) == plain()
-    assert Config.from_dict(json.loads((out / "config.json").read_text())) == plain()
-    assert state["opt_G"]["state"][0]["step"] == 2
-    assert set(state["batches"]) == {"H", "L", "generator"}
-    assert sorted(content(out)) == ["checkpoint.pt", "config.json", "history.jsonl"]
-
-
 def test_without_a_folder_nothing_is_written(
     tiny_split: Split, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert not trained(plain(), tiny_split, until=1).resume()
     assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_cannot_be_written_is_found_before_the_first_step(tiny_split: Split, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    t = Trainer(plain(), tiny_split, tmp_path / "file" / "run")
-    with pytest.raises(OSError, match="Choose another folder"):
-        t.fit(bar=False)
-    assert t.step_number == 0
 
 
 def test_device_precision_and_logging_may_change_on_the_way(tiny_split: Split, out: Path) -> None:
@@ -197,16 +170,9 @@ class Evil:
         return os.system, ("touch hacked",)
 
 
-def scribble(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[200:400] = data[-200:] = bytes(200)
-    path.write_bytes(bytes(data))
-
-
 DAMAGE: dict[str, Callable[[Path], Any]] = {
     "cut short": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
-    "empty": lambda path: path.write_bytes(b""),
-    "overwritten": scribble,
+    "overwritten": lambda path: path.write_bytes(path.read_bytes()[:200] + bytes(path.stat().st_size - 200)),
     "text": lambda path: path.write_text("hello"),
     "code": lambda path: torch.save(Evil(), path),
     "bare weights": lambda path: torch.save({"weight": torch.zeros(2)}, path),
@@ -221,7 +187,7 @@ def test_a_damaged_checkpoint_is_told_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     DAMAGE[damage](out / "checkpoint.pt")
     for attempt in (Trainer(plain(), tiny_split, out).resume, lambda: load_checkpoint(out / "checkpoint.pt")):
-        with pytest.raises(ValueError, match=r"checkpoint\.pt: .*(damaged|no checkpoint)") as told:
+        with pytest.raises(ValueError, match=r"checkpoint\.pt: .*(damaged .*train again|no checkpoint)") as told:
             attempt()
         assert "\n" not in str(told.value)
     assert not (tmp_path / "hacked").exists()
@@ -250,25 +216,17 @@ def test_network_of_gives_what_was_trained_and_leaves_random_numbers_alone(tiny_
     assert torch.equal(torch.get_rng_state(), before)
     assert not any(m.training for m in net.modules())
     assert same(dict(net.state_dict()), dict(t.net.state_dict()))
-    gone = json.dumps(
-        t.config.replace(weights="/no/such/file").to_dict()
-    )  # what it started from is not asked for again
-    change_checkpoint(out, lambda state: state.update(config=gone))
+    gone = t.config.replace(weights="/no/such/file").to_dict()  # what it started from is not read again
+    change_checkpoint(out, lambda state: state.update(config=json.dumps(gone)))
     assert same(dict(network_of(load_checkpoint(out / "checkpoint.pt")).state_dict()), dict(t.net.state_dict()))
 
 
 def test_tensors_are_read_onto_the_cpu_to_resume(tiny_split: Split, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a GPU the states of random number generators must not follow the weights there: they cannot be set from it."""
-    devices: list[str] = []
-    load = torch.load
-
-    def spy(*arguments: Any, **named: Any) -> Any:
-        devices.append(str(named["map_location"]))
-        return load(*arguments, **named)
-
-    monkeypatch.setattr(torch, "load", spy)
+    load = Mock(wraps=torch.load)
+    monkeypatch.setattr(torch, "load", load)
     Trainer(plain(), tiny_split, out).resume()
-    assert devices == ["cpu"]
+    assert [str(call.kwargs["map_location"]) for call in load.call_args_list] == ["cpu"]
 
 
 def test_estimate_leaves_no_trace(tiny_split: Split, tmp_path: Path) -> None:
@@ -284,49 +242,25 @@ def test_estimate_leaves_no_trace(tiny_split: Split, tmp_path: Path) -> None:
         assert_same_run(twin, estimated)
 
 
-# ------------------------------------------------------------------------------------------------ cut short, full disk
-
-
-class Killed(Exception):
-    """What ends a run in the middle."""
-
-
-def test_a_history_line_cut_short_is_left_out_and_made_again(tiny_split: Split, tmp_path: Path) -> None:
-    config = plain(steps=6, log_every=1, checkpoint_every=3)
-
-    def kill(record: dict[str, float]) -> None:
-        if record["step"] == 5:
-            raise Killed
-
-    with pytest.raises(Killed):
-        Trainer(config, tiny_split, tmp_path).fit(callback=kill, bar=False)
-    path = tmp_path / "history.jsonl"
-    path.write_text(path.read_text()[:-20])  # two records after the last checkpoint, the second only in part
-    assert [r["step"] for r in read_history(tmp_path)] == [1, 2, 3, 4]
-    again, whole = resumed(config, tiny_split, tmp_path), trained(config, tiny_split)
-    assert_same_run(again, whole)
-    assert timeless(read_history(tmp_path)) == timeless(whole.history)
-
-
-@pytest.mark.parametrize("room", [0, 2000, 30_000])
-def test_a_full_disk_keeps_the_old_checkpoint(tiny_split: Split, out: Path, room: int) -> None:
+def test_a_full_disk_keeps_the_old_checkpoint(tiny_split: Split, out: Path) -> None:
     t = resumed(plain(), tiny_split, out, until=2)
-    kept = (out / "checkpoint.pt").read_bytes()
-    assert len(kept) > 30_000
+    kept = content(out)
     t.step()
-    with disk_of(room), pytest.raises(OSError, match=r"could not be saved.*before is untouched.*Free some space"):
+    with disk_of(30_000), pytest.raises(OSError, match=r"could not be saved.*before is untouched.*Free some space"):
         t.save()
-    assert (out / "checkpoint.pt").read_bytes() == kept
-    assert not list(out.glob(".*"))
+    assert content(out) == kept
 
 
 def test_a_full_disk_while_logging_is_told_and_loses_nothing(tiny_split: Split, tmp_path: Path) -> None:
+    """A line of the history that was cut short is left out and made again."""
     config = plain(steps=6, log_every=1, checkpoint_every=3)
     t = trained(config, tiny_split, tmp_path, until=3)
-    size = (tmp_path / "history.jsonl").stat().st_size
-    room = max(size + 50, (tmp_path / "config.json").stat().st_size + 10)
+    path = tmp_path / "history.jsonl"
+    room = max(path.stat().st_size + 50, (tmp_path / "config.json").stat().st_size + 10)
     with disk_of(room), pytest.raises(OSError, match=r"history\.jsonl cannot be written"):
         t.fit(bar=False)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]) + '{"step": 4, "L": 1}\n{"step": 5, "L')
+    assert [r["step"] for r in read_history(tmp_path)] == [1, 2, 3, 4]
     again, whole = resumed(config, tiny_split, tmp_path), trained(config, tiny_split)
     assert_same_run(again, whole)
     assert timeless(read_history(tmp_path)) == timeless(whole.history)

@@ -1,7 +1,5 @@
 """L_con of CAD-Net++: zero where G changes nothing, no gradient through its target, and off by default."""
 
-from __future__ import annotations
-
 import torch
 from people import noise_split, tiny
 

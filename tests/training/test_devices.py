@@ -1,7 +1,5 @@
 """Where to compute and how precisely: what a device lacks is said before anything is computed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,12 +51,6 @@ def test_a_device_that_is_not_there_is_told_in_a_sentence(name: str) -> None:
     assert "\n" not in str(told.value)
 
 
-def test_auto_takes_the_best_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert choose_device("auto") == CPU == choose_device("cpu")
-
-
 @pytest.mark.parametrize(
     ("capabilities", "precision"),
     [
@@ -72,6 +64,9 @@ def test_auto_takes_the_best_device(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_precision_auto_depends_on_the_processor(
     monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool] | None, precision: str
 ) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto") == CPU == choose_device("cpu")
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     if capabilities is None:
         monkeypatch.delattr(torch.cpu, "get_capabilities")

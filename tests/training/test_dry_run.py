@@ -1,7 +1,5 @@
 """A dry run: two real steps on noise, nothing read and nothing written."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

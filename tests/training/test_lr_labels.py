@@ -1,7 +1,5 @@
 """Labels for HR images alone: the LR halves of eq. (4) and (5) are gone, and nothing else."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

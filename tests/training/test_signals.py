@@ -1,17 +1,16 @@
 """Killed and interrupted runs: nothing is lost, and what goes on is bit for bit the run that was never stopped."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from people import environment
+from people import environment, noise_split
 from updates import assert_same_run, plain, resumed, timeless, trained
 
 from cadnet_edu.config import Config
@@ -20,45 +19,35 @@ from cadnet_edu.training.checkpoints import load_checkpoint, read_history
 from cadnet_edu.training.signals import StopSignals
 from cadnet_edu.training.trainer import Trainer
 
-SCRIPT = """
-import json, os, signal, sys, time
-tests, out, config, die_in_save = sys.argv[1:]
-sys.path.insert(0, tests)
-from people import noise_split
-from cadnet_edu.config import Config
-from cadnet_edu.training.trainer import Trainer
 
-replace, saves = os.replace, [0]
+def train_slowly(out: str, config: str, die_in_save: str) -> None:
+    """Train, in a process of its own, which can kill itself while it puts its n-th checkpoint in place."""
+    replace, saves = os.replace, iter(range(1, 99))
 
-def deadly(source, target):
-    if str(target).endswith("checkpoint.pt"):
-        saves[0] += 1
-        if saves[0] == int(die_in_save):
+    def deadly(source: str, target: str) -> None:
+        if str(target).endswith("checkpoint.pt") and next(saves) == int(die_in_save):
             os.kill(os.getpid(), signal.SIGKILL)  # the new file is written, but not yet in its place
-    replace(source, target)
+        replace(source, target)
 
-os.replace = deadly
-trainer = Trainer(Config.from_dict(json.loads(config)), noise_split(), out)
-print("resumed", trainer.resume(), trainer.step_number, flush=True)
+    def slowly(record: dict[str, float]) -> None:
+        print("step", record["step"], flush=True)
+        time.sleep(0.05)
 
-def slowly(record):
-    print("step", record["step"], flush=True)
-    time.sleep(0.05)
-
-trainer.fit(callback=slowly, bar=False)
-"""
+    os.replace = deadly
+    trainer = Trainer(Config.from_dict(json.loads(config)), noise_split(), out)
+    print("resumed", trainer.resume(), trainer.step_number, flush=True)
+    trainer.fit(callback=slowly, bar=False)
 
 
 def start(config: Config, out: Path, die_in_save: int = 0) -> subprocess.Popen[str]:
-    """Train in a process of its own; it can be made to kill itself while it puts its n-th checkpoint in place."""
-    arguments = [str(Path(__file__).parents[1]), str(out), json.dumps(config.to_dict()), str(die_in_save)]
-    command = [sys.executable, "-c", SCRIPT, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
+    command = [sys.executable, __file__, str(out), json.dumps(config.to_dict()), str(die_in_save)]
+    tests = Path(__file__).parents[1]
+    variables = environment(PYTHONPATH=os.pathsep.join((str(tests.parent), str(tests))))
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables)
 
 
 def lines_until(process: subprocess.Popen[str], last: str | None, number: signal.Signals | None = None) -> list[str]:
     """What a process prints up to a line, upon which it gets a signal, or to its end."""
-    assert process.stdout is not None
     said = []
     for text in process.stdout:
         said.append(text.strip())
@@ -126,3 +115,7 @@ def test_a_second_interrupt_ends_at_once_and_an_ignored_signal_stays_ignored() -
             assert stop.number is None
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+if __name__ == "__main__":
+    train_slowly(*sys.argv[1:])

@@ -1,7 +1,5 @@
 """A run that starts from the weights of another run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """CAVIAR4REID: the one set of the paper whose low resolution is real."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from statistics import median
@@ -61,11 +59,7 @@ def image_folder(root: Path) -> Path:
 
 
 def by_camera(folder: Path) -> dict[int, dict[int, list[Path]]]:
-    """Person -> which ten -> files.
-
-    Raises:
-        ValueError: for a name of another kind.
-    """
+    """Person -> which ten -> files."""
     found: dict[int, dict[int, list[Path]]] = {}
     for path in image_files(folder, "CAVIAR4REID"):
         match = NAME.match(path.name)
@@ -80,11 +74,7 @@ def by_camera(folder: Path) -> dict[int, dict[int, list[Path]]]:
 
 
 def near_and_far(pid: int, two: dict[int, list[Path]]) -> tuple[list[Sample], list[Sample]]:
-    """The samples of a person's HR and LR camera, distinguished by the image sizes.
-
-    Raises:
-        ValueError: when they are equally large.
-    """
+    """The samples of a person's HR and LR camera, distinguished by the image sizes."""
     areas = {which: median(area(path) for path in paths) for which, paths in two.items()}
     far, near = sorted(areas, key=lambda which: areas[which])
     if areas[far] == areas[near]:
@@ -96,11 +86,7 @@ def near_and_far(pid: int, two: dict[int, list[Path]]) -> tuple[list[Sample], li
 
 
 def area(path: Path) -> int:
-    """Pixels of an image file, from its header alone.
-
-    Raises:
-        ValueError: when it is no image.
-    """
+    """Pixels of an image file, from its header alone."""
     try:
         with Image.open(path) as file:
             return file.width * file.height

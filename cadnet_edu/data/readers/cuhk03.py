@@ -1,7 +1,5 @@
 """CUHK03: one HDF5 file with 1,467 people, each seen by one of five pairs of cameras."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -63,20 +61,12 @@ def cuhk03(root: str | Path, boxes: Boxes = "detected", testset: int = 0) -> Spl
 
 
 def mat_file(root: Path) -> Path:
-    """The file that was given, or the one in the folder that was given.
-
-    Raises:
-        ValueError: when there is none.
-    """
+    """The file that was given, or the one in the folder that was given."""
     return root if root.is_file() else find_root(root, FILE, "cuhk03_release") / FILE
 
 
 def contents(file: Any, boxes: str) -> tuple[list[int], list[Cell]]:
-    """How many people each pair of cameras saw, and every cell that holds an image. No pixel is read.
-
-    Raises:
-        ValueError: when a pair is no table of ten cells a person.
-    """
+    """How many people each pair of cameras saw, and every cell that holds an image. No pixel is read."""
     sizes, cells = [], []
     for pair, reference in enumerate(file[boxes][()].ravel()):
         table = file[reference][()]  # (10, people), references; MATLAB's own order is the other way round
@@ -96,11 +86,7 @@ def contents(file: Any, boxes: str) -> tuple[list[int], list[Cell]]:
 
 
 def held_out_identities(file: Any, testset: int, sizes: list[int]) -> set[int]:
-    """The numbers of the people of one test set, counted through all pairs.
-
-    Raises:
-        ValueError: when there is no such test set, or it names people that are not there.
-    """
+    """The numbers of the people of one test set, counted through all pairs."""
     sets = file["testsets"][()].ravel()
     if not 0 <= testset < len(sets):
         raise ValueError(f"{file.filename}: it has test sets 0 to {len(sets) - 1}; there is no {testset}.")

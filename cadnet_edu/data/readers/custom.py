@@ -1,7 +1,5 @@
 """Reader of a folder of custom images, such as a class's photos of people who agreed to be in it."""
 
-from __future__ import annotations
-
 import random
 import re
 import unicodedata
@@ -62,27 +60,29 @@ def custom(root: str | Path, pattern: str = PATTERN, seed: int = 0, test_share: 
     if not root.exists():
         raise ValueError(f"{root}: there is no such folder or table. Give the folder of your images.")
     entries = from_table(table) if table.is_file() else from_names(root, pattern)
-    check_unique_files(entries)
+    twice = [file for file, n in Counter(e.file.resolve() for e in entries).items() if n > 1]
+    if twice:
+        raise ValueError(f"{twice[0]}: listed twice. An image has one identity and one role: keep one line.")
     check_not_withdrawn(e.file.name for e in entries)
-    pids, cameras = (
-        label_numbers({e.pid for e in entries}, "identity"),
-        label_numbers({e.camera for e in entries}, "camera"),
-    )
+    pids = label_numbers({e.pid for e in entries}, "identity")
+    cameras = label_numbers({e.camera for e in entries}, "camera")
     samples = [Sample(e.file, pids[e.pid], cameras[e.camera]) for e in entries]
     name = (root.parent if root.is_file() else root).resolve().name
     if any(e.role for e in entries):
         parts = {role: tuple(s for s, e in zip(samples, entries) if e.role == role) for role in ROLES}
         return Split(parts["train"], parts["query"], parts["gallery"], name)
-    check_two_images_each(samples, {number: text for text, number in pids.items()})
+    images_of = Counter(e.pid for e in entries)
+    single = [e for e in entries if images_of[e.pid] == 1]
+    if single:
+        raise ValueError(
+            f"{len(single)} people have a single image (for example {single[0].pid!r}: {single[0].file.name}). "
+            "Training compares two images of a person, and a search needs one to find: add images, or take these out."
+        )
     return draw_split(samples, seed, test_share, name)
 
 
 def from_table(table: Path) -> list[Entry]:
-    """The entries of a CSV file.
-
-    Raises:
-        ValueError: for a line that cannot be used.
-    """
+    """The entries of a CSV file."""
     entries = []
     for row in read_table(table, ("file", "pid", "camera"), ("role",)):
         where = f"{table}, line {row['line']}"
@@ -101,11 +101,7 @@ def from_table(table: Path) -> list[Entry]:
 
 
 def from_names(root: Path, pattern: str) -> list[Entry]:
-    """The entries given by file names.
-
-    Raises:
-        ValueError: when there is no image, or a name does not fit the pattern.
-    """
+    """The entries given by file names."""
     expression, depth = pattern_to_regex(pattern), pattern.count("/")
     if not root.is_dir():
         raise ValueError(f"{root}: this is neither a folder nor a CSV file. Give the folder of your images.")
@@ -132,9 +128,6 @@ def from_names(root: Path, pattern: str) -> list[Entry]:
 def pattern_to_regex(pattern: str) -> re.Pattern[str]:
     """A pattern as a regular expression.
 
-    Raises:
-        ValueError: when it holds ``{pid}`` not once, or ``{camera}`` more than once.
-
     >>> pattern_to_regex("{pid}_{camera}_*").fullmatch("anna_2_0007").groupdict()
     {'pid': 'anna', 'camera': '2'}
     """
@@ -152,17 +145,7 @@ def pattern_to_regex(pattern: str) -> re.Pattern[str]:
 
 
 def warn_of_other_levels(root: Path, images: list[Path], files: list[Path], pattern: str) -> None:
-    """Warn of images at another folder depth than the pattern has, which are not read.
-
-    Args:
-        root: the folder of the images.
-        images: all images below it.
-        files: those at the level of the pattern.
-        pattern: with ``{pid}`` and ``{camera}``.
-
-    Raises:
-        ValueError: when all images are at another level.
-    """
+    """Warn of images at another folder depth than the pattern has, which are not read; refuse it if all are."""
     known = set(files)
     others = [p.relative_to(root).as_posix() for p in images if p not in known]
     if others and not files:
@@ -220,38 +203,8 @@ def label_numbers(texts: Iterable[str], what: str) -> dict[str, int]:
     return {text: place for place, text in enumerate(texts)}
 
 
-def check_unique_files(entries: list[Entry]) -> None:
-    """Check that no file is listed twice.
-
-    Raises:
-        ValueError: with the file's name.
-    """
-    twice = [file for file, n in Counter(e.file.resolve() for e in entries).items() if n > 1]
-    if twice:
-        raise ValueError(f"{twice[0]}: listed twice. An image has one identity and one role: keep one line.")
-
-
-def check_two_images_each(samples: list[Sample], names: dict[int, str]) -> None:
-    """Check that every identity has two images or more.
-
-    Raises:
-        ValueError: with that identity and image.
-    """
-    counts = Counter(s.pid for s in samples)
-    single = [s for s in samples if counts[s.pid] == 1]
-    if single:
-        raise ValueError(
-            f"{len(single)} people have a single image (for example {names[single[0].pid]!r}: {single[0].name}). "
-            "Training compares two images of a person, and a search needs one to find: add images, or take these out."
-        )
-
-
 def draw_split(samples: list[Sample], seed: int, test_share: float, name: str) -> Split:
-    """Draw the test identities, and the camera of each whose images are the queries.
-
-    Raises:
-        ValueError: for too few identities, or too few seen by two cameras.
-    """
+    """Draw the test identities, and the camera of each whose images are the queries."""
     if not 0 < test_share < 1:
         raise ValueError(f"test_share = {test_share}: give a fraction between 0 and 1.")
     rng = random.Random(seed)

@@ -1,7 +1,5 @@
 """Shared by the readers: find the data set's folder, list its images, draw the training identities."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -44,10 +42,6 @@ def find_root(root: str | Path, inner: str, usual: str) -> Path:
 
 def image_files(folder: Path, layout: str) -> list[Path]:
     """The image files of a folder, in order of their names; hidden files and other things are passed over.
-
-    Args:
-        folder: not searched recursively.
-        layout: the data set's name, for the message.
 
     Raises:
         ValueError: when the folder is missing, holds no image, or holds images of a type that cannot be read.

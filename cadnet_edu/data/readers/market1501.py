@@ -1,7 +1,5 @@
 """Market-1501, and DukeMTMC-reID, which has the same layout and was withdrawn."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable
@@ -69,25 +67,12 @@ def dukemtmc_reid(root: str | Path, allow_withdrawn: bool = False, train: bool =
 
 
 def market_root(root: str | Path, dataset: str, train: bool = True) -> Path:
-    """The folder that holds the three parts, found by its training part, or by its queries where that is not needed.
-
-    Args:
-        root: this folder or its parent.
-        dataset: ``market1501`` or ``dukemtmc_reid``.
-        train: the training part is needed.
-
-    Raises:
-        ValueError: when there is none, or several.
-    """
+    """The folder that holds the three parts, found by its training part, or by its queries where that is not needed."""
     return find_root(root, PARTS[0] if train else PARTS[1], USUAL[dataset])
 
 
 def read_parts(root: Path, pattern: re.Pattern[str], layout: str, like: str, train: bool) -> Split:
-    """The split in a folder; without ``train``, a missing training folder gives an empty training part.
-
-    Raises:
-        ValueError: see ``named_images``.
-    """
+    """The split in a folder; without ``train``, a missing training folder gives an empty training part."""
     needed = [part for part in PARTS if train or part != PARTS[0] or (root / part).exists()]
     samples = {part: tuple(named_images(root / part, pattern, layout, like)) for part in needed}
     name = Path(os.path.abspath(root)).name or layout
@@ -96,9 +81,6 @@ def read_parts(root: Path, pattern: re.Pattern[str], layout: str, like: str, tra
 
 def check_not_withdrawn(names: Iterable[str]) -> None:
     """Check that no file is one of DukeMTMC-reID, whatever name is given for the data set.
-
-    Args:
-        names: of the files, with or without folders.
 
     Raises:
         ValueError: with the first one, and why.

@@ -1,7 +1,5 @@
 """VIPeR: 632 people, two cameras, one image by each."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -44,11 +42,7 @@ def viper(root: str | Path, seed: int = 0) -> Split:
 
 
 def images_by_person(folder: Path, camera: int) -> dict[int, Sample]:
-    """The image of each person from one camera.
-
-    Raises:
-        ValueError: for a name without a number in front, or two images of one person.
-    """
+    """The image of each person from one camera."""
     found: dict[int, Sample] = {}
     for path in image_files(folder, "VIPeR"):
         match = NAME.match(path.name)

@@ -1,7 +1,5 @@
 """Write the table of claims as a page of the book, from its JSON alone."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -36,15 +34,11 @@ third was added after the numbers of the first two had been seen, to ask what lo
 
 
 def page(data: Mapping[str, Any]) -> str:
-    """The page's text, in MyST Markdown.
-
-    Args:
-        data: of ``claims_table``.
-    """
+    """The page's text, in MyST Markdown, from the data of ``claims_table``."""
     lines = [HEAD, source(data), "", "| verdict | when | claims |", "|---|---|---|"]
     lines += [f"| {SIGNS[verdict]} {verdict} | {MEANS[verdict]} | {n} |" for verdict, n in data["verdicts"].items()]
     for number, claim in enumerate(data["claims"], 1):
-        lines += ["", *entry(number, claim)]
+        lines += ["", entry(number, claim)]
     return "\n".join(lines) + "\n"
 
 
@@ -61,29 +55,19 @@ def source(data: Mapping[str, Any]) -> str:
     )
 
 
-def entry(number: int, claim: Mapping[str, Any]) -> list[str]:
-    """The section of one claim.
-
-    Args:
-        number: of the section.
-        claim: one of the table.
-    """
+def entry(number: int, claim: Mapping[str, Any]) -> str:
+    """The section of one claim."""
     name, verdict = plain(claim["name"].replace("-", " ")), claim["verdict"]
-    lines = [
+    paragraphs = [
         f"## {number}. {SIGNS[verdict]} {verdict.capitalize()}: {name}",
-        "",
         f"> {plain(claim['sentence'])} ({claim['section']})",
-        "",
         f"**Test.** {plain(claim['experiment'])}",
-        "",
         f"**Rule.** {claim['rule']}",
-        "",
     ]
     if claim["numbers"]:
-        lines += ["| comparison | mean | 95 % interval | seeds | wanted | |", "|---|---|---|---|---|---|"]
-        lines += [row(number) for number in claim["numbers"]]
-        lines += [""]
-    return [*lines, f"**Verdict: {claim['verdict']}.** {claim['why']}"]
+        head = "| comparison | mean | 95 % interval | seeds | wanted | |\n|---|---|---|---|---|---|"
+        paragraphs.append("\n".join([head, *map(row, claim["numbers"])]))
+    return "\n\n".join([*paragraphs, f"**Verdict: {verdict}.** {claim['why']}"])
 
 
 def row(number: Mapping[str, Any]) -> str:

@@ -1,7 +1,5 @@
 """The 22 claims of the paper (Li et al., 2019), word for word, with the comparisons that test each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Evaluate a claim: comparisons with intervals over seeds, their outcomes, and one of five verdicts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -25,23 +23,14 @@ BySeed = Callable[[Evidence], dict[int, float]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One comparison: a number for each seed, and the bound that its interval must clear.
+    """One comparison: a number for each seed, and the bound that its interval must clear."""
 
-    Args:
-        what: what is compared, in words.
-        number: from the evidence to seed -> number.
-        unit: of the number, after scaling.
-        scale: what the number is multiplied with.
-        above: the whole interval must lie above this bound (after scaling) ...
-        below: ... or below this one.
-    """
-
-    what: str
-    number: BySeed
-    unit: str = "points"
-    scale: float = 100.0
-    above: float | None = 0.0
-    below: float | None = None
+    what: str  # what is compared, in words
+    number: BySeed  # from the evidence to seed -> number
+    unit: str = "points"  # of the number, after scaling
+    scale: float = 100.0  # what the number is multiplied with
+    above: float | None = 0.0  # the whole interval must lie above this bound, after scaling ...
+    below: float | None = None  # ... or below this one
 
     def run(self, evidence: Evidence) -> dict[str, Any]:
         """The interval over seeds and its outcome, ready for JSON."""
@@ -77,23 +66,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper and the comparisons that test it.
+    """A sentence of the paper and the comparisons that test it."""
 
-    Args:
-        name: short, for links.
-        sentence: word for word.
-        section: of the paper.
-        experiment: that tests it, in words.
-        tests: the comparisons; none for what cannot be tested here.
-        why_not: why it cannot be tested here.
-    """
-
-    name: str
-    sentence: str
-    section: str
-    experiment: str
-    tests: tuple[Comparison, ...] = ()
-    why_not: str = ""
+    name: str  # short, for links
+    sentence: str  # word for word
+    section: str  # of the paper
+    experiment: str  # that tests it, in words
+    tests: tuple[Comparison, ...] = ()  # the comparisons; none for what cannot be tested here
+    why_not: str = ""  # why it cannot be tested here
 
     @property
     def rule(self) -> str:
@@ -166,13 +146,7 @@ def claims_table(claims: Sequence[Claim], evidence: Evidence, metadata: Mapping[
 
 
 def value_of(row: str, *path: str | int, regime: str = "all") -> BySeed:
-    """A number of a row's records.
-
-    Args:
-        row: its name.
-        path: of the number in the record.
-        regime: one of ``cadnet_edu.lab.rows.REGIMES``.
-    """
+    """The number at a path of a row's records, in one of ``cadnet_edu.lab.rows.REGIMES``."""
     return lambda evidence: evidence(row, path, regime)
 
 

@@ -1,7 +1,5 @@
 """Checks for chapter 01: what down-sampling does to an image."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Checks for chapter 02: measuring retrieval."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
@@ -71,16 +69,14 @@ def check_average_precision(student: Callable) -> None:
     correct = np.array([True, False, False, True, False, True, False, False])
     # Right images at ranks 1, 4, 6; precision there 1/1, 2/4, 3/6; their mean 2/3.
     precision = np.cumsum(correct) / np.arange(1, 9)
+    later = (1 / 3 + 1 / 2) / 2 + (2 / 5 + 1 / 2) / 2  # the trapezoids at ranks 4 and 6
     mistakes = {
         "divided by the gallery size: divide by the number of matches.": 2 / 8,
-        "trapezoid: some evaluation scripts average neighbouring precisions; here, take the precision at each match.": (
-            1 + (1 / 3 + 1 / 2) / 2 + (2 / 5 + 1 / 2) / 2
+        "trapezoid: some evaluation scripts average neighbouring precisions; here, take that at each match.": (
+            1 + later
         )
         / 3,
-        "trapezoid under the curve, without its first step: take the precision at each match instead.": (
-            (1 / 3 + 1 / 2) / 2 + (2 / 5 + 1 / 2) / 2
-        )
-        / 3,
+        "trapezoid under the curve, without its first step: take the precision at each match instead.": later / 3,
         "you averaged the precision over all ranks; only ranks with a match count.": precision.mean(),
         "you stopped at the first match; all of them count.": 1.0,
         "this is a sum; divide by the number of matches.": 2.0,

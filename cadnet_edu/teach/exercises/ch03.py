@@ -1,7 +1,5 @@
 """Checks for chapter 03: the losses and the distance of a strong baseline."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
@@ -35,11 +33,10 @@ def check_cross_entropy(student: Callable) -> None:
     expect(answer(student, logits, y), right, "two examples, three classes", mistakes)
     others = ((a + a) / 2 + (b + b - 1) / 2) / 2  # the mean loss of the two wrong classes
     every = ((a - 2 / 3) + (b - 1 / 3)) / 2  # the mean loss of all three classes
-    smooth = 0.9 * right + 0.1 * every
+    smooth, spread = (0.9 * right + 0.1 * rest for rest in (every, others))
     mistakes = {
         "the smoothing has no effect.": right,
-        "you spread e over the k - 1 wrong classes; it goes to all k, the right one included.": 0.9 * right
-        + 0.1 * others,
+        "you spread e over the k - 1 wrong classes; it goes to all k, the right one included.": spread,
         "you took e away from the right class and gave it to nobody: the target must sum to 1.": 0.9 * right,
         "you added e / k and did not take e from the right class: the target must sum to 1.": right + 0.1 * every,
     }
@@ -94,14 +91,11 @@ def check_pairwise_distance(student: Callable) -> None:
     ``a`` is ``(n, d)``, ``b`` is ``(m, d)``; the result is ``(n, m)``.
     """
     a, b = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([[0.0, 0.0], [6.0, 8.0], [3.0, 0.0]])
-    want = np.array([[0, 10, 3], [5, 5, 4]])
+    want, city_block = np.array([[0, 10, 3], [5, 5, 4]]), [[0, 14, 3], [7, 7, 4]]
     mistakes = {
         "squared distances: take the root.": want**2,
         "the rows of the result belong to a, the columns to b; yours are exchanged.": want.T,
-        "this is the sum of absolute differences (city-block distance); square, add, take the root.": [
-            [0, 14, 3],
-            [7, 7, 4],
-        ],
+        "this is the sum of absolute differences (city-block distance); square, add, take the root.": city_block,
         "this is the inner product, a similarity; the distance is needed.": [[0, 0, 0], [0, 50, 9]],
     }
     expect(answer(student, a, b), want, "points of a 3-4-5 triangle", mistakes, atol=1e-3)

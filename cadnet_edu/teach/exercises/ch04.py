@@ -1,7 +1,5 @@
 """Checks for chapter 04: a judge of features, and the two sides of eq. (1)."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable
@@ -74,18 +72,15 @@ def check_meet_halfway(student: Callable) -> None:
     fool_L, fool_H = [_softplus(-z) for z in blurred], [_softplus(z) for z in sharp]
     own_H, own_L = [_softplus(-z) for z in sharp], [_softplus(z) for z in blurred]
     judge = sum(own_H) / 2 + sum(own_L) / 3
-    want = sum(fool_L) / 3 + sum(fool_H) / 2
+    want, added = sum(fool_L) / 3 + sum(fool_H) / 2, sum(fool_L) + sum(fool_H)
     mistakes = {
         "only the blurred walk: the term of the sharp features is missing.": sum(fool_L) / 3,
         "only the sharp walk: the term of the blurred features is missing.": sum(fool_H) / 2,
         "this is what D_F descends; E wants the opposite answers.": judge,
         "this is eq. (1) itself, the minimax form: its slope fades where E is losing.": -judge,
         "the sign is turned: E descends minus the logarithms.": -want,
-        "these are sums; each expectation is a mean.": sum(fool_L) + sum(fool_H),
-        "one mean over all logits weighs the larger batch more; take a mean of each, then add.": (
-            sum(fool_L) + sum(fool_H)
-        )
-        / 5,
+        "these are sums; each expectation is a mean.": added,
+        "one mean over all logits weighs the larger batch more; take a mean of each, then add.": added / 5,
     }
     expect(answer(student, z_H, z_L), want, "two sharp and three blurred features", mistakes)
     got = answer(student, torch.tensor([200.0]), torch.tensor([-200.0]))

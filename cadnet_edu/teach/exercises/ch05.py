@@ -1,7 +1,5 @@
 """Checks for chapter 05: laying out pixels, the corner of L1, SSIM of one window, gains in decibels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -57,21 +55,19 @@ def check_rounded(student: Callable) -> None:
     a = np.abs(d.numpy())
     near = a < smooth
     line, square = a - smooth / 2, a**2 / (2 * smooth)
+    want, steep = np.where(near, square, line), np.where(near, 2 * square, line)
     mistakes = {
         "this is plain L1: the corner is still there.": a,
         "there is a step where square and line meet: take smooth / 2 off the line.": np.where(near, square, a),
-        "this is Huber's form, smooth times too small: its slope far out is smooth, and should be 1.": smooth
-        * np.where(near, square, line),
+        "this is Huber's form, smooth times too small: its slope far out is smooth, and should be 1.": smooth * want,
         "the square is not divided by 2 smooth, so it does not meet the line.": np.where(near, a**2, line),
-        "the square is divided by smooth, not by 2 smooth: its slope where it meets the line is 2, not 1.": np.where(
-            near, a**2 / smooth, line
-        ),
+        "the square is divided by smooth, not by 2 smooth: its slope where it meets the line is 2, not 1.": steep,
         "near and far are exchanged.": np.where(near, line, square),
         "a difference has no sign here: take its size first.": np.where(near, square, d.numpy() - smooth / 2),
     }
     got = answer(student, d, smooth)
     require(got.size > 1, "one number: give one for each difference; the mean comes later.")
-    expect(got, np.where(near, square, line), "six differences, smooth = 0.2", mistakes)
+    expect(got, want, "six differences, smooth = 0.2", mistakes)
     expect(answer(student, d, 0.5), np.where(a < 0.5, a**2, a - 0.25), "the same, smooth = 0.5")
 
 
@@ -86,18 +82,16 @@ def check_gain(student: Callable) -> None:
     before, after = np.array([0.1, 0.2]), np.array([0.01, 0.1])  # errors of the inputs, and what is left of them
     x, x_hat = (truth + torch.tensor(e).view(2, 1, 1, 1).float() for e in (before, after))
     floor, left = -20 * np.log10(before), -20 * np.log10(after)
-    pooled = -10 * np.log10([(before**2).mean(), (after**2).mean()])
+    pooled = 10 * np.log10((before**2).mean() / (after**2).mean())
+    of_inputs = -20 * np.log10(before - after).mean()
     gains = left - floor
     mistakes = {
         "the sign is turned: a recovered image that is nearer to the truth gains.": -gains.mean(),
         "this is the PSNR of the recovered images; take off that of their inputs, the floor.": left.mean(),
-        "errors were pooled over images before the logarithm; take each image's decibels, then the mean.": pooled[1]
-        - pooled[0],
+        "errors were pooled over images before the logarithm; take each image's decibels, then the mean.": pooled,
         "decibels are logarithms already: a gain is their difference, not their ratio.": left.mean() / floor.mean(),
         "decibels are logarithms already: a gain is their difference, not their ratio. ": (left / floor).mean(),
-        "the recovered image is compared with its input; both are to be compared with the truth.": (
-            -20 * np.log10(before - after)
-        ).mean(),
+        "the recovered image is compared with its input; both are to be compared with the truth.": of_inputs,
         "this is a sum over the images; take the mean.": gains.sum(),
     }
     got = answer(student, x_hat, x, truth)

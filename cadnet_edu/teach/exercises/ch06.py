@@ -1,7 +1,5 @@
 """Checks for chapter 06: what L1 answers, what the best judge answers, and how much of painted detail is right."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
@@ -70,17 +68,13 @@ def check_right_detail(student: Callable) -> None:
     def cosine(a: torch.Tensor, b: torch.Tensor) -> np.ndarray:
         return torch.nn.functional.cosine_similarity(a.flatten(1), b.flatten(1), dim=1).numpy()
 
-    painted, missing = x_hat - x_L, x_H - x_L
+    painted, missing, error = x_hat - x_L, x_H - x_L, x_hat - x_H
+    whole = (painted * missing).sum() / (painted.norm() * missing.norm())
     mistakes = {
-        "these are the images themselves, which are alike without any detail: take x_L away from both.": cosine(
-            x_hat, x_H
-        ),
-        "one number for the whole batch: each image has its own.": (painted * missing).sum()
-        / (painted.norm() * missing.norm()),
+        "these are the images themselves, alike without any detail: take x_L away from both.": cosine(x_hat, x_H),
+        "one number for the whole batch: each image has its own.": whole,
         "this is the mean over images: each image has its own.": want.mean(),
-        "painted against the error that is left (x_hat - x_H); compare it with what was missing, x_H - x_L.": cosine(
-            painted, x_hat - x_H
-        ),
+        "painted against the error left (x_hat - x_H); take what was missing, x_H - x_L.": cosine(painted, error),
         "this is the sum of products; divide by both lengths.": (painted * missing).flatten(1).sum(1),
         "the sign is turned.": -want,
     }

@@ -1,7 +1,5 @@
 """Checks for chapter 07: the joint vector, a scaled gradient, what both branches share, and the best reader."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
@@ -22,16 +20,14 @@ def check_joint_vector(student: Callable) -> None:
     """
     f = torch.tensor([[[[1.0, 3.0]], [[0.0, 8.0]]]])  # (1, 2, 1, 2)
     g = torch.tensor([[[[5.0, 7.0]], [[10.0, 20.0]]]])
+    batch = [[2, 4], [6, 15]]
     mistakes = {
         "g comes first; the paper writes v = [f, g].": [6, 15, 2, 4],
         "this is the maximum over all places; GAP takes the mean.": [3, 8, 7, 20],
         "this is the sum over all places; GAP takes the mean.": [4, 8, 12, 30],
         "f and g are added; they have to lie side by side, 2 d numbers for each image.": [8, 19],
         "f and g were joined along a side of the map (dim=2 or 3), so their means mix; join channels, dim=1.": [4, 9.5],
-        "f and g were joined along the batch (dim=0): that is twice as many images; join channels, dim=1.": [
-            [2, 4],
-            [6, 15],
-        ],
+        "f and g were joined along the batch (dim=0): that is twice as many images; join channels, dim=1.": batch,
         "the mean went over channels too: d of them have to survive for each of f and g.": [3, 10.5],
     }
     expect(answer(student, f, g), [2, 4, 6, 15], "maps of 1 x 2 places and d = 2", mistakes)
@@ -96,15 +92,14 @@ def check_best_reader(student: Callable) -> None:
     """
     joint = np.array([[6, 1, 0], [3, 3, 0], [0, 3, 2], [0, 1, 5]]) / 24
     columns = joint / joint.sum(0)
+    in_proportion = (joint * columns).sum()
     mistakes = {
         "you took the best picture for each person; the reader sees the picture and has to name the person.": 17 / 24,
         "this is blind guessing, always the most frequent person: the reader may look at the picture.": 7 / 24,
         "this is the likeliest single case; add up the best person's probability over all pictures.": 6 / 24,
         "every picture counts alike here; frequent pictures have to count for more.": columns.max(0).mean(),
         "this sums how sure the reader is at each picture, not how often that picture comes.": columns.max(0).sum(),
-        "this is the reader who draws a person in proportion to the odds; the best one names the likeliest.": (
-            joint * columns
-        ).sum(),
+        "this reader draws a person in proportion to the odds; the best one names the likeliest.": in_proportion,
     }
     expect(answer(student, joint), 14 / 24, "four people and three pictures", mistakes)
     merged = np.stack([joint[:, 0] + joint[:, 1], joint[:, 2]], axis=1)

@@ -1,7 +1,5 @@
 """Checks for chapter 08: the full objective, what a step moved, and the learning rate's way up and down."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
@@ -50,16 +48,8 @@ def check_moved(student: Callable) -> None:
     Both arguments are dicts from a weight's name (``"D_F.layers.0.weight"``) to its tensor. The result is a list of six
     truth values, in that order.
     """
-    names = (
-        "E.conv.weight",
-        "E.bn.weight",
-        "G.to_rgb.bias",
-        "F.conv.weight",
-        "C.fc.weight",
-        "D_F.0.weight",
-        "D_I.fc.weight",
-    )
-    before = {name: torch.arange(4.0) for name in names}
+    names = "E.conv.weight E.bn.weight G.to_rgb.bias F.conv.weight C.fc.weight D_F.0.weight D_I.fc.weight"
+    before = {name: torch.arange(4.0) for name in names.split()}
 
     def changed(*which: str) -> dict[str, torch.Tensor]:
         step = torch.tensor([0.5, -0.5, 0.0, 0.0])
@@ -72,19 +62,11 @@ def check_moved(student: Callable) -> None:
         "nothing seems to have moved. One changed number is enough, and changes may cancel in a sum: compare number by "
         "number.": [0] * 6,
     }
-    expect(
-        answer(student, before, changed("D_F.0.weight", "D_I.fc.weight")),
-        [0, 0, 0, 0, 1, 1],
-        "a step of the judges",
-        mistakes,
-    )
+    got = answer(student, before, changed("D_F.0.weight", "D_I.fc.weight"))
+    expect(got, [0, 0, 0, 0, 1, 1], "a step of the judges", mistakes)
     mistakes = {"E moved in its second tensor and counts as still: any tensor of a part is enough.": [0, 1, 0, 0, 0, 0]}
-    expect(
-        answer(student, before, changed("E.bn.weight", "G.to_rgb.bias")),
-        [1, 1, 0, 0, 0, 0],
-        "a step of E and G",
-        mistakes,
-    )
+    got = answer(student, before, changed("E.bn.weight", "G.to_rgb.bias"))
+    expect(got, [1, 1, 0, 0, 0, 0], "a step of E and G", mistakes)
     expect(answer(student, before, changed()), [0] * 6, "no step at all")
 
 
@@ -100,19 +82,14 @@ def check_lr_factor(student: Callable) -> None:
         "the warm-up is divided by all steps; divide by its own length.": 0.01,
     }
     expect(answer(student, 0, 100, 10), 0.1, "step 0 of 100, warm-up 10", mistakes)
-    expect(
-        answer(student, 9, 100, 10),
-        1.0,
-        "step 9 of 100, warm-up 10, the last of it",
-        {"warm-up and cosine are multiplied; the line replaces the cosine.": (1 + math.cos(0.09 * math.pi)) / 2},
-    )
-    quarter = (1 + math.cos(math.pi / 4)) / 2
+    half, quarter, eighth = ((1 + math.cos(angle * math.pi)) / 2 for angle in (0.09, 1 / 4, 1 / 8))
+    mistakes = {"warm-up and cosine are multiplied; the line replaces the cosine.": half}
+    expect(answer(student, 9, 100, 10), 1.0, "step 9 of 100, warm-up 10, the last of it", mistakes)
     mistakes = {
         "this falls in a line; take the cosine.": 0.75,
         "the cosine runs from 1 to -1; add 1 and halve.": math.cos(math.pi / 4),
         "this is a quarter of a wave; (1 + cos) / 2 over pi, half a wave, is what is asked for.": math.cos(math.pi / 8),
-        "at the end this is a half; the rate has to end at 0, so the cosine runs over pi.": (1 + math.cos(math.pi / 8))
-        / 2,
+        "at the end this is a half; the rate has to end at 0, so the cosine runs over pi.": eighth,
         "the angle is in degrees; math.cos wants radians: pi, not 180.": (1 + math.cos(45)) / 2,
     }
     expect(answer(student, 25, 100, 0), quarter, "step 25 of 100, no warm-up", mistakes)

@@ -1,7 +1,5 @@
 """Checks for chapter 09: fair means, decibels as shares, what a small image can hold, rulers that agree."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -21,6 +19,7 @@ def check_over_rates(student: Callable) -> None:
     scores = {1: np.array([50.0, 54.0]), 2: np.array([30.0, 27.0, 27.0]), 4: np.array([22.0])}
     blurred = np.concatenate([scores[2], scores[4]])
     everything = np.concatenate(list(scores.values()))
+    of_mean_error = -10 * np.log10((10 ** (-blurred / 10)).mean())
     mistakes = {
         "r = 1 is in the mean: nothing was lost there, so nothing can be recovered.": np.mean([52, 28, 22]),
         "all images went into one heap, so a rate with more images counts more: take the mean at each rate first, "
@@ -28,8 +27,7 @@ def check_over_rates(student: Callable) -> None:
         "all images went into one heap, those of r = 1 too.": everything.mean(),
         "r = 1 was left out of the sum only: divide by the number of rates that are left.": 50 / 3,
         "this is a sum over the rates; take the mean.": 50.0,
-        "the errors were averaged and then turned into decibels; take the mean of the decibels.": -10
-        * np.log10((10 ** (-blurred / 10)).mean()),
+        "the errors were averaged and then turned into decibels; take the mean of the decibels.": of_mean_error,
         "this is the median.": np.median(blurred),
     }
     expect(answer(student, scores), 25.0, "r = 1: 50, 54; r = 2: 30, 27, 27; r = 4: 22", mistakes)
@@ -49,11 +47,10 @@ def check_error_left(student: Callable) -> None:
     ``gain`` is a NumPy array of decibels; the result has its shape: 1 for 0 dB, 0.1 for 10 dB.
     """
     gain = np.array([0.0, 10.0, 3.0, -1.0])
-    want = 10 ** (-gain / 10)
+    want, unsquared = 10 ** (-gain / 10), 10 ** (-gain / 20)
     mistakes = {
         "the sign is turned: a gain makes the error smaller.": 1 / want,
-        "this is the share of the error itself; PSNR speaks of the squared error, so divide by 10, not by 20.": 10
-        ** (-gain / 20),
+        "this is the share of the error itself; PSNR is of the squared error, so divide by 10, not by 20.": unsquared,
         "this is the share that is gone; asked is the share that is left.": 1 - want,
         "these are per cent; give a share, 1 for the whole.": 100 * want,
         "decibels are tenths of a power of ten: 10 ** (...), not exp(...).": np.exp(-gain / 10),
@@ -79,19 +76,16 @@ def check_known_share(student: Callable) -> None:
         return ((limit - low) / (high - low)).clip(0, 1)
 
     def mistakes(limit: float) -> dict[str, np.ndarray]:
-        logs = (np.log2(limit / low) / np.log2(high / low)).clip(0, 1)
+        logs, of_upper = (np.log2(limit / low) / np.log2(high / low)).clip(0, 1), (limit / high).clip(0, 1)
+        one_pixel = share(2 * limit)
         return {
-            "you counted one pixel a cycle; a cycle needs two (light, dark): the limit is height / (2 r).": share(
-                2 * limit
-            ),
+            "you counted one pixel a cycle; a cycle needs two (light, dark): the limit is height / (2 r).": one_pixel,
             "turned round: this is the share that must be guessed.": 1 - share(limit),
             "the shares leave the range from 0 to 1: cut them off.": (limit - low) / (high - low),
             "this is yes or no; a band that the limit cuts is known in part.": (high <= limit).astype(float),
             "this is yes or no; a band that the limit cuts is known in part. ": (low < limit).astype(float),
             "the share of the band on a logarithmic axis; asked is that of its width in cycles.": logs,
-            "the limit is divided by the upper end of the band; a band begins at its lower end.": (limit / high).clip(
-                0, 1
-            ),
+            "the limit is divided by the upper end of the band; a band begins at its lower end.": of_upper,
         }
 
     expect(answer(student, bands, 96, 4), share(12), "height = 96, r = 4", mistakes(12))
@@ -110,18 +104,16 @@ def check_agreement(student: Callable) -> None:
     lpips_a = np.array([0.30, 0.20, 0.50, 0.40, 0.35, 0.90, 0.20, 0.33, 0.60])
     lpips_b = np.array([0.40, 0.30, 0.40, 0.30, 0.30, 0.20, 0.30, 0.30, 0.50])
     p, q = psnr_a > psnr_b, lpips_a < lpips_b  # a is preferred; 6 and 3 of 9
+    means_agree = float((psnr_a.mean() > psnr_b.mean()) == (lpips_a.mean() < lpips_b.mean()))
+    correlation = np.corrcoef(psnr_a - psnr_b, lpips_b - lpips_a)[0, 1]
     mistakes = {
         "for LPIPS less is better; here it counts as if more were.": (p != q).mean(),
         "this is how often PSNR prefers a; LPIPS was not asked.": p.mean(),
         "this is how often LPIPS prefers a; PSNR was not asked.": q.mean(),
         "this counts only images on which both prefer a; both preferring b is agreement too.": (p & q).mean(),
-        "the means of all images were compared; ask image by image.": float(
-            (psnr_a.mean() > psnr_b.mean()) == (lpips_a.mean() < lpips_b.mean())
-        ),
+        "the means of all images were compared; ask image by image.": means_agree,
         "this is a number of images; divide by how many there are.": (p == q).sum(),
-        "this is a correlation of the two differences; asked is a share of images.": np.corrcoef(
-            psnr_a - psnr_b, lpips_b - lpips_a
-        )[0, 1],
+        "this is a correlation of the two differences; asked is a share of images.": correlation,
         "these are per cent; give a share from 0 to 1.": 100 * (p == q).mean(),
     }
     expect(answer(student, psnr_a, psnr_b, lpips_a, lpips_b), (p == q).mean(), "nine images", mistakes)

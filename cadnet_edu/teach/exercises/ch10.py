@@ -1,7 +1,5 @@
 """Checks for chapter 10: the best of k runs, what an interval says, whom g saves, and a kink between two rates."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Checks for chapter 11: what an ablation changes, terms that need each other, luck, and a term's share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from cadnet_edu.teach.exercises.report import answer, expect, reports
@@ -37,12 +35,8 @@ def check_changes(student: Callable) -> None:
     }
     expect(answer(student, full, control), 4, "three weights and 'features' changed", mistakes)
     turned = {"loss": dict(reversed(ON.items())), "features": "joint", "method": "cadnet"}
-    expect(
-        answer(student, full, turned),
-        0,
-        "the same settings in another order",
-        {"the order of the keys counts as a change: compare key by key, not one text with another.": 1},
-    )
+    mistakes = {"the order of the keys counts as a change: compare key by key, not one text with another.": 1}
+    expect(answer(student, full, turned), 0, "the same settings in another order", mistakes)
 
 
 @reports("what the one term does with the other there, minus what it does without.")
@@ -62,15 +56,10 @@ def check_interaction(student: Callable) -> None:
         "'neither' has been forgotten: without the fourth network nothing can be said.": 50 - 44 - 47,
     }
     expect(answer(student, 50, 44, 47, 46), 5, "scores of 50, 44, 47 and 46", mistakes)
-    expect(
-        answer(student, 50, 47, 46, 43), 0, "scores of 50, 47, 46 and 43: each term brings what it brings, alone or not"
-    )
-    expect(
-        answer(student, 50, 50, 50, 40),
-        -10,
-        "scores of 50, 50, 50 and 40",
-        {"terms that stand in for each other have an interaction below 0: keep the sign.": 10},
-    )
+    where = "scores of 50, 47, 46 and 43: each term brings what it brings, alone or not"
+    expect(answer(student, 50, 47, 46, 43), 0, where)
+    mistakes = {"terms that stand in for each other have an interaction below 0: keep the sign.": 10}
+    expect(answer(student, 50, 50, 50, 40), -10, "scores of 50, 50, 50 and 40", mistakes)
 
 
 @reports("one minus the chance that none of them gets one.")

@@ -1,7 +1,5 @@
 """Checks for chapter 12: silhouettes, folds of people, honest standardising, and what guessing gives."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -39,15 +37,12 @@ def check_silhouettes(student: Callable) -> None:
     def all_five(s: np.ndarray, alone: float = 0.0) -> np.ndarray:
         return np.append(s, alone)
 
+    by_all, by_nearest = (all_five((of - a) / of) for of in (others, nearest))
     mistakes = {
         "the point itself, at distance 0, is in the mean a: leave it out.": all_five((b - a / 2) / b, 1),
         "the point itself, at distance 0, is in the mean a: leave it out. ": all_five((b - a / 2) / b),
-        "b is taken over all strangers; take the mean for each other group, and the smallest of these.": all_five(
-            (others - a) / others
-        ),
-        "b is the nearest single stranger; it is the smallest of the *mean* distances to a group.": all_five(
-            (nearest - a) / nearest
-        ),
+        "b is taken over all strangers; take the mean for each other group, and the smallest of these.": by_all,
+        "b is the nearest single stranger; it is the smallest of the *mean* distances to a group.": by_nearest,
         "the sign is turned: (b - a), so that a point deep in its own group is near +1.": all_five((a - b) / b),
         "divide by the larger of a and b, so that the result stays between -1 and 1.": all_five(b - a),
         "divided by the sum; it is the larger of a and b.": all_five((b - a) / (a + b)),
@@ -58,12 +53,8 @@ def check_silhouettes(student: Callable) -> None:
         "always divided by b; where a is larger, divide by a.": np.array([s, -1, -1, s]),
         "always divided by a; where b is larger, divide by b.": np.array([0.3, -0.5, -0.5, 0.3]),
     }
-    expect(
-        answer(student, _line(0, 4, 5, 9), np.array([0, 1, 0, 1])),
-        [s, -0.5, -0.5, s],
-        "points at 0, 4, 5 and 9 in the groups 0, 1, 0 and 1",
-        mistakes,
-    )
+    got = answer(student, _line(0, 4, 5, 9), np.array([0, 1, 0, 1]))
+    expect(got, [s, -0.5, -0.5, s], "points at 0, 4, 5 and 9 in the groups 0, 1, 0 and 1", mistakes)
 
 
 @reports("whole people, evenly dealt out.")
@@ -110,17 +101,16 @@ def check_standardised(student: Callable) -> None:
     test = np.array([[4.0, 30.0], [2.0, 50.0]])
     both = np.concatenate([train, test])
     mean, spread = train.mean(0), train.std(0)
+    by_all, by_one = (test - both.mean(0)) / both.std(0), (test - train.mean()) / train.std()
     mistakes = {
         "mean and spread are those of the test: what is common to the test images vanishes, and that may be just what "
         "you look for.": (test - test.mean(0)) / test.std(0),
-        "mean and spread are those of all: the test has told the training something.": (test - both.mean(0))
-        / both.std(0),
+        "mean and spread are those of all: the test has told the training something.": by_all,
         "the mean is the training's, the spread the test's; take both from the training.": (test - mean) / test.std(0),
         "divided by the variance; the spread is its root.": (test - mean) / spread**2,
         "the mean was not taken away.": test / spread,
         "the spread was not divided out.": test - mean,
-        "one mean and one spread for all features; each feature has its own (axis 0).": (test - train.mean())
-        / train.std(),
+        "one mean and one spread for all features; each feature has its own (axis 0).": by_one,
         "divided by n - 1; here, as in StandardScaler, it is n.": (test - mean) / train.std(0, ddof=1),
         "these are the training features; the test ones are asked for.": (train - mean) / spread,
     }

@@ -1,7 +1,5 @@
 """Checks for chapter 13: what an interval says, luck in many comparisons, how many seeds, and information in bits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any
@@ -40,10 +38,8 @@ def check_says(student: Callable) -> None:
     cases = [(20, 29, 30, -1), (25, 40, 30, -1), (31, 40, 30, -1)]
     expect(of(*cases), [1, 0, -1], "the claim 'below 30' and 20 to 29, 25 to 40, 31 to 40", mistakes)
     cases = [(0, 2, 0, 1), (-2, 0, 0, 1), (-2, 0, 0, -1)]
-    expect(
-        of(*cases), [0, 0, 0], "an interval that ends on the bound",
-        {"an end that touches the bound has not cleared it: use < and >, not <= and >=.": [1, -1, 1]},
-    )  # fmt: skip
+    mistakes = {"an end that touches the bound has not cleared it: use < and >, not <= and >=.": [1, -1, 1]}
+    expect(of(*cases), [0, 0, 0], "an interval that ends on the bound", mistakes)
 
 
 def at_least(k: int, n: int, p: float) -> float:
@@ -99,13 +95,11 @@ def check_holm(student: Callable) -> None:
     }
     expect(answer(student, p, 0.05), [0, 1, 0, 1, 0], "p = 0.045, 0.001, 0.028, 0.012, 0.2", mistakes)
     p = np.array([0.001, 0.02, 0.024, 0.9])
-    expect(
-        answer(student, p, 0.05), [1, 0, 0, 0], "p = 0.001, 0.02, 0.024, 0.9",
-        {
-            "you went on after the first that failed: 0.02 is not below 0.05 / 3, so 0.024 fails with it, although it "
-            "is below 0.05 / 2.": [1, 0, 1, 0],
-        },
-    )  # fmt: skip
+    mistakes = {
+        "you went on after the first that failed: 0.02 is not below 0.05 / 3, so 0.024 fails with it, although it is "
+        "below 0.05 / 2.": [1, 0, 1, 0],
+    }
+    expect(answer(student, p, 0.05), [1, 0, 0, 0], "p = 0.001, 0.02, 0.024, 0.9", mistakes)
     expect(answer(student, np.array([0.03]), 0.05), [1], "a single comparison")
 
 
@@ -128,23 +122,20 @@ def check_seeds_needed(student: Callable) -> None:
     The standard deviation over seeds is known from a pilot. Wanted is the least n (2 or more) at which half of the 95 %
     interval, ``t s / sqrt(n)`` with Student's t of n - 1 degrees of freedom, is smaller than the effect.
     """
+    without_root = least(lambda n: half_width(1.0, n) * math.sqrt(n) < 2.7)
+    whole_width = least(lambda n: 2 * half_width(1.0, n) < 2.7)
+    one_sided = least(lambda n: half_width(1.0, n, share=0.95) < 1)
     normal = "you took 1.96, the factor for very many seeds. With few of them Student's t is much larger."
     mistakes = {  # this effect is large enough for a search without the root to end
         normal: least(lambda n: 1.96 / math.sqrt(n) < 2.7),
-        "the root of n is missing: the mean of n seeds moves less than a seed does.": least(
-            lambda n: half_width(1.0, n) * math.sqrt(n) < 2.7
-        ),
-        "the whole width was asked to be smaller than the effect; half of it is enough.": least(
-            lambda n: 2 * half_width(1.0, n) < 2.7
-        ),
+        "the root of n is missing: the mean of n seeds moves less than a seed does.": without_root,
+        "the whole width was asked to be smaller than the effect; half of it is enough.": whole_width,
     }
     expect(answer(student, 1.0, 2.7), least(lambda n: half_width(1.0, n) < 2.7), "deviation 1, effect 2.7", mistakes)
     mistakes = {
         normal: least(lambda n: 1.96 / math.sqrt(n) < 1),
         "n degrees of freedom; one is used up by the mean: n - 1.": least(lambda n: half_width(1.0, n, degrees=n) < 1),
-        "this is t for a share of 0.95, which leaves 5 % on one side. An interval has two: ask for 0.975.": least(
-            lambda n: half_width(1.0, n, share=0.95) < 1
-        ),
+        "this is t for a share of 0.95, which leaves 5 % on one side. An interval has two: ask for 0.975.": one_sided,
     }
     expect(answer(student, 4.0, 4.0), least(lambda n: half_width(4.0, n) < 4), "deviation 4, effect 4", mistakes)
     for deviation, size in ((4.0, 1.0), (0.5, 1.0), (1.0, 100.0)):
@@ -168,17 +159,15 @@ def check_information(student: Callable) -> None:
     def entropy(p: torch.Tensor) -> float:
         return float(-(p * p.log2()).sum())
 
-    want = entropy(y) + entropy(x) - entropy(joint)
+    want, unknown = entropy(y) + entropy(x) - entropy(joint), entropy(joint) - entropy(x)
+    unweighted = float((joint / (y[:, None] * x)).log2().sum())
     mistakes = {
         "this is in nats; bits need the logarithm to base 2.": want * math.log(2),
         "this is the entropy of person and picture together, not what they share.": entropy(joint),
         "this is the entropy of the person: what there is to know, not what the picture tells.": entropy(y),
-        "this is what stays unknown when the picture is seen; take it from what there is to know.": entropy(joint)
-        - entropy(x),
+        "this is what stays unknown when the picture is seen; take it from what there is to know.": unknown,
         "the sign is turned.": -want,
-        "the logarithms are added up, unweighted; each case counts as often as it comes.": float(
-            (joint / (y[:, None] * x)).log2().sum()
-        ),
+        "the logarithms are added up, unweighted; each case counts as often as it comes.": unweighted,
     }
     expect(answer(student, joint), want, "two people, two pictures", mistakes)
     got = answer(student, two)

@@ -1,7 +1,5 @@
 """Checks for chapter 14: names of files, queries that can be found, which camera is near, who is asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Checks for chapter 15: what parts have in common, how many steps a run needs, and where its trouble began."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

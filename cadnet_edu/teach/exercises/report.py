@@ -5,8 +5,6 @@ A check is a function that takes the reader's function and gives back a `Report`
 values are worked out by hand for tiny inputs, so that a check never contains a solution.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,18 +19,14 @@ import torch
 class Report:
     """The outcome of one check.
 
-    Args:
-        passed: whether the answer is right.
-        message: what was found, in a sentence; on failure, what to look at.
-
     >>> Report(True, "that is it.")
     ✓ that is it.
     >>> bool(Report(False, "not yet."))
     False
     """
 
-    passed: bool
-    message: str
+    passed: bool  # whether the answer is right
+    message: str  # what was found, in a sentence; on failure, what to look at
 
     def __bool__(self) -> bool:
         return self.passed
@@ -46,11 +40,7 @@ class CheckFailed(Exception):
 
 
 def reports(praise: str) -> Callable[[Callable[[Callable], None]], Callable[[Callable], Report]]:
-    """Turn a list of expectations into a check that gives a `Report` and never raises.
-
-    Args:
-        praise: the message when every expectation holds.
-    """
+    """Turn a list of expectations into a check that gives a `Report` and never raises."""
 
     def decorate(body: Callable[[Callable], None]) -> Callable[[Callable], Report]:
         @wraps(body)
@@ -99,11 +89,7 @@ def _call(student: Callable, name: str, *given: Any, **named: Any) -> Any:
 
 
 def as_array(result: Any, name: str = "your function") -> np.ndarray:
-    """A tensor, number or list as a float array.
-
-    Raises:
-        CheckFailed: when it is made of anything but numbers.
-    """
+    """A tensor, number or list as a float array."""
     try:
         if isinstance(result, torch.Tensor):
             result = result.detach().cpu().double().numpy()
@@ -157,11 +143,7 @@ def expect(
 
 
 def require(holds: bool | np.bool_, message: str) -> None:
-    """Go on if a property of the answer holds.
-
-    Raises:
-        CheckFailed: with the message, when it does not.
-    """
+    """Go on if a property of the answer holds."""
     if not holds:
         raise CheckFailed(message)
 

@@ -1,7 +1,5 @@
 """A figure that follows controls: computed on demand in a live notebook, drawn beforehand for a static page."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -11,8 +9,8 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from cadnet_edu.figures import describe, loss_curves, stacked_shares, tsne_coloured
-from cadnet_edu.teach.widgets.live import LiveCurves, is_live
-from cadnet_edu.teach.widgets.page import data_uri, img, widget
+from cadnet_edu.teach.widgets.live import LiveCurves, is_live, live_box
+from cadnet_edu.teach.widgets.page import data_uri, img, radios, widget
 from cadnet_edu.teach.widgets.static import player
 
 Controls = Mapping[str, Sequence[float | str]]
@@ -51,7 +49,7 @@ def explore(
 
 
 def _box(draw: Callable[..., Figure], controls: Controls, title: str) -> Any:
-    """Return the controls as ipywidgets, with only what version 7.7 has as well."""
+    """Return the controls as ipywidgets."""
     import ipywidgets
 
     widgets = []
@@ -61,15 +59,7 @@ def _box(draw: Callable[..., Figure], controls: Controls, title: str) -> Any:
         control = kind(options=options, value=values[0], description=name)
         control.style.description_width = "initial"
         widgets.append(control)
-    shown = ipywidgets.HTML()  # an ipywidgets.Image has no alternative text
-
-    def show(_: Any = None) -> None:
-        shown.value = _picture(draw(*(control.value for control in widgets)))
-
-    for control in widgets:
-        control.observe(show, names="value")
-    show()
-    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{escape(title)}</b>"), *widgets, shown])
+    return live_box(title, widgets, lambda *values: _picture(draw(*values)))
 
 
 def _picture(figure: Figure) -> str:
@@ -104,19 +94,13 @@ def _page(draw: Callable[..., Figure], controls: Controls, title: str) -> HTML:
         f'<div class="cw-label">{escape(words)}</div></div>'
         for figure, words in zip(figures, said)
     )
-    choices = "".join(_choice(k, name, values) for k, (name, values) in enumerate(controls.items()))
+    choices = ""
+    for k, (name, values) in enumerate(controls.items()):
+        ordered = _in_order(values)
+        options = [(_said(value), _said(value)) for value in ordered]
+        choices += radios(str(k), name, options, ordered.index(values[0]))
     outcome = '<p class="cw-feedback" aria-live="polite"></p>'
     return widget("explorer", title, f'{choices}<div class="cw-frames">{frames}</div>{outcome}', WIDTH)
-
-
-def _choice(number: int, name: str, values: Sequence[float | str]) -> str:
-    """Return one control as a group of radio buttons."""
-    radios = "".join(
-        f'<label class="cw-radio"><input type="radio" name="__ID__-{number}"{" checked" * (value == values[0])}>'
-        f"<span>{escape(_said(value))}</span></label>"
-        for value in _in_order(values)
-    )
-    return f'<fieldset class="cw-controls" hidden><legend>{escape(name)}</legend>{radios}</fieldset>'
 
 
 # ------------------------------------------------------------------------------------- what the chapters explore
@@ -135,16 +119,13 @@ def live_curves(every: int = 5) -> LiveCurves | None:
 def growing_curves(
     history: Sequence[Mapping[str, float]], frames: int = 5, heading: str = "", live: bool | None = None
 ) -> Any:
-    """The losses of a finished training as they were seen while it ran; move through its steps.
+    """The losses of a finished training as they were seen while it ran; ``explore`` moves through its steps.
 
     Args:
         history: of the run, a record for each logged step.
         frames: how many moments a static page offers; live, every record is one.
         heading: title of the figure.
-        live: whether a live front end is there; found out when not given.
-
-    Returns:
-        as ``explore``.
+        live: see ``explore``.
 
     Raises:
         ValueError: for fewer than 2 records.
@@ -167,7 +148,7 @@ def growing_curves(
 def loss_weights(
     gradients: Mapping[str, Mapping[str, float]], lam: Mapping[str, float], live: bool | None = None
 ) -> Any:
-    """Choose the weights of eq. (6), and see the share of each term in the gradients at E and G.
+    """Choose the weights of eq. (6), and see the share of each term in the gradients at E and G; see ``explore``.
 
     A gradient is proportional to its weight, so the norms are measured once and scaled.
 
@@ -176,10 +157,7 @@ def loss_weights(
             arrives there, with the weights ``lam``.
         lam: the weights in use: ``adv_DF``, ``rec``, ``adv_DI``. A term whose weight is 0 cannot be scaled and has no
             control.
-        live: whether a live front end is there; found out when not given.
-
-    Returns:
-        as ``explore``.
+        live: see ``explore``.
 
     Raises:
         ValueError: when no term has both a weight and a gradient.
@@ -213,16 +191,13 @@ def _strongest(shares: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def tsne_colours(points: Any, colours: Mapping[str, Any], w: Any = None, live: bool | None = None) -> Any:
-    """Show a map of the features, coloured by a label that the reader chooses: person, rate, camera.
+    """``explore`` a map of the features, coloured by a label that the reader chooses: person, rate, camera.
 
     Args:
         points: ``(n, 2)``, from ``analysis.tsne``.
         colours: what the points are coloured by -> a label for each point, ``(n,)``.
         w: the features behind the points; silhouettes are measured on them, else on the points.
-        live: whether a live front end is there; found out when not given.
-
-    Returns:
-        as ``explore``.
+        live: see ``explore``.
 
     Raises:
         ValueError: when labels and points differ in number.

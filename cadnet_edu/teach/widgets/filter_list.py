@@ -1,7 +1,5 @@
 """A list of entries that open and close, filtered by kind."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,26 +7,18 @@ from html import escape
 
 from IPython.display import HTML
 
-from cadnet_edu.teach.widgets.page import widget
+from cadnet_edu.teach.widgets.page import radios, widget
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the list; all texts are plain.
+    """One entry of the list; all texts are plain."""
 
-    Args:
-        kind: what it is filtered by.
-        head: what is seen while it is closed.
-        text: paragraphs.
-        points: a list below them.
-        end: a last, stressed paragraph.
-    """
-
-    kind: str
-    head: str
-    text: Sequence[str] = ()
-    points: Sequence[str] = ()
-    end: str = ""
+    kind: str  # what it is filtered by
+    head: str  # what is seen while it is closed
+    text: Sequence[str] = ()  # paragraphs
+    points: Sequence[str] = ()  # a list below them
+    end: str = ""  # a last, stressed paragraph
 
     def html(self) -> str:
         """The entry as HTML that opens and closes without any script."""
@@ -62,13 +52,6 @@ def filtered_list(entries: Sequence[Entry], title: str, kinds: Sequence[str] = (
     if unknown:
         raise ValueError(f"entries of the kinds {unknown}, which are not among {list(kinds)}: name every kind.")
     offered = [("", f"all ({len(entries)})")] + [(k, f"{k} ({count[k]})") for k in kinds or count if count[k]]
-    radios = "".join(
-        f'<label class="cw-radio"><input type="radio" name="__ID__-kind" value="{escape(kind)}"'
-        f"{' checked' * (not kind)}><span>{escape(words)}</span></label>"
-        for kind, words in offered
-    )
-    body = (
-        f'<fieldset class="cw-controls" hidden><legend>show</legend>{radios}</fieldset>'
-        f'<p class="cw-feedback" aria-live="polite"></p>{"".join(entry.html() for entry in entries)}'
-    )
+    shown = "".join(entry.html() for entry in entries)
+    body = f'{radios("kind", "show", offered)}<p class="cw-feedback" aria-live="polite"></p>{shown}'
     return widget("filtered_list", title, body, 600)

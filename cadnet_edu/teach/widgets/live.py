@@ -1,7 +1,5 @@
 """Widgets that compute on demand in a live notebook; elsewhere a static page, or a line of text."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -55,15 +53,22 @@ def live_chooser(
 
     query = ipywidgets.Dropdown(options=list(queries), description="query")
     rate = ipywidgets.ToggleButtons(options=[(f"r = {r:g}", r) for r in rates], description="rate")
-    shown = ipywidgets.HTML()
+    return live_box(title, [query, rate], lambda query, rate: _row(callback(query, rate), query, rate))
+
+
+def live_box(title: str, controls: Sequence[Any], render: Callable[..., str]) -> Any:
+    """Controls above the HTML made of their values, with only what ipywidgets 7.7 has as well."""
+    import ipywidgets
+
+    shown = ipywidgets.HTML()  # an ipywidgets.Image has no alternative text
 
     def show(_: Any = None) -> None:
-        shown.value = _row(callback(query.value, rate.value), query.value, rate.value)
+        shown.value = render(*(control.value for control in controls))
 
-    query.observe(show, names="value")
-    rate.observe(show, names="value")
+    for control in controls:
+        control.observe(show, names="value")
     show()
-    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{escape(title)}</b>"), query, rate, shown])
+    return ipywidgets.VBox([ipywidgets.HTML(f"<b>{escape(title)}</b>"), *controls, shown])
 
 
 def _row(view: View, query: str, rate: float) -> str:

@@ -1,12 +1,11 @@
 """What all static widgets share: images as data, one style, one script, an id of their own, and a limit on size."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io
 import itertools
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 from importlib import resources
@@ -29,9 +28,6 @@ def data_uri(image: Any) -> str:
 
     Small images become PNG, which keeps every pixel; heavy photographs become JPEG of quality 92 when that is smaller.
     A drawing needs no more than 256 colours; a figure that holds photographs keeps them all.
-
-    Args:
-        image: a matplotlib Figure, or an image as ``to_uint8`` takes it.
     """
     buffer = io.BytesIO()
     if isinstance(image, Figure):
@@ -59,15 +55,21 @@ def _uri(kind: str, data: bytes) -> str:
 
 
 def img(uri: str, alt: str, pixels: bool = True) -> str:
-    """An ``<img>`` with its text; the theme's dark-mode filter is kept off, so that colours stay true.
-
-    Raises:
-        ValueError: without a text.
-    """
+    """An ``<img>`` with its text; the theme's dark-mode filter is kept off, so that colours stay true."""
     if not alt.strip():
         raise ValueError("an image without a text (alt) was given: say in a few words what it shows.")
     classes = "dark-light cw-pixels" if pixels else "dark-light"
     return f'<img class="{classes}" src="{uri}" alt="{escape(alt)}" draggable="false">'
+
+
+def radios(name: str, legend: str, options: Sequence[tuple[str, str]], chosen: int = 0) -> str:
+    """A group of radio buttons, a value and words each; hidden until the script runs."""
+    buttons = "".join(
+        f'<label class="cw-radio"><input type="radio" name="__ID__-{name}" value="{escape(value)}"'
+        f"{' checked' * (i == chosen)}><span>{escape(words)}</span></label>"
+        for i, (value, words) in enumerate(options)
+    )
+    return f'<fieldset class="cw-controls" hidden><legend>{escape(legend)}</legend>{buttons}</fieldset>'
 
 
 @lru_cache

@@ -1,7 +1,5 @@
 """Static widgets: player, before and after, chooser, quiz. Each gives one piece of HTML that works on its own."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +11,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from cadnet_edu.figures import describe, to_uint8
-from cadnet_edu.teach.widgets.page import data_uri, img, widget
+from cadnet_edu.teach.widgets.page import data_uri, img, radios, widget
 
 SEAL = 0x5A  # answers are not secret, only out of sight of who reads the page's source
 
@@ -106,21 +104,13 @@ def compare(
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What one query at one rate leads to.
+    """What one query at one rate leads to."""
 
-    Args:
-        input: the query image as the network gets it.
-        matches: the nearest gallery images, nearest first.
-        correct: whether each shows the right person.
-        recovered: what G makes of the input; None for a method without it.
-        note: a sentence ("PSNR 24.1 dB"); how many matches are right is said anyway.
-    """
-
-    input: Any
-    matches: Sequence[Any]
-    correct: Sequence[bool]
-    recovered: Any = None
-    note: str = ""
+    input: Any  # the query image as the network gets it
+    matches: Sequence[Any]  # the nearest gallery images, nearest first
+    correct: Sequence[bool]  # whether each shows the right person
+    recovered: Any = None  # what G makes of the input; None for a method without it
+    note: str = ""  # a sentence ("PSNR 24.1 dB"); how many matches are right is said anyway
 
     def cells(self, query: str, rate: float) -> list[tuple[Any, str, str, str]]:
         """Image, text, label and mark (a CSS class) of everything to show, in order."""
@@ -159,18 +149,13 @@ def chooser(table: Mapping[tuple[str, float], View], title: str = "Choose a quer
     views = [[_packed(table[q, r], q, r, images) for r in rates] for q in queries]
     uris = list(images)
     options = "".join(f"<option>{escape(query)}</option>" for query in queries)
-    radios = "".join(
-        f'<label class="cw-radio"><input type="radio" name="__ID__-rate"{" checked" * (i == 0)}>'
-        f"<span>r = {rate:g}</span></label>"
-        for i, rate in enumerate(rates)
-    )
     most = max((view["cells"] for row in views for view in row), key=len)
     first = views[0][0]["cells"]
     cells = "".join(_cell(cell, uris, hidden=k >= len(first)) for k, cell in enumerate([*first, *most[len(first) :]]))
     data = json.dumps({"images": uris, "views": views}, ensure_ascii=False).replace("</", "<\\/")
     body = (
         f'<div class="cw-controls" hidden><label>query <select>{options}</select></label></div>'
-        f'<fieldset class="cw-controls" hidden><legend>rate</legend>{radios}</fieldset>'
+        f"{radios('rate', 'rate', [(f'{rate:g}', f'r = {rate:g}') for rate in rates])}"
         f'<ul class="cw-row" style="--cw-cell:5.2em">{cells}</ul>'
         f'<p class="cw-feedback" aria-live="polite">{escape(views[0][0]["note"])}</p>'
         f'<script type="application/json">{data}</script>'

@@ -1,7 +1,5 @@
 """CAVIAR4REID: its low resolution is real, and measured."""
 
-from __future__ import annotations
-
 import pytest
 from fixtures import save, write_caviar
 

@@ -1,7 +1,5 @@
 """CUHK03: one HDF5 file of nested MATLAB cells, 20 test sets, detected and labeled boxes."""
 
-from __future__ import annotations
-
 import dataclasses
 import pickle
 import shutil
@@ -112,46 +110,42 @@ def test_wrong_choices(mat, wrong, message):
         cuhk03(mat, **wrong)
 
 
-def spoilt(folder: Path, mat: Path, how: str) -> Path:
-    path = folder / "cuhk-03.mat"
-    if how == "matlab 5":
-        path.write_bytes(b"MATLAB 5.0 MAT-file, Platform: GLNXA64" + bytes(200))
-    elif how == "text":
-        path.write_text("<html>Sign in to download</html>")
-    elif how == "cut short":
-        path.write_bytes(mat.read_bytes()[: mat.stat().st_size // 2])
-    else:
-        shutil.copy(mat, path)
-        with h5py.File(path, "r+") as file:
-            if how == "other keys":
-                del file["detected"]
-            elif how == "other table":
-                del file["detected"]
-                ref = file.create_dataset("t", data=np.zeros((3, 4))).ref
-                file.create_dataset("detected", data=np.array([[ref]], h5py.ref_dtype))
-            elif how == "numbers":
-                del file["detected"]
-                file["detected"] = np.zeros((1, 5))
-            elif how == "other people":
-                file[file["testsets"][0][0]][...] = 99
-    return path
+def replaced(file: h5py.File, name: str, data: np.ndarray) -> None:
+    del file[name]
+    file.create_dataset(name, data=data)
+
+
+def other_table(file: h5py.File) -> None:
+    ref = file.create_dataset("t", data=np.zeros((3, 4))).ref
+    replaced(file, "detected", np.array([[ref]], h5py.ref_dtype))
+
+
+def other_people(file: h5py.File) -> None:
+    file[file["testsets"][0][0]][...] = 99
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("spoil", "message"),
     [
-        ("matlab 5", r"not a whole HDF5 file \(it is an older MATLAB file\).*767/700"),
-        ("text", "not a whole HDF5 file"),
-        ("cut short", "not a whole HDF5 file"),
-        ("other keys", r"there is no 'detected' in it, only #refs#, labeled, testsets"),
-        ("other table", r"pair 1 of 'detected' has the shape \(4, 3\).*ten cells"),
-        ("numbers", "cannot be followed"),
-        ("other people", "test set 0 names person 99 of pair 99, who is not there"),
+        (b"MATLAB 5.0 MAT-file, Platform: GLNXA64", r"not a whole HDF5 file \(it is an older MATLAB file\).*767/700"),
+        (b"<html>Sign in to download</html>", "not a whole HDF5 file"),
+        (None, "not a whole HDF5 file"),
+        (lambda file: file.pop("detected"), r"there is no 'detected' in it, only #refs#, labeled, testsets"),
+        (other_table, r"pair 1 of 'detected' has the shape \(4, 3\).*ten cells"),
+        (lambda file: replaced(file, "detected", np.zeros((1, 5))), "cannot be followed"),
+        (other_people, "test set 0 names person 99 of pair 99, who is not there"),
     ],
 )
-def test_a_wrong_mat_file(tmp_path, mat, how, message):
+def test_a_wrong_mat_file(tmp_path, mat, spoil, message):
+    """Another file, one that was cut short, and whole ones with another content."""
+    path = Path(shutil.copy(mat, tmp_path / "cuhk-03.mat"))
+    if callable(spoil):
+        with h5py.File(path, "r+") as file:
+            spoil(file)
+    else:
+        path.write_bytes(mat.read_bytes()[: mat.stat().st_size // 2] if spoil is None else spoil + bytes(200))
     with pytest.raises(ValueError, match=message):
-        cuhk03(spoilt(tmp_path, mat, how))
+        cuhk03(path)
 
 
 def test_without_h5py(mat, monkeypatch):

@@ -1,7 +1,5 @@
 """A folder of one's own images: names by a pattern, a table, and every way in which people get it wrong."""
 
-from __future__ import annotations
-
 import unicodedata
 from pathlib import Path
 
@@ -86,9 +84,6 @@ def test_a_pattern_is_taken_literally():
     assert pattern_to_regex("{pid}.{camera}").fullmatch("axb") is None
 
 
-# ------------------------------------------------------------------------------------------------------ identities
-
-
 TWICE = [{"7", "007"}, {"Anna", "anna"}, {"7", "07", "x"}, {"12", "１２"}, {"0", "00"}]
 NOTHING = ["nan", "NaN", "None", "<NA>", "#N/A"]
 
@@ -138,8 +133,6 @@ def test_too_few_images_people_or_cameras(tmp_path, photos):
         with pytest.raises(ValueError, match=message):
             custom(root)
 
-
-# ------------------------------------------------------------------------------------------------------ tables
 
 LINES = [f"{who}_{where}_0.png,{who},{where}" for who in ("anna", "Bo", "Zoë", "dmitri") for where in ("hall", "yard")]
 

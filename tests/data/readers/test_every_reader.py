@@ -1,7 +1,5 @@
 """What all readers do alike, with a small set in the published layout of each."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest
@@ -9,7 +7,7 @@ from fixtures import WRITERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cadnet_edu.data import DATASETS, load_split
+from cadnet_edu.data import load_split
 from cadnet_edu.data.samples import load_images
 
 
@@ -28,10 +26,6 @@ def test_every_set_is_read_from_any_level_and_left_as_it_is(name, tmp_path):
     images = load_images(split.train, 32, 16)
     assert images.shape == (len(split.train), 3, 32, 16)
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
-
-
-def test_every_set_has_a_fixture():
-    assert set(WRITERS) == set(DATASETS) - {"walkers"}
 
 
 @pytest.mark.parametrize("name", WRITERS)

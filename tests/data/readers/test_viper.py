@@ -1,7 +1,5 @@
 """VIPeR: pairs by number, random halves."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

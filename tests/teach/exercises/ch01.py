@@ -1,14 +1,8 @@
-"""Answers to the exercises of chapter 01: right ones, and mistakes with a part of the message meant for them."""
-
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import torch
 import torch.nn.functional as nnf
-
-from cadnet_edu.teach import check
 
 
 def degrade(x, r):
@@ -35,32 +29,28 @@ def spoiled(x, r):
 
 
 RIGHT = [
-    (check.check_degrade, degrade),
-    (check.check_degrade, degrade_bilinear),
-    (check.check_degrade, degrade_antialiased),
-    (check.check_nyquist, lambda r, height: height / r / 2),
-    (check.check_nyquist, lambda r, height: np.float32(0.5 * height / r)),
-    (check.check_psnr, psnr),
-    (check.check_psnr, lambda x, y: -20 * torch.log10(nnf.mse_loss(x, y, reduction="none").mean((1, 2, 3)).sqrt())),
+    ("degrade", degrade, degrade_bilinear, degrade_antialiased),
+    ("nyquist", lambda r, height: height / r / 2, lambda r, height: np.float32(0.5 * height / r)),
+    ("psnr", psnr, lambda x, y: -20 * torch.log10(nnf.mse_loss(x, y, reduction="none").mean((1, 2, 3)).sqrt())),
 ]
 WRONG = [
-    (check.check_degrade, lambda x, r: nnf.interpolate(x[:, :, ::r, ::r], size=x.shape[2:]), "aliasing"),
-    (check.check_degrade, lambda x, r: nnf.avg_pool2d(x, r), "the small image"),
-    (check.check_degrade, lambda x, r: x.clone(), "nothing was lost"),
-    (check.check_degrade, lambda x, r: degrade(x, 2), "a fixed 2"),
-    (check.check_degrade, lambda x, r: degrade(x, r**4), "only once"),
-    (check.check_degrade, lambda x, r: degrade(x, r).mean(0, keepdim=True).expand_as(x), "wrong for r = 1"),
-    (check.check_nyquist, lambda r, height: height / r, "one pixel a cycle"),
-    (check.check_nyquist, lambda r, height: 1 / (2 * r), "cycles per pixel"),
-    (check.check_nyquist, lambda r, height: height / 2, "the limit of the full image"),
-    (check.check_nyquist, lambda r, height: 2 * r, "length of one cycle"),
-    (check.check_nyquist, lambda r, height: height // (2 * r), "wrong for r = 1.5"),
-    (check.check_psnr, lambda x, y: 10 * (1 / (x - y).square().mean((1, 2, 3))).log(), "natural log"),
-    (check.check_psnr, lambda x, y: 10 * (1 / (x - y).square().sum((1, 2, 3))).log10(), "MSE without mean"),
-    (check.check_psnr, lambda x, y: psnr(x, y) + 20 * math.log10(255), "data range 255"),
-    (check.check_psnr, lambda x, y: psnr(x, y) / 2, "the root"),
-    (check.check_psnr, lambda x, y: -psnr(x, y), "the sign"),
-    (check.check_psnr, lambda x, y: psnr(x, y).mean(), "one number for the whole batch"),
-    (check.check_degrade, spoiled, "in place"),
-    (check.check_degrade, lambda x, r: x.resize_(1), "in place"),
+    ("degrade", lambda x, r: nnf.interpolate(x[:, :, ::r, ::r], size=x.shape[2:]), "aliasing"),
+    ("degrade", lambda x, r: nnf.avg_pool2d(x, r), "the small image"),
+    ("degrade", lambda x, r: x.clone(), "nothing was lost"),
+    ("degrade", lambda x, r: degrade(x, 2), "a fixed 2"),
+    ("degrade", lambda x, r: degrade(x, r**4), "only once"),
+    ("degrade", lambda x, r: degrade(x, r).mean(0, keepdim=True).expand_as(x), "wrong for r = 1"),
+    ("nyquist", lambda r, height: height / r, "one pixel a cycle"),
+    ("nyquist", lambda r, height: 1 / (2 * r), "cycles per pixel"),
+    ("nyquist", lambda r, height: height / 2, "the limit of the full image"),
+    ("nyquist", lambda r, height: 2 * r, "length of one cycle"),
+    ("nyquist", lambda r, height: height // (2 * r), "wrong for r = 1.5"),
+    ("psnr", lambda x, y: 10 * (1 / (x - y).square().mean((1, 2, 3))).log(), "natural log"),
+    ("psnr", lambda x, y: 10 * (1 / (x - y).square().sum((1, 2, 3))).log10(), "MSE without mean"),
+    ("psnr", lambda x, y: psnr(x, y) + 20 * math.log10(255), "data range 255"),
+    ("psnr", lambda x, y: psnr(x, y) / 2, "the root"),
+    ("psnr", lambda x, y: -psnr(x, y), "the sign"),
+    ("psnr", lambda x, y: psnr(x, y).mean(), "one number for the whole batch"),
+    ("degrade", spoiled, "in place"),
+    ("degrade", lambda x, r: x.resize_(1), "in place"),
 ]

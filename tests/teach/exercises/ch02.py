@@ -1,13 +1,7 @@
-"""Answers to the exercises of chapter 02: right ones, and mistakes with a part of the message meant for them."""
-
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import torch
-
-from cadnet_edu.teach import check
 
 
 def rank_of_first_match(distances, query_pid, gallery_pids):
@@ -76,40 +70,32 @@ def single_shot_by_enumeration(distances, query_pid, gallery_pids):
 
 
 RIGHT = [
-    (check.check_rank_of_first_match, rank_of_first_match),
-    (check.check_rank_of_first_match, rank_by_counting),
-    (check.check_cmc, cmc),
-    (check.check_cmc, lambda *a: torch.tensor(cmc(*a))),
-    (check.check_average_precision, average_precision),
-    (check.check_average_precision, average_precision_by_loop),
-    (check.check_single_shot_rank1, single_shot_rank1),
-    (check.check_single_shot_rank1, single_shot_by_enumeration),
+    ("rank_of_first_match", rank_of_first_match, rank_by_counting),
+    ("cmc", cmc, lambda *a: torch.tensor(cmc(*a))),
+    ("average_precision", average_precision, average_precision_by_loop),
+    ("single_shot_rank1", single_shot_rank1, single_shot_by_enumeration),
 ]
 WRONG = [
-    (check.check_rank_of_first_match, lambda d, q, g: rank_of_first_match(d, q, g) - 1, "counted from 0"),
+    ("rank_of_first_match", lambda d, q, g: rank_of_first_match(d, q, g) - 1, "counted from 0"),
+    ("rank_of_first_match", lambda d, q, g: list(g).index(q) + 1, "as it is stored; sort it by distance first."),
+    ("rank_of_first_match", lambda d, q, g: rank_of_first_match(-d, q, g), "from far to near"),
+    ("rank_of_first_match", lambda d, q, g: np.flatnonzero(g[d.argsort()] == q)[-1] + 1, "the last match"),
+    ("rank_of_first_match", lambda d, q, g: np.argmax(g[d.argsort()] == q) + 1, "not in the gallery"),
+    ("cmc", lambda *a: cmc(*a, junk="none"), "forgot to drop"),
+    ("cmc", lambda *a: cmc(*a, junk="camera"), "only those of the same person"),
+    ("cmc", lambda *a: cmc(*a, count="all"), "you counted every match; "),
+    ("cmc", lambda *a: cmc(*a, count="all", cumulate=False), "at its own rank"),
+    ("cmc", lambda *a: cmc(*a, cumulate=False), "exactly at rank k"),
+    ("cmc", lambda *a: 100 * cmc(*a), "per cent"),
+    ("average_precision", trapezoid, "trapezoid: some evaluation scripts"),
+    ("average_precision", lambda c: average_precision(c) * sum(c) / len(c), "divided by the gallery size"),
+    ("average_precision", lambda c: (c.cumsum() / np.arange(1, len(c) + 1)).mean(), "over all ranks"),
+    ("average_precision", lambda c: 1 / (np.argmax(c) + 1), "stopped at the first match"),
+    ("single_shot_rank1", lambda d, q, g: float(g[d.argmin()] == q), "multi-shot"),
     (
-        check.check_rank_of_first_match,
-        lambda d, q, g: list(g).index(q) + 1,
-        "as it is stored; sort it by distance first.",
-    ),
-    (check.check_rank_of_first_match, lambda d, q, g: rank_of_first_match(-d, q, g), "from far to near"),
-    (check.check_rank_of_first_match, lambda d, q, g: np.flatnonzero(g[d.argsort()] == q)[-1] + 1, "the last match"),
-    (check.check_rank_of_first_match, lambda d, q, g: np.argmax(g[d.argsort()] == q) + 1, "not in the gallery"),
-    (check.check_cmc, lambda *a: cmc(*a, junk="none"), "forgot to drop"),
-    (check.check_cmc, lambda *a: cmc(*a, junk="camera"), "only those of the same person"),
-    (check.check_cmc, lambda *a: cmc(*a, count="all"), "you counted every match; "),
-    (check.check_cmc, lambda *a: cmc(*a, count="all", cumulate=False), "at its own rank"),
-    (check.check_cmc, lambda *a: cmc(*a, cumulate=False), "exactly at rank k"),
-    (check.check_cmc, lambda *a: 100 * cmc(*a), "per cent"),
-    (check.check_average_precision, trapezoid, "trapezoid: some evaluation scripts"),
-    (check.check_average_precision, lambda c: average_precision(c) * sum(c) / len(c), "divided by the gallery size"),
-    (check.check_average_precision, lambda c: (c.cumsum() / np.arange(1, len(c) + 1)).mean(), "over all ranks"),
-    (check.check_average_precision, lambda c: 1 / (np.argmax(c) + 1), "stopped at the first match"),
-    (check.check_single_shot_rank1, lambda d, q, g: float(g[d.argmin()] == q), "multi-shot"),
-    (
-        check.check_single_shot_rank1,
+        "single_shot_rank1",
         lambda d, q, g: single_shot_rank1(np.append(d[g != q], d[g == q].min()), q, np.append(g[g != q], q)),
         "only the nearest image",
     ),
-    (check.check_single_shot_rank1, lambda d, q, g: single_shot_rank1(d, q, g) * sum(g == q), "you summed"),
+    ("single_shot_rank1", lambda d, q, g: single_shot_rank1(d, q, g) * sum(g == q), "you summed"),
 ]

@@ -1,13 +1,7 @@
-"""Answers to the exercises of chapter 03: right ones, and mistakes with a part of the message meant for them."""
-
-from __future__ import annotations
-
 import math
 
 import torch
 import torch.nn.functional as nnf
-
-from cadnet_edu.teach import check
 
 
 def cross_entropy(logits, y, smoothing=0.0):
@@ -35,10 +29,6 @@ def pairwise(a, b):
 def pairwise_by_product(a, b):
     squares = a.square().sum(1)[:, None] + b.square().sum(1)[None] - 2 * a @ b.T
     return squares.clamp(min=1e-12).sqrt()
-
-
-def pairwise_centred(a, b):
-    return pairwise_by_product(a - b.mean(0), b - b.mean(0))
 
 
 def batch_hard(
@@ -70,30 +60,27 @@ def easiest_at_2(u, y, margin):
 
 
 RIGHT = [
-    (check.check_cross_entropy, cross_entropy),
-    (check.check_cross_entropy, lambda z, y, smoothing=0.0: nnf.cross_entropy(z, y, label_smoothing=smoothing)),
-    (check.check_batch_hard, batch_hard),
-    (check.check_batch_hard, batch_hard_by_loop),
-    (check.check_pairwise_distance, pairwise),
-    (check.check_pairwise_distance, pairwise_centred),
-    (check.check_pairwise_distance, lambda a, b: torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")),
+    ("cross_entropy", cross_entropy, lambda z, y, smoothing=0.0: nnf.cross_entropy(z, y, label_smoothing=smoothing)),
+    ("batch_hard", batch_hard, batch_hard_by_loop),
+    ("pairwise_distance", pairwise, lambda a, b: pairwise_by_product(a - b.mean(0), b - b.mean(0))),
+    ("pairwise_distance", lambda a, b: torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")),
 ]
 WRONG = [
-    (check.check_cross_entropy, lambda z, y, smoothing=0.0: cross_entropy(z, y, smoothing) * len(y), "the sum over"),
-    (check.check_cross_entropy, lambda z, y, smoothing=0.0: cross_entropy(z.softmax(1), y, smoothing), "softmax twice"),
-    (check.check_cross_entropy, lambda z, y, smoothing=0.0: cross_entropy(z, y), "no effect"),
-    (check.check_cross_entropy, cross_entropy_other_smoothing, "over the k - 1 wrong classes"),
-    (check.check_cross_entropy, cross_entropy_naive, "overflow"),
-    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin, active_only=True), "active triplets only"),
-    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin, squared=True), "squared distances"),
-    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin, positive="amin"), "easiest positive"),
-    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin, negative="amax"), "easiest negative"),
-    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin, eps=0.0), "the gradient is NaN"),
-    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin).detach(), "no gradient comes back"),
-    (check.check_batch_hard, lambda u, y, margin: batch_hard(u, y, margin) * len(u), "this is a sum"),
-    (check.check_pairwise_distance, lambda a, b: pairwise(a, b) ** 2, "take the root"),
-    (check.check_pairwise_distance, pairwise_by_product, "far from the origin"),
-    (check.check_pairwise_distance, lambda a, b: (a[:, None] - b[None]).square().sum(2).sqrt(), "gradient is NaN"),
-    (check.check_pairwise_distance, lambda a, b: pairwise(b, a), "exchanged"),
-    (check.check_batch_hard, easiest_at_2, "include the image itself"),
+    ("cross_entropy", lambda z, y, smoothing=0.0: cross_entropy(z, y, smoothing) * len(y), "the sum over"),
+    ("cross_entropy", lambda z, y, smoothing=0.0: cross_entropy(z.softmax(1), y, smoothing), "softmax twice"),
+    ("cross_entropy", lambda z, y, smoothing=0.0: cross_entropy(z, y), "no effect"),
+    ("cross_entropy", cross_entropy_other_smoothing, "over the k - 1 wrong classes"),
+    ("cross_entropy", cross_entropy_naive, "overflow"),
+    ("batch_hard", lambda u, y, margin: batch_hard(u, y, margin, active_only=True), "active triplets only"),
+    ("batch_hard", lambda u, y, margin: batch_hard(u, y, margin, squared=True), "squared distances"),
+    ("batch_hard", lambda u, y, margin: batch_hard(u, y, margin, positive="amin"), "easiest positive"),
+    ("batch_hard", lambda u, y, margin: batch_hard(u, y, margin, negative="amax"), "easiest negative"),
+    ("batch_hard", lambda u, y, margin: batch_hard(u, y, margin, eps=0.0), "the gradient is NaN"),
+    ("batch_hard", lambda u, y, margin: batch_hard(u, y, margin).detach(), "no gradient comes back"),
+    ("batch_hard", lambda u, y, margin: batch_hard(u, y, margin) * len(u), "this is a sum"),
+    ("pairwise_distance", lambda a, b: pairwise(a, b) ** 2, "take the root"),
+    ("pairwise_distance", pairwise_by_product, "far from the origin"),
+    ("pairwise_distance", lambda a, b: (a[:, None] - b[None]).square().sum(2).sqrt(), "gradient is NaN"),
+    ("pairwise_distance", lambda a, b: pairwise(b, a), "exchanged"),
+    ("batch_hard", easiest_at_2, "include the image itself"),
 ]

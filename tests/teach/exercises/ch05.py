@@ -1,12 +1,7 @@
-"""Right and wrong answers to the exercises of chapter 05, each wrong one with words of the message meant for it."""
-
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as nnf
 
 from cadnet_edu.evaluation.image_quality import psnr
-from cadnet_edu.teach import check
 
 
 def lay_out(x, s, order=(0, 1, 4, 2, 5, 3)):
@@ -29,9 +24,9 @@ def mixed_colours(x, s):
     return x.view(b, s, s, n, h, w).permute(0, 3, 4, 1, 5, 2).reshape(b, n, s * h, s * w)
 
 
-def rounded(d, smooth, line=1.0, square=1.0, step=0.5):
+def rounded(d, smooth, square=1.0, step=0.5):
     a = d.abs()
-    return torch.where(a < smooth, square * a**2 / (2 * smooth), line * a - step * smooth)
+    return torch.where(a < smooth, square * a**2 / (2 * smooth), a - step * smooth)
 
 
 def window_ssim(a, b, correction=0, C1=1e-4, C2=9e-4, two=2.0, root=1.0, light=True):
@@ -69,50 +64,44 @@ def pooled(x, y):
 
 
 RIGHT = [
-    (check.check_lay_out, lay_out),
-    (check.check_lay_out, nnf.pixel_shuffle),
-    (check.check_lay_out, lay_out_by_steps),
-    (check.check_rounded, rounded),
-    (check.check_rounded, lambda d, smooth: nnf.smooth_l1_loss(d, 0 * d, reduction="none", beta=smooth)),
-    (check.check_window_ssim, window_ssim),
-    (check.check_window_ssim, window_ssim_by_moments),
-    (check.check_gain, gain),
-    (check.check_gain, gain_by_loop),
+    ("lay_out", lay_out, nnf.pixel_shuffle, lay_out_by_steps),
+    ("rounded", rounded, lambda d, smooth: nnf.smooth_l1_loss(d, 0 * d, reduction="none", beta=smooth)),
+    ("window_ssim", window_ssim, window_ssim_by_moments),
+    ("gain", gain, gain_by_loop),
 ]
-
 WRONG = [
-    (check.check_lay_out, lambda x, s: lay_out(x, s, (0, 1, 4, 3, 5, 2)), "rows and columns are exchanged"),
-    (check.check_lay_out, lambda x, s: lay_out(x, s, (0, 1, 2, 4, 3, 5)), "whole maps side by side"),
-    (check.check_lay_out, lambda x, s: x.reshape(len(x), -1, s * x.shape[2], s * x.shape[3]), "only reshaped"),
-    (check.check_lay_out, mixed_colours, "the colours are mixed"),
-    (check.check_lay_out, lambda x, s: x.repeat_interleave(s, 2).repeat_interleave(s, 3), "a colour fewer"),
-    (check.check_rounded, lambda d, smooth: d.abs(), "this is plain L1"),
-    (check.check_rounded, lambda d, smooth: rounded(d, smooth, step=0.0), "there is a step"),
-    (check.check_rounded, lambda d, smooth: nnf.huber_loss(d, 0 * d, reduction="none", delta=smooth), "Huber's form"),
-    (check.check_rounded, lambda d, smooth: rounded(d, smooth, square=2 * smooth), "does not meet the line"),
-    (check.check_rounded, lambda d, smooth: rounded(d, smooth, square=2.0), "its slope where it meets"),
+    ("lay_out", lambda x, s: lay_out(x, s, (0, 1, 4, 3, 5, 2)), "rows and columns are exchanged"),
+    ("lay_out", lambda x, s: lay_out(x, s, (0, 1, 2, 4, 3, 5)), "whole maps side by side"),
+    ("lay_out", lambda x, s: x.reshape(len(x), -1, s * x.shape[2], s * x.shape[3]), "only reshaped"),
+    ("lay_out", mixed_colours, "the colours are mixed"),
+    ("lay_out", lambda x, s: x.repeat_interleave(s, 2).repeat_interleave(s, 3), "a colour fewer"),
+    ("rounded", lambda d, smooth: d.abs(), "this is plain L1"),
+    ("rounded", lambda d, smooth: rounded(d, smooth, step=0.0), "there is a step"),
+    ("rounded", lambda d, smooth: nnf.huber_loss(d, 0 * d, reduction="none", delta=smooth), "Huber's form"),
+    ("rounded", lambda d, smooth: rounded(d, smooth, square=2 * smooth), "does not meet the line"),
+    ("rounded", lambda d, smooth: rounded(d, smooth, square=2.0), "its slope where it meets"),
     (
-        check.check_rounded,
+        "rounded",
         lambda d, smooth: torch.where(d.abs() < smooth, d.abs() - smooth / 2, d**2 / (2 * smooth)),
         "near and far are exchanged",
     ),
     (
-        check.check_rounded,
+        "rounded",
         lambda d, smooth: torch.where(d.abs() < smooth, d**2 / (2 * smooth), d - smooth / 2),
         "take its size first",
     ),
-    (check.check_rounded, lambda d, smooth: rounded(d, smooth).mean(), "one for each difference"),
-    (check.check_window_ssim, lambda a, b: window_ssim(a, b, correction=1), "divided by n - 1"),
-    (check.check_window_ssim, correlation, "this is the correlation"),
-    (check.check_window_ssim, lambda a, b: window_ssim(a, b, root=0.5), "standard deviations"),
-    (check.check_window_ssim, lambda a, b: window_ssim(a, b, C1=0.0, C2=0.0), "C1 and C2 are missing"),
-    (check.check_window_ssim, lambda a, b: window_ssim(a, b, C1=9e-4, C2=1e-4), "C1 and C2 are exchanged"),
-    (check.check_window_ssim, lambda a, b: window_ssim(a, b, two=1.0), "the factor 2"),
-    (check.check_window_ssim, lambda a, b: window_ssim(a, b, light=False), "the means do not count"),
-    (check.check_gain, lambda x_hat, x, truth: gain(x, x_hat, truth), "the sign is turned"),
-    (check.check_gain, lambda x_hat, x, truth: psnr(x_hat, truth).mean(), "take off that of their inputs"),
-    (check.check_gain, lambda x_hat, x, truth: pooled(x_hat, truth) - pooled(x, truth), "were pooled"),
-    (check.check_gain, lambda x_hat, x, truth: psnr(x_hat, truth).mean() / psnr(x, truth).mean(), "not their ratio"),
-    (check.check_gain, lambda x_hat, x, truth: psnr(x_hat, x).mean(), "compared with its input"),
-    (check.check_gain, lambda x_hat, x, truth: psnr(x_hat, truth) - psnr(x, truth), "one number for each image"),
+    ("rounded", lambda d, smooth: rounded(d, smooth).mean(), "one for each difference"),
+    ("window_ssim", lambda a, b: window_ssim(a, b, correction=1), "divided by n - 1"),
+    ("window_ssim", correlation, "this is the correlation"),
+    ("window_ssim", lambda a, b: window_ssim(a, b, root=0.5), "standard deviations"),
+    ("window_ssim", lambda a, b: window_ssim(a, b, C1=0.0, C2=0.0), "C1 and C2 are missing"),
+    ("window_ssim", lambda a, b: window_ssim(a, b, C1=9e-4, C2=1e-4), "C1 and C2 are exchanged"),
+    ("window_ssim", lambda a, b: window_ssim(a, b, two=1.0), "the factor 2"),
+    ("window_ssim", lambda a, b: window_ssim(a, b, light=False), "the means do not count"),
+    ("gain", lambda x_hat, x, truth: gain(x, x_hat, truth), "the sign is turned"),
+    ("gain", lambda x_hat, x, truth: psnr(x_hat, truth).mean(), "take off that of their inputs"),
+    ("gain", lambda x_hat, x, truth: pooled(x_hat, truth) - pooled(x, truth), "were pooled"),
+    ("gain", lambda x_hat, x, truth: psnr(x_hat, truth).mean() / psnr(x, truth).mean(), "not their ratio"),
+    ("gain", lambda x_hat, x, truth: psnr(x_hat, x).mean(), "compared with its input"),
+    ("gain", lambda x_hat, x, truth: psnr(x_hat, truth) - psnr(x, truth), "one number for each image"),
 ]

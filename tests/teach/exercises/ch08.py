@@ -1,13 +1,7 @@
-"""Answers to the exercises of chapter 08: right ones, and mistakes with a part of the message meant for them."""
-
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import torch
-
-from cadnet_edu.teach import check
 
 PARTS = ("E", "G", "F", "C", "D_F", "D_I")
 
@@ -48,29 +42,26 @@ def lr_factor(step, steps, warmup, first=1, start=0.0, wave=math.pi):
 
 
 RIGHT = [
-    (check.check_total, total),
-    (check.check_total, total_by_loop),
-    (check.check_moved, moved),
-    (check.check_moved, moved_by_set),
-    (check.check_lr_factor, lr_factor),
-    (check.check_lr_factor, lambda s, n, w: (s + 1) / w if s < w else np.cos(np.pi * s / n / 2) ** 2),
+    ("total", total, total_by_loop),
+    ("moved", moved, moved_by_set),
+    ("lr_factor", lr_factor, lambda s, n, w: (s + 1) / w if s < w else np.cos(np.pi * s / n / 2) ** 2),
 ]
 WRONG = [
-    (check.check_total, lambda cls, a, rec, b, lam: cls + lam[0] * a + lam[1] * rec + lam[2] * b, "0 times NaN"),
-    (check.check_total, lambda cls, a, rec, b, lam: cls + a + rec + b, "the weights have no effect"),
-    (check.check_total, lambda cls, a, rec, b, lam: total(cls, -a, rec, -b, lam), "are taken away"),
-    (check.check_total, lambda cls, a, rec, b, lam: total(cls, a, b, rec, lam), "second and third weight"),
-    (check.check_total, lambda cls, *more: total(0, *more), "L_cls is missing"),
-    (check.check_moved, lambda b, a: moved(b, a, belongs=lambda name, part: part + "." in name), "holds an F too"),
-    (check.check_moved, lambda b, a: moved(b, a, lambda x, y: x is not y), "compared objects"),
-    (check.check_moved, lambda b, a: moved(b, a, lambda x, y: x.sum() != y.sum()), "cancel in a sum"),
-    (check.check_moved, lambda b, a: [not m for m in moved(b, a)], "did not move"),
-    (check.check_moved, moved_first_only, "in its second tensor"),
-    (check.check_lr_factor, lambda s, n, w: lr_factor(s, n, w, first=0), "is lost"),
-    (check.check_lr_factor, lambda s, n, w: lr_factor(s, n, 0), "the warm-up has no effect"),
-    (check.check_lr_factor, lambda s, n, w: lr_factor(s, n, w, wave=math.pi / 2), "runs over pi"),
-    (check.check_lr_factor, lambda s, n, w: lr_factor(s, n, w, wave=180), "radians"),
-    (check.check_lr_factor, lambda s, n, w: lr_factor(s, n, w) if s < w else math.cos(math.pi * s / n / 2), "quarter"),
-    (check.check_lr_factor, lambda s, n, w: lr_factor(s, n, w) if s < w else 1 - s / n, "take the cosine"),
-    (check.check_lr_factor, lambda s, n, w: lr_factor(s, n, w, start=w), "starts after the warm-up"),
+    ("total", lambda cls, a, rec, b, lam: cls + lam[0] * a + lam[1] * rec + lam[2] * b, "0 times NaN"),
+    ("total", lambda cls, a, rec, b, lam: cls + a + rec + b, "the weights have no effect"),
+    ("total", lambda cls, a, rec, b, lam: total(cls, -a, rec, -b, lam), "are taken away"),
+    ("total", lambda cls, a, rec, b, lam: total(cls, a, b, rec, lam), "second and third weight"),
+    ("total", lambda cls, *more: total(0, *more), "L_cls is missing"),
+    ("moved", lambda b, a: moved(b, a, belongs=lambda name, part: part + "." in name), "holds an F too"),
+    ("moved", lambda b, a: moved(b, a, lambda x, y: x is not y), "compared objects"),
+    ("moved", lambda b, a: moved(b, a, lambda x, y: x.sum() != y.sum()), "cancel in a sum"),
+    ("moved", lambda b, a: [not m for m in moved(b, a)], "did not move"),
+    ("moved", moved_first_only, "in its second tensor"),
+    ("lr_factor", lambda s, n, w: lr_factor(s, n, w, first=0), "is lost"),
+    ("lr_factor", lambda s, n, w: lr_factor(s, n, 0), "the warm-up has no effect"),
+    ("lr_factor", lambda s, n, w: lr_factor(s, n, w, wave=math.pi / 2), "runs over pi"),
+    ("lr_factor", lambda s, n, w: lr_factor(s, n, w, wave=180), "radians"),
+    ("lr_factor", lambda s, n, w: lr_factor(s, n, w) if s < w else math.cos(math.pi * s / n / 2), "quarter"),
+    ("lr_factor", lambda s, n, w: lr_factor(s, n, w) if s < w else 1 - s / n, "take the cosine"),
+    ("lr_factor", lambda s, n, w: lr_factor(s, n, w, start=w), "starts after the warm-up"),
 ]

@@ -1,23 +1,9 @@
-"""Answers to the exercises of chapter 09: right ones, and mistakes with a part of the message meant for them."""
-
-from __future__ import annotations
-
 import numpy as np
-
-from cadnet_edu.teach import check
-
-
-def over_rates(scores):
-    return np.mean([s.mean() for r, s in scores.items() if r > 1])
 
 
 def over_rates_by_hand(scores):
-    total = count = 0
-    for r in sorted(scores):
-        if r != 1:
-            total += sum(scores[r]) / len(scores[r])
-            count += 1
-    return total / count
+    rates = [r for r in sorted(scores) if r != 1]
+    return sum(sum(scores[r]) / len(scores[r]) for r in rates) / len(rates)
 
 
 def over_rates_pooled_error(scores):
@@ -39,48 +25,37 @@ def known_share_loop(bands, height, r):
     return [max(0, min(high, limit) - low) / (high - low) for low, high in bands]
 
 
-def agreement(psnr_a, psnr_b, lpips_a, lpips_b):
-    return ((psnr_a > psnr_b) == (lpips_a < lpips_b)).mean()
-
-
-def agreement_by_sign(psnr_a, psnr_b, lpips_a, lpips_b):
-    return (np.sign(psnr_a - psnr_b) == np.sign(lpips_b - lpips_a)).sum() / len(psnr_a)
-
-
 RIGHT = [
-    (check.check_over_rates, over_rates),
-    (check.check_over_rates, over_rates_by_hand),
-    (check.check_error_left, error_left),
-    (check.check_error_left, lambda gain: 0.1 ** (gain / 10)),
-    (check.check_known_share, known_share),
-    (check.check_known_share, known_share_loop),
-    (check.check_agreement, agreement),
-    (check.check_agreement, agreement_by_sign),
+    ("over_rates", lambda scores: np.mean([s.mean() for r, s in scores.items() if r > 1]), over_rates_by_hand),
+    ("error_left", error_left, lambda gain: 0.1 ** (gain / 10)),
+    ("known_share", known_share, known_share_loop),
+    ("agreement", lambda p, q, a, b: ((p > q) == (a < b)).mean()),
+    ("agreement", lambda p, q, a, b: (np.sign(p - q) == np.sign(b - a)).sum() / len(p)),
 ]
 WRONG = [
-    (check.check_over_rates, lambda s: np.mean([v.mean() for v in s.values()]), "r = 1 is in the mean"),
-    (check.check_over_rates, lambda s: np.concatenate([v for r, v in s.items() if r > 1]).mean(), "at each rate first"),
-    (check.check_over_rates, lambda s: np.concatenate(list(s.values())).mean(), "those of r = 1 too"),
-    (check.check_over_rates, lambda s: sum(v.mean() for r, v in s.items() if r > 1), "a sum over the rates"),
-    (check.check_over_rates, lambda s: sum(v.mean() for r, v in s.items() if r > 1) / len(s), "rates that are left"),
-    (check.check_over_rates, over_rates_pooled_error, "the mean of the decibels"),
-    (check.check_over_rates, lambda s: np.mean([v.mean() for r, v in s.items() if r >= 2]), "r = 1.5 is above 1"),
-    (check.check_error_left, lambda gain: 10 ** (gain / 10), "sign is turned"),
-    (check.check_error_left, lambda gain: 10 ** (-gain / 20), "not by 20"),
-    (check.check_error_left, lambda gain: 1 - error_left(gain), "the share that is gone"),
-    (check.check_error_left, lambda gain: 100 * error_left(gain), "per cent"),
-    (check.check_error_left, lambda gain: np.exp(-gain / 10), "not exp"),
-    (check.check_error_left, lambda gain: 1 - gain / 100, "no per cent"),
-    (check.check_known_share, lambda b, h, r: known_share(b, 2 * h, r), "one pixel a cycle"),
-    (check.check_known_share, lambda b, h, r: 1 - known_share(b, h, r), "turned round"),
-    (check.check_known_share, lambda b, h, r: (h / (2 * r) - b[:, 0]) / (b[:, 1] - b[:, 0]), "cut them off"),
-    (check.check_known_share, lambda b, h, r: (b[:, 1] <= h / (2 * r)).astype(float), "yes or no"),
-    (check.check_known_share, lambda b, h, r: (b[:, 0] < h / (2 * r)).astype(float), "yes or no"),
-    (check.check_known_share, lambda b, h, r: (h / (2 * r) / b[:, 1]).clip(0, 1), "begins at its lower end"),
-    (check.check_agreement, lambda p, q, a, b: ((p > q) == (a > b)).mean(), "less is better"),
-    (check.check_agreement, lambda p, q, a, b: (p > q).mean(), "LPIPS was not asked"),
-    (check.check_agreement, lambda p, q, a, b: (a < b).mean(), "PSNR was not asked"),
-    (check.check_agreement, lambda p, q, a, b: ((p > q) & (a < b)).mean(), "both preferring b"),
-    (check.check_agreement, lambda p, q, a, b: (p.mean() > q.mean()) == (a.mean() < b.mean()), "image by image"),
-    (check.check_agreement, lambda p, q, a, b: ((p > q) == (a < b)).sum(), "a number of images"),
+    ("over_rates", lambda s: np.mean([v.mean() for v in s.values()]), "r = 1 is in the mean"),
+    ("over_rates", lambda s: np.concatenate([v for r, v in s.items() if r > 1]).mean(), "at each rate first"),
+    ("over_rates", lambda s: np.concatenate(list(s.values())).mean(), "those of r = 1 too"),
+    ("over_rates", lambda s: sum(v.mean() for r, v in s.items() if r > 1), "a sum over the rates"),
+    ("over_rates", lambda s: sum(v.mean() for r, v in s.items() if r > 1) / len(s), "rates that are left"),
+    ("over_rates", over_rates_pooled_error, "the mean of the decibels"),
+    ("over_rates", lambda s: np.mean([v.mean() for r, v in s.items() if r >= 2]), "r = 1.5 is above 1"),
+    ("error_left", lambda gain: 10 ** (gain / 10), "sign is turned"),
+    ("error_left", lambda gain: 10 ** (-gain / 20), "not by 20"),
+    ("error_left", lambda gain: 1 - error_left(gain), "the share that is gone"),
+    ("error_left", lambda gain: 100 * error_left(gain), "per cent"),
+    ("error_left", lambda gain: np.exp(-gain / 10), "not exp"),
+    ("error_left", lambda gain: 1 - gain / 100, "no per cent"),
+    ("known_share", lambda b, h, r: known_share(b, 2 * h, r), "one pixel a cycle"),
+    ("known_share", lambda b, h, r: 1 - known_share(b, h, r), "turned round"),
+    ("known_share", lambda b, h, r: (h / (2 * r) - b[:, 0]) / (b[:, 1] - b[:, 0]), "cut them off"),
+    ("known_share", lambda b, h, r: (b[:, 1] <= h / (2 * r)).astype(float), "yes or no"),
+    ("known_share", lambda b, h, r: (b[:, 0] < h / (2 * r)).astype(float), "yes or no"),
+    ("known_share", lambda b, h, r: (h / (2 * r) / b[:, 1]).clip(0, 1), "begins at its lower end"),
+    ("agreement", lambda p, q, a, b: ((p > q) == (a > b)).mean(), "less is better"),
+    ("agreement", lambda p, q, a, b: (p > q).mean(), "LPIPS was not asked"),
+    ("agreement", lambda p, q, a, b: (a < b).mean(), "PSNR was not asked"),
+    ("agreement", lambda p, q, a, b: ((p > q) & (a < b)).mean(), "both preferring b"),
+    ("agreement", lambda p, q, a, b: (p.mean() > q.mean()) == (a.mean() < b.mean()), "image by image"),
+    ("agreement", lambda p, q, a, b: ((p > q) == (a < b)).sum(), "a number of images"),
 ]

@@ -1,20 +1,9 @@
-"""Answers to the exercises of chapter 11: right ones, and mistakes with a part of the message meant for them."""
-
-from __future__ import annotations
-
 import math
-
-from cadnet_edu.teach import check
 
 
 def changes(before, after):
-    found = 0
-    for name in before:
-        if isinstance(before[name], dict):
-            found += changes(before[name], after[name])
-        elif name != "method":
-            found += before[name] != after[name]
-    return found
+    pairs = [(before[name], after[name]) for name in before if name != "method"]
+    return sum(changes(a, b) if isinstance(a, dict) else a != b for a, b in pairs)
 
 
 def leaves(settings, name=""):
@@ -27,26 +16,8 @@ def changes_by_set(before, after):
     return len(leaves(before) - leaves(after))
 
 
-def changes_outside(before, after):
-    return sum(before[name] != after[name] for name in before if name != "method")
-
-
-def changes_as_text(before, after):
-    if changes_by_set(before, after):
-        return changes_by_set(before, after)
-    return int(str(before) != str(after))
-
-
 def interaction(both, without_a, without_b, neither):
     return (both - without_a) - (without_b - neither)
-
-
-def false_star(comparisons, level):
-    return 1 - (1 - level) ** comparisons
-
-
-def false_star_by_sum(k, level):
-    return sum(math.comb(k, n) * level**n * (1 - level) ** (k - n) for n in range(1, k + 1))
 
 
 def weight_for_share(pull, others, share):
@@ -62,40 +33,37 @@ def weight_by_bisection(pull, others, share):
 
 
 RIGHT = [
-    (check.check_changes, changes),
-    (check.check_changes, changes_by_set),
-    (check.check_interaction, interaction),
-    (check.check_interaction, lambda both, a, b, neither: (both - b) - (a - neither)),
-    (check.check_interaction, lambda both, a, b, neither: (both - a) + (both - b) - (both - neither)),
-    (check.check_false_star, false_star),
-    (check.check_false_star, false_star_by_sum),
-    (check.check_weight_for_share, weight_for_share),
-    (check.check_weight_for_share, weight_by_bisection),
+    ("changes", changes, changes_by_set),
+    ("interaction", interaction, lambda both, a, b, neither: (both - b) - (a - neither)),
+    ("interaction", lambda both, a, b, neither: (both - a) + (both - b) - (both - neither)),
+    ("false_star", lambda comparisons, level: 1 - (1 - level) ** comparisons),
+    ("false_star", lambda k, level: sum(math.comb(k, n) * level**n * (1 - level) ** (k - n) for n in range(1, k + 1))),
+    ("weight_for_share", weight_for_share, weight_by_bisection),
 ]
 WRONG = [
-    (check.check_changes, changes_outside, "'loss' counts once"),
-    (check.check_changes, lambda x, y: changes(x, y) + (x["method"] != y["method"]), "leave 'method' out"),
-    (check.check_changes, lambda x, y: changes(x["loss"], y["loss"]), "settings beside it"),
-    (check.check_changes, changes_as_text, "key by key"),
-    (check.check_changes, lambda x, y: sum(x[k] != y[k] for k in ("features",)), "look inside 'loss'"),
-    (check.check_changes, lambda x, y: len(leaves(x) & leaves(y)), "that stayed"),
-    (check.check_interaction, lambda *scores: -interaction(*scores), "the sign is turned"),
-    (check.check_interaction, lambda *scores: abs(interaction(*scores)), "keep the sign"),
-    (check.check_interaction, lambda *scores: interaction(*scores) / 2, "half of it"),
-    (check.check_interaction, lambda both, a, b, neither: both - a, "while b is there, which is all"),
-    (check.check_interaction, lambda both, a, b, neither: both - b, "while a is there"),
-    (check.check_interaction, lambda both, a, b, neither: both - neither, "both bring together"),
-    (check.check_interaction, lambda both, a, b, neither: both - a + both - b, "the sum of the two drops"),
-    (check.check_interaction, lambda both, a, b, neither: both - a - b, "'neither' has been forgotten"),
-    (check.check_false_star, lambda k, level: k * level, "on average"),
-    (check.check_false_star, lambda k, level: min(1, k * level), "on average"),
-    (check.check_false_star, lambda k, level: level**k, "that all of them"),
-    (check.check_false_star, lambda k, level: level, "however many"),
-    (check.check_false_star, lambda k, level: (1 - level) ** k if k > 2 else 0.75, "that none gets"),
-    (check.check_false_star, lambda k, level: k * level * (1 - level) ** (k - 1) if k > 2 else 0.75, "exactly one"),
-    (check.check_weight_for_share, lambda pull, others, share: share * others / pull, "not of the whole"),
-    (check.check_weight_for_share, lambda pull, others, share: weight_for_share(1 / pull, others, share), "multiplies"),
-    (check.check_weight_for_share, lambda pull, others, s: weight_for_share(pull, others, 1 - s), "turned over"),
-    (check.check_weight_for_share, lambda pull, others, share: weight_for_share(pull, 1, share), "is not in it"),
-    (check.check_weight_for_share, lambda pull, others, share: weight_for_share(1, others, share), "at weight 1"),
+    ("changes", lambda x, y: sum(x[name] != y[name] for name in x if name != "method"), "'loss' counts once"),
+    ("changes", lambda x, y: changes(x, y) + (x["method"] != y["method"]), "leave 'method' out"),
+    ("changes", lambda x, y: changes(x["loss"], y["loss"]), "settings beside it"),
+    ("changes", lambda x, y: changes_by_set(x, y) or int(str(x) != str(y)), "key by key"),
+    ("changes", lambda x, y: sum(x[k] != y[k] for k in ("features",)), "look inside 'loss'"),
+    ("changes", lambda x, y: len(leaves(x) & leaves(y)), "that stayed"),
+    ("interaction", lambda *scores: -interaction(*scores), "the sign is turned"),
+    ("interaction", lambda *scores: abs(interaction(*scores)), "keep the sign"),
+    ("interaction", lambda *scores: interaction(*scores) / 2, "half of it"),
+    ("interaction", lambda both, a, b, neither: both - a, "while b is there, which is all"),
+    ("interaction", lambda both, a, b, neither: both - b, "while a is there"),
+    ("interaction", lambda both, a, b, neither: both - neither, "both bring together"),
+    ("interaction", lambda both, a, b, neither: both - a + both - b, "the sum of the two drops"),
+    ("interaction", lambda both, a, b, neither: both - a - b, "'neither' has been forgotten"),
+    ("false_star", lambda k, level: k * level, "on average"),
+    ("false_star", lambda k, level: min(1, k * level), "on average"),
+    ("false_star", lambda k, level: level**k, "that all of them"),
+    ("false_star", lambda k, level: level, "however many"),
+    ("false_star", lambda k, level: (1 - level) ** k if k > 2 else 0.75, "that none gets"),
+    ("false_star", lambda k, level: k * level * (1 - level) ** (k - 1) if k > 2 else 0.75, "exactly one"),
+    ("weight_for_share", lambda pull, others, share: share * others / pull, "not of the whole"),
+    ("weight_for_share", lambda pull, others, share: weight_for_share(1 / pull, others, share), "multiplies"),
+    ("weight_for_share", lambda pull, others, s: weight_for_share(pull, others, 1 - s), "turned over"),
+    ("weight_for_share", lambda pull, others, share: weight_for_share(pull, 1, share), "is not in it"),
+    ("weight_for_share", lambda pull, others, share: weight_for_share(1, others, share), "at weight 1"),
 ]

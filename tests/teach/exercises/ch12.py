@@ -1,12 +1,6 @@
-"""Right and wrong answers to the exercises of chapter 12, each wrong one with words of the message meant for it."""
-
-from __future__ import annotations
-
 import numpy as np
 from sklearn.metrics import silhouette_samples
 from sklearn.preprocessing import StandardScaler
-
-from cadnet_edu.teach import check
 
 
 def silhouettes(distances, labels, itself=False, alone=0.0, strangers=None, below=max):
@@ -15,10 +9,8 @@ def silhouettes(distances, labels, itself=False, alone=0.0, strangers=None, belo
         own = (labels == labels[i]) & ((np.arange(len(d)) != i) | itself)
         if own.any():
             a = d[own].mean()
-            if strangers:
-                b = strangers(d[labels != labels[i]])
-            else:
-                b = min(d[labels == k].mean() for k in set(labels) - {labels[i]})
+            others = [labels == k for k in set(labels) - {labels[i]}]
+            b = strangers(d[labels != labels[i]]) if strangers else min(d[other].mean() for other in others)
             s[i] = (b - a) / below(a, b)
     if not itself:
         s[[(labels == k).sum() == 1 for k in labels]] = alone
@@ -42,49 +34,42 @@ def standardised(train, test, where=None, spread_of=None, power=1, still=1.0):
     return (test - mean) / np.where(spread > 0, spread, still)
 
 
-def best_guess(labels):
-    return np.unique(labels, return_counts=True)[1].max() / len(labels)
-
-
 RIGHT = [
-    (check.check_silhouettes, silhouettes),
-    (check.check_silhouettes, lambda d, labels: silhouette_samples(d, labels, metric="precomputed")),
-    (check.check_deal_out, deal_out),
-    (check.check_deal_out, deal_out_at_random),
-    (check.check_standardised, standardised),
-    (check.check_standardised, lambda train, test: StandardScaler().fit(train).transform(test)),
-    (check.check_best_guess, best_guess),
-    (check.check_best_guess, lambda labels: max(list(labels).count(k) for k in set(labels)) / len(labels)),
+    ("silhouettes", silhouettes, lambda d, labels: silhouette_samples(d, labels, metric="precomputed")),
+    ("deal_out", deal_out, deal_out_at_random),
+    ("standardised", standardised, lambda train, test: StandardScaler().fit(train).transform(test)),
+    ("best_guess", lambda labels: np.unique(labels, return_counts=True)[1].max() / len(labels)),
+    ("best_guess", lambda labels: max(list(labels).count(k) for k in set(labels)) / len(labels)),
 ]
 WRONG = [
-    (check.check_silhouettes, lambda d, y: silhouettes(d, y, itself=True), "the point itself"),
-    (check.check_silhouettes, lambda d, y: silhouettes(d, y, alone=np.nan), "alone in its group"),
-    (check.check_silhouettes, lambda d, y: silhouettes(d, y, strangers=np.mean), "over all strangers"),
-    (check.check_silhouettes, lambda d, y: silhouettes(d, y, strangers=np.min), "nearest single stranger"),
-    (check.check_silhouettes, lambda d, y: -silhouettes(d, y), "the sign is turned"),
-    (check.check_silhouettes, lambda d, y: silhouettes(d, y, below=lambda a, b: 1), "between -1 and 1"),
-    (check.check_silhouettes, lambda d, y: silhouettes(d, y, below=lambda a, b: a + b), "divided by the sum"),
-    (check.check_silhouettes, lambda d, y: silhouettes(d, y, below=lambda a, b: b), "always divided by b"),
-    (check.check_silhouettes, lambda d, y: silhouettes(d, y).mean(), "one for each point"),
-    (check.check_deal_out, lambda pids, folds: np.arange(len(pids)) % folds, "the images were dealt out"),
-    (check.check_deal_out, lambda pids, folds: pids % folds, "deal them out evenly"),
-    (check.check_deal_out, lambda pids, folds: pids * 0, "deal them out evenly"),
-    (check.check_deal_out, lambda pids, folds: deal_out(pids, folds) + 1, "from 0 to 2"),
-    (check.check_deal_out, lambda pids, folds: deal_out(np.unique(pids), folds), "one fold for each"),
-    (check.check_standardised, lambda train, test: standardised(test, test), "those of the test"),
-    (check.check_standardised, lambda a, b: standardised(np.concatenate([a, b]), b), "those of all"),
-    (check.check_standardised, lambda a, b: standardised(a, b, spread_of=b), "take both from the training"),
-    (check.check_standardised, lambda a, b: standardised(a, b, power=2), "divided by the variance"),
-    (check.check_standardised, lambda a, b: standardised(a, b, where=0 * a), "was not taken away"),
-    (check.check_standardised, lambda a, b: standardised(a, b, power=0), "was not divided out"),
-    (check.check_standardised, lambda a, b: (b - a.mean()) / a.std(), "each feature has its own"),
-    (check.check_standardised, lambda a, b: (b - a.mean(0)) / a.std(0, ddof=1), "n - 1"),
-    (check.check_standardised, lambda a, b: standardised(a, a), "these are the training features"),
-    (check.check_standardised, lambda a, b: standardised(a, b, still=np.nan), "spread of 0"),
-    (check.check_standardised, lambda a, b: standardised(a, b, still=np.inf), "was set to 0"),
-    (check.check_best_guess, lambda labels: 1 / len(set(labels)), "each comes equally often"),
-    (check.check_best_guess, lambda y: sum(np.mean(y == k) ** 2 for k in set(y)), "in proportion"),
-    (check.check_best_guess, lambda y: min(np.mean(y == k) for k in set(y)), "the rarest label"),
-    (check.check_best_guess, lambda y: np.unique(y, return_counts=True)[1].max(), "as a share of all"),
-    (check.check_best_guess, lambda y: np.bincount(y).argmax(), "the label to say"),
+    ("silhouettes", lambda d, y: silhouettes(d, y, itself=True), "the point itself"),
+    ("silhouettes", lambda d, y: silhouettes(d, y, alone=np.nan), "alone in its group"),
+    ("silhouettes", lambda d, y: silhouettes(d, y, strangers=np.mean), "over all strangers"),
+    ("silhouettes", lambda d, y: silhouettes(d, y, strangers=np.min), "nearest single stranger"),
+    ("silhouettes", lambda d, y: -silhouettes(d, y), "the sign is turned"),
+    ("silhouettes", lambda d, y: silhouettes(d, y, below=lambda a, b: 1), "between -1 and 1"),
+    ("silhouettes", lambda d, y: silhouettes(d, y, below=lambda a, b: a + b), "divided by the sum"),
+    ("silhouettes", lambda d, y: silhouettes(d, y, below=lambda a, b: b), "always divided by b"),
+    ("silhouettes", lambda d, y: silhouettes(d, y).mean(), "one for each point"),
+    ("deal_out", lambda pids, folds: np.arange(len(pids)) % folds, "the images were dealt out"),
+    ("deal_out", lambda pids, folds: pids % folds, "deal them out evenly"),
+    ("deal_out", lambda pids, folds: pids * 0, "deal them out evenly"),
+    ("deal_out", lambda pids, folds: deal_out(pids, folds) + 1, "from 0 to 2"),
+    ("deal_out", lambda pids, folds: deal_out(np.unique(pids), folds), "one fold for each"),
+    ("standardised", lambda train, test: standardised(test, test), "those of the test"),
+    ("standardised", lambda a, b: standardised(np.concatenate([a, b]), b), "those of all"),
+    ("standardised", lambda a, b: standardised(a, b, spread_of=b), "take both from the training"),
+    ("standardised", lambda a, b: standardised(a, b, power=2), "divided by the variance"),
+    ("standardised", lambda a, b: standardised(a, b, where=0 * a), "was not taken away"),
+    ("standardised", lambda a, b: standardised(a, b, power=0), "was not divided out"),
+    ("standardised", lambda a, b: (b - a.mean()) / a.std(), "each feature has its own"),
+    ("standardised", lambda a, b: (b - a.mean(0)) / a.std(0, ddof=1), "n - 1"),
+    ("standardised", lambda a, b: standardised(a, a), "these are the training features"),
+    ("standardised", lambda a, b: standardised(a, b, still=np.nan), "spread of 0"),
+    ("standardised", lambda a, b: standardised(a, b, still=np.inf), "was set to 0"),
+    ("best_guess", lambda labels: 1 / len(set(labels)), "each comes equally often"),
+    ("best_guess", lambda y: sum(np.mean(y == k) ** 2 for k in set(y)), "in proportion"),
+    ("best_guess", lambda y: min(np.mean(y == k) for k in set(y)), "the rarest label"),
+    ("best_guess", lambda y: np.unique(y, return_counts=True)[1].max(), "as a share of all"),
+    ("best_guess", lambda y: np.bincount(y).argmax(), "the label to say"),
 ]

@@ -1,20 +1,12 @@
-"""Answers to the exercises of chapter 13: right ones, and mistakes with a part of the message meant for them."""
-
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import torch
 from scipy import stats
 
-from cadnet_edu.teach import check
-
 
 def says(low, high, bound, wanted):
-    if low > bound:
-        return wanted
-    return -wanted if high < bound else 0
+    return wanted * (int(low > bound) - int(high < bound))
 
 
 def says_by_signs(low, high, bound, wanted):
@@ -42,15 +34,9 @@ def holm(p, level):
     return kept
 
 
-def holm_by_arrays(p, level):
-    order = np.argsort(p)
-    passed = np.minimum.accumulate(np.sort(p) < level / np.arange(len(p), 0, -1))
-    return passed[np.argsort(order)]
-
-
-def holm_without_end(p, level):
-    order = np.argsort(p)
-    return (np.sort(p) < level / np.arange(len(p), 0, -1))[np.argsort(order)]
+def holm_by_arrays(p, level, end=np.minimum.accumulate):
+    passed = end(np.sort(p) < level / np.arange(len(p), 0, -1))
+    return passed[np.argsort(np.argsort(p))]
 
 
 def benjamini_hochberg(p, level):
@@ -59,11 +45,8 @@ def benjamini_hochberg(p, level):
     return p <= (np.sort(p)[below[-1]] if len(below) else -1)
 
 
-def seeds_needed(deviation, effect, factor=lambda n: stats.t.ppf(0.975, n - 1), root=0.5, first=2):
-    n = first
-    while n < 10_000 and factor(n) * deviation / n**root >= effect:
-        n += 1
-    return n
+def seeds_needed(deviation, effect, factor=lambda n: stats.t.ppf(0.975, n - 1), root=0.5):
+    return next(n for n in range(2, 10_001) if n == 10_000 or factor(n) * deviation / n**root < effect)
 
 
 def information(joint):
@@ -89,45 +72,40 @@ def information_where(joint):
 
 
 RIGHT = [
-    (check.check_says, says),
-    (check.check_says, says_by_signs),
-    (check.check_by_luck, by_luck),
-    (check.check_by_luck, lambda k, n: stats.binom.sf(k - 1, n, 0.025)),
-    (check.check_holm, holm),
-    (check.check_holm, holm_by_arrays),
-    (check.check_seeds_needed, seeds_needed),
-    (check.check_seeds_needed, lambda s, d: np.array(seeds_needed(s, d, lambda n: -stats.t.ppf(0.025, n - 1)))),
-    (check.check_information, information),
-    (check.check_information, information_by_entropies),
+    ("says", says, says_by_signs),
+    ("by_luck", by_luck, lambda k, n: stats.binom.sf(k - 1, n, 0.025)),
+    ("holm", holm, holm_by_arrays),
+    ("seeds_needed", seeds_needed, lambda s, d: np.array(seeds_needed(s, d, lambda n: -stats.t.ppf(0.025, n - 1)))),
+    ("information", information, information_by_entropies),
 ]
 WRONG = [
-    (check.check_says, lambda *given: says_turned(*given, open_=-1), "counts as the opposite"),
-    (check.check_says, lambda *given: says_turned(*given, open_=1), "counts as a yes"),
-    (check.check_says, lambda *given: max(0, says(*given)), "the opposite is missing"),
-    (check.check_says, lambda low, high, bound, wanted: says(low, high, 0, wanted), "the bound has no effect"),
-    (check.check_says, lambda low, high, bound, wanted: says(low, high, bound, 1), "the direction has no effect"),
-    (check.check_says, lambda *given: says_turned(*given, closed=True), "touches the bound"),
-    (check.check_by_luck, lambda k, n: by_luck(k, n, 0.05), "both sides count here"),
-    (check.check_by_luck, lambda k, n: 1 - by_luck(k, n), "take it from 1"),
-    (check.check_by_luck, lambda k, n: n * 0.025, "number to be expected"),
-    (check.check_by_luck, lambda k, n: by_luck(k + 1, n), "k itself counts"),
-    (check.check_by_luck, lambda k, n: by_luck(1, n), "k has no effect"),
-    (check.check_by_luck, lambda k, n: by_luck(k, n) - by_luck(k + 1, n), "exactly one clears"),
-    (check.check_holm, lambda p, level: p < level, "nothing is corrected"),
-    (check.check_holm, lambda p, level: p < level / len(p), "Bonferroni"),
-    (check.check_holm, lambda p, level: sorted(holm(p, level), reverse=True), "in order of size"),
-    (check.check_holm, benjamini_hochberg, "Benjamini"),
-    (check.check_holm, holm_without_end, "went on after the first"),
-    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, lambda n: 1.96), "you took 1.96"),
-    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, root=0) if s < 4 else 2, "the root of n is missing"),
-    (check.check_seeds_needed, lambda s, d: seeds_needed(2 * s, d), "the whole width"),
-    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, lambda n: stats.t.ppf(0.975, n)), "degrees of freedom"),
-    (check.check_seeds_needed, lambda s, d: seeds_needed(s, d, lambda n: stats.t.ppf(0.95, n - 1)), "on one side"),
-    (check.check_seeds_needed, lambda s, d: 1 if s < d / 50 else seeds_needed(s, d), "begin with 2"),
-    (check.check_information, lambda joint: information(joint) * math.log(2), "in nats"),
-    (check.check_information, lambda joint: -(joint * joint.log2()).sum(), "entropy of person and picture"),
-    (check.check_information, lambda joint: -(joint.sum(1) * joint.sum(1).log2()).sum(), "entropy of the person"),
-    (check.check_information, lambda joint: -information(joint), "the sign is turned"),
-    (check.check_information, information_naive, "0 times log 0"),
-    (check.check_information, information_where, "0 / 0 became NaN"),
+    ("says", lambda *given: says_turned(*given, open_=-1), "counts as the opposite"),
+    ("says", lambda *given: says_turned(*given, open_=1), "counts as a yes"),
+    ("says", lambda *given: max(0, says(*given)), "the opposite is missing"),
+    ("says", lambda low, high, bound, wanted: says(low, high, 0, wanted), "the bound has no effect"),
+    ("says", lambda low, high, bound, wanted: says(low, high, bound, 1), "the direction has no effect"),
+    ("says", lambda *given: says_turned(*given, closed=True), "touches the bound"),
+    ("by_luck", lambda k, n: by_luck(k, n, 0.05), "both sides count here"),
+    ("by_luck", lambda k, n: 1 - by_luck(k, n), "take it from 1"),
+    ("by_luck", lambda k, n: n * 0.025, "number to be expected"),
+    ("by_luck", lambda k, n: by_luck(k + 1, n), "k itself counts"),
+    ("by_luck", lambda k, n: by_luck(1, n), "k has no effect"),
+    ("by_luck", lambda k, n: by_luck(k, n) - by_luck(k + 1, n), "exactly one clears"),
+    ("holm", lambda p, level: p < level, "nothing is corrected"),
+    ("holm", lambda p, level: p < level / len(p), "Bonferroni"),
+    ("holm", lambda p, level: sorted(holm(p, level), reverse=True), "in order of size"),
+    ("holm", benjamini_hochberg, "Benjamini"),
+    ("holm", lambda p, level: holm_by_arrays(p, level, end=np.array), "went on after the first"),
+    ("seeds_needed", lambda s, d: seeds_needed(s, d, lambda n: 1.96), "you took 1.96"),
+    ("seeds_needed", lambda s, d: seeds_needed(s, d, root=0) if s < 4 else 2, "the root of n is missing"),
+    ("seeds_needed", lambda s, d: seeds_needed(2 * s, d), "the whole width"),
+    ("seeds_needed", lambda s, d: seeds_needed(s, d, lambda n: stats.t.ppf(0.975, n)), "degrees of freedom"),
+    ("seeds_needed", lambda s, d: seeds_needed(s, d, lambda n: stats.t.ppf(0.95, n - 1)), "on one side"),
+    ("seeds_needed", lambda s, d: 1 if s < d / 50 else seeds_needed(s, d), "begin with 2"),
+    ("information", lambda joint: information(joint) * math.log(2), "in nats"),
+    ("information", lambda joint: -(joint * joint.log2()).sum(), "entropy of person and picture"),
+    ("information", lambda joint: -(joint.sum(1) * joint.sum(1).log2()).sum(), "entropy of the person"),
+    ("information", lambda joint: -information(joint), "the sign is turned"),
+    ("information", information_naive, "0 times log 0"),
+    ("information", information_where, "0 / 0 became NaN"),
 ]

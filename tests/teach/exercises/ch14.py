@@ -1,13 +1,7 @@
-"""Answers to the exercises of chapter 14: right ones, and mistakes with a part of the message meant for them."""
-
-from __future__ import annotations
-
 import re
 from statistics import median
 
 import numpy as np
-
-from cadnet_edu.teach import check
 
 
 def read_name(name, pattern=r"(-1|\d+)_c(\d+)"):
@@ -32,13 +26,8 @@ def near_camera(a, b, middle=np.median, measure=lambda sizes: sizes.prod(1)):
 
 
 def mlr_roles(pids, cameras, wanted, lr_camera, strangers=2):
-    roles = []
-    for pid, camera in zip(pids, cameras):
-        if pid not in wanted:
-            roles.append(strangers)
-        else:
-            roles.append(1 if camera == lr_camera[pid] else 2)
-    return roles
+    here = [1 if camera == lr_camera[pid] else 2 for pid, camera in zip(pids, cameras)]
+    return [role if pid in wanted else strangers for pid, role in zip(pids, here)]
 
 
 def mlr_roles_at_once(pids, cameras, wanted, lr_camera):
@@ -56,50 +45,45 @@ def no_query_from_the_lr_camera(pids, cameras, wanted, lr_camera):
 
 
 RIGHT = [
-    (check.check_read_name, read_name),
-    (check.check_read_name, read_name_by_cutting),
-    (check.check_findable, findable),
-    (check.check_findable, findable_at_once),
-    (check.check_near_camera, near_camera),
-    (check.check_near_camera, lambda a, b: median(h * w for h, w in b) > median(h * w for h, w in a)),
-    (check.check_mlr_roles, mlr_roles),
-    (check.check_mlr_roles, mlr_roles_at_once),
+    ("read_name", read_name, read_name_by_cutting),
+    ("findable", findable, findable_at_once),
+    ("near_camera", near_camera, lambda a, b: median(h * w for h, w in b) > median(h * w for h, w in a)),
+    ("mlr_roles", mlr_roles, mlr_roles_at_once),
 ]
-
 WRONG = [
-    (check.check_read_name, lambda name: read_name(name, r"(-1|\d+)_c\ds(\d+)"), "that is the sequence"),
-    (check.check_read_name, lambda name: (int(name[:4]), int(name[6] + name[8])), "read as one"),
-    (check.check_read_name, lambda name: read_name(name)[::-1], "exchanged"),
-    (check.check_read_name, lambda name: read_name(name, r"(-1|\d+)_c\d+s\d+_(\d+)"), "frame number"),
-    (check.check_read_name, lambda name: [abs(n) for n in read_name(name)], "the minus sign is lost"),
-    (check.check_read_name, lambda name: read_name(name, r"(-1|\d+)_c(\d)"), "only one digit"),
-    (check.check_findable, lambda qp, qc, gp, gc: np.isin(qp, gp), "who alone"),
-    (check.check_findable, lambda qp, qc, gp, gc: findable(qp, -1 - qc, gp, gc), "who alone"),
+    ("read_name", lambda name: read_name(name, r"(-1|\d+)_c\ds(\d+)"), "that is the sequence"),
+    ("read_name", lambda name: (int(name[:4]), int(name[6] + name[8])), "read as one"),
+    ("read_name", lambda name: read_name(name)[::-1], "exchanged"),
+    ("read_name", lambda name: read_name(name, r"(-1|\d+)_c\d+s\d+_(\d+)"), "frame number"),
+    ("read_name", lambda name: [abs(n) for n in read_name(name)], "the minus sign is lost"),
+    ("read_name", lambda name: read_name(name, r"(-1|\d+)_c(\d)"), "only one digit"),
+    ("findable", lambda qp, qc, gp, gc: np.isin(qp, gp), "who alone"),
+    ("findable", lambda qp, qc, gp, gc: findable(qp, -1 - qc, gp, gc), "who alone"),
     (
-        check.check_findable,
+        "findable",
         lambda qp, qc, gp, gc: ((qp[:, None] == gp) & (qc[:, None] == gc)).any(1),
         "turned round: the picture",
     ),
-    (check.check_findable, lambda qp, qc, gp, gc: (qc[:, None] != gc).any(1), "but of anybody"),
+    ("findable", lambda qp, qc, gp, gc: (qc[:, None] != gc).any(1), "but of anybody"),
     (
-        check.check_findable,
+        "findable",
         lambda qp, qc, gp, gc: np.isin(qp, gp) & ~((qp[:, None] == gp) & (qc[:, None] == gc)).any(1),
         "does not spoil the others",
     ),
-    (check.check_findable, lambda qp, qc, gp, gc: ((qp[:, None] == gp) & (qc[:, None] != gc)).sum(1), "counts"),
-    (check.check_findable, lambda *a: ~findable_at_once(*a), "can NOT"),
-    (check.check_findable, lambda *a: np.mean(findable(*a)), "their share"),
-    (check.check_near_camera, lambda a, b: 0, "you always say the first"),
-    (check.check_near_camera, lambda a, b: 1, "you always say the second"),
-    (check.check_near_camera, lambda a, b: 1 - near_camera(a, b), "the far camera"),
-    (check.check_near_camera, lambda a, b: near_camera(a, b, np.mean), "take the median"),
-    (check.check_near_camera, lambda a, b: near_camera(a, b, np.max), "take the median"),
-    (check.check_near_camera, lambda a, b: near_camera(a, b, measure=lambda s: s[:, 0]), "heights"),
-    (check.check_near_camera, lambda a, b: near_camera(a, b, measure=lambda s: s[:, 1]), "widths"),
-    (check.check_mlr_roles, without_the_wanted, "distractors (0) became queries"),
-    (check.check_mlr_roles, no_query_from_the_lr_camera, "a distractor was left out"),
-    (check.check_mlr_roles, lambda *a: mlr_roles(*a, strangers=0), "all distractors were left out"),
-    (check.check_mlr_roles, lambda *a: [{1: 2}.get(r, 1) if p else 2 for r, p in zip(mlr_roles(*a), a[0])], "turned"),
-    (check.check_mlr_roles, lambda p, c, w, lr: mlr_roles(p, c, w, dict.fromkeys(lr, 1)), "one LR camera"),
-    (check.check_mlr_roles, lambda p, c, w, lr: mlr_roles(p, c, (), lr), "nothing is a query"),
+    ("findable", lambda qp, qc, gp, gc: ((qp[:, None] == gp) & (qc[:, None] != gc)).sum(1), "counts"),
+    ("findable", lambda *a: ~findable_at_once(*a), "can NOT"),
+    ("findable", lambda *a: np.mean(findable(*a)), "their share"),
+    ("near_camera", lambda a, b: 0, "you always say the first"),
+    ("near_camera", lambda a, b: 1, "you always say the second"),
+    ("near_camera", lambda a, b: 1 - near_camera(a, b), "the far camera"),
+    ("near_camera", lambda a, b: near_camera(a, b, np.mean), "take the median"),
+    ("near_camera", lambda a, b: near_camera(a, b, np.max), "take the median"),
+    ("near_camera", lambda a, b: near_camera(a, b, measure=lambda s: s[:, 0]), "heights"),
+    ("near_camera", lambda a, b: near_camera(a, b, measure=lambda s: s[:, 1]), "widths"),
+    ("mlr_roles", without_the_wanted, "distractors (0) became queries"),
+    ("mlr_roles", no_query_from_the_lr_camera, "a distractor was left out"),
+    ("mlr_roles", lambda *a: mlr_roles(*a, strangers=0), "all distractors were left out"),
+    ("mlr_roles", lambda *a: [{1: 2}.get(r, 1) if p else 2 for r, p in zip(mlr_roles(*a), a[0])], "turned"),
+    ("mlr_roles", lambda p, c, w, lr: mlr_roles(p, c, w, dict.fromkeys(lr, 1)), "one LR camera"),
+    ("mlr_roles", lambda p, c, w, lr: mlr_roles(p, c, (), lr), "nothing is a query"),
 ]

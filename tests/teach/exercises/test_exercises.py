@@ -1,9 +1,8 @@
 """Exercise checks: a right answer passes, a known mistake gets its own message, and no answer makes a check raise.
 
-The answers lie beside this file, ``ch01.py`` for ``cadnet_edu/teach/exercises/ch01.py`` and so on.
+The answers lie beside this file, ``ch01.py`` for ``cadnet_edu/teach/exercises/ch01.py`` and so on: right ones by check,
+and mistakes, each with a part of the message that is meant for it.
 """
-
-from __future__ import annotations
 
 import functools
 import math
@@ -22,69 +21,46 @@ from cadnet_edu.teach.exercises import report
 from cadnet_edu.teach.exercises.report import as_array, reports, show
 
 ANSWERS = {path.stem: runpy.run_path(str(path)) for path in sorted(Path(__file__).parent.glob("ch[0-9][0-9].py"))}
-RIGHT = [case for answers in ANSWERS.values() for case in answers["RIGHT"]]
+RIGHT = [(name, one) for answers in ANSWERS.values() for name, *some in answers["RIGHT"] for one in some]
 WRONG = [case for answers in ANSWERS.values() for case in answers["WRONG"]]
-CHECKS = [getattr(check, name) for name in check.__all__ if name.startswith("check_")]
+CHECKS = [name.removeprefix("check_") for name in check.__all__ if name.startswith("check_")]
 
 
-def test_every_check_that_is_written_is_offered():
+def checked(name, answer):
+    return getattr(check, f"check_{name}")(answer)
+
+
+def test_every_check_is_offered_and_has_two_right_answers_and_two_mistakes():
     chapters = Path(report.__file__).parent.glob("ch[0-9][0-9].py")
-    written = {name for path in chapters for name in re.findall(r"^def (check_\w+)", path.read_text("utf-8"), re.M)}
-    assert written == {one.__name__ for one in CHECKS}
+    written = {name for path in chapters for name in re.findall(r"^def check_(\w+)", path.read_text("utf-8"), re.M)}
+    assert written == set(CHECKS)
+    for cases in (RIGHT, WRONG):
+        answered = [name for name, *_ in cases]
+        assert {name for name in CHECKS if answered.count(name) < 2} == set()
 
 
-@pytest.mark.parametrize(("check_it", "solution"), RIGHT)
-def test_a_right_answer_passes(check_it, solution):
-    report = check_it(solution)
+@pytest.mark.parametrize(("name", "solution"), RIGHT)
+def test_a_right_answer_passes(name, solution):
+    report = checked(name, solution)
     assert report.passed, report
 
 
-@pytest.mark.parametrize(("check_it", "mistake", "message"), WRONG)
-def test_a_known_mistake_is_named(check_it, mistake, message):
-    report = check_it(mistake)
+@pytest.mark.parametrize(("name", "mistake", "message"), WRONG)
+def test_a_known_mistake_is_named(name, mistake, message):
+    report = checked(name, mistake)
     assert not report.passed
     assert message in report.message
 
 
-@pytest.mark.parametrize("check_it", CHECKS)
-def test_every_check_has_two_right_answers_and_two_mistakes(check_it):
-    assert sum(case[0] is check_it for case in RIGHT) >= 2
-    assert sum(case[0] is check_it for case in WRONG) >= 2
+def raises(error):
+    def answer(*given, **named):
+        raise error
 
-
-def unwritten(*given, **named):
-    raise NotImplementedError
-
-
-def empty(*given, **named):
-    return None
-
-
-def broken(*given, **named):
-    return undefined_name  # noqa: F821
-
-
-def words(*given, **named):
-    return "what is this?"
-
-
-@pytest.mark.parametrize("check_it", CHECKS)
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [(unwritten, "not written yet"), (empty, "returned nothing"), (broken, "NameError"), (words, "numbers is needed")],
-)
-def test_an_empty_or_broken_answer_fails_kindly(check_it, answer, message):
-    report = check_it(answer)
-    assert not report.passed
-    assert message in report.message
+    return answer
 
 
 def generator(*given, **named):
     yield 1
-
-
-def leaves(*given, **named):
-    raise SystemExit
 
 
 def by_itself(*given, **named):
@@ -100,16 +76,21 @@ def gives(value):
     return lambda *given, **named: value
 
 
-ODD = {
+ODD = {  # the message may be any, where none is given
+    "unwritten": (raises(NotImplementedError), "not written yet"),
+    "empty": (gives(None), "returned nothing"),
+    "broken": (raises(NameError("name 'x' is not defined")), "NameError"),
+    "words": (gives("what is this?"), "numbers is needed"),
+    "a call": (3.0, "without calling it"),
     "generator": generator,
-    "leaves": leaves,
+    "leaves": raises(SystemExit),
     "endless recursion": by_itself,
     "class": Answer,
     "module": nn.Identity(),
-    "partial": functools.partial(words, "more"),
+    "partial": functools.partial(gives("what"), "more"),
     "no argument": lambda: 1,
     "ten arguments": lambda a, b, c, d, e, f, g, h, i, j: 1,
-    "gives the function": gives(words),
+    "gives the function": gives(generator),
     "dict": gives({"a": 1}),
     "objects": gives(np.array([None, "a"], dtype=object)),
     "large": gives(10**400),
@@ -126,12 +107,14 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("check_it", CHECKS)
-def test_no_answer_makes_a_check_raise(check_it):
-    for name, odd in ODD.items():
-        report = check_it(odd)
-        assert not report.passed, name
-        assert report.message, name
+@pytest.mark.parametrize("name", CHECKS)
+def test_an_odd_answer_fails_with_a_message_and_never_raises(name):
+    for kind, odd in ODD.items():
+        answer, message = odd if isinstance(odd, tuple) else (odd, "")
+        report = checked(name, answer)
+        assert not report.passed, kind
+        assert report.message, kind
+        assert message in report.message, kind
 
 
 def test_a_check_that_fails_itself_says_so_and_does_not_raise():
@@ -147,11 +130,6 @@ def test_a_check_that_fails_itself_says_so_and_does_not_raise():
 def test_a_list_of_tensors_with_a_graph_counts_as_numbers():
     rows = [torch.ones(2, requires_grad=True), [1, torch.tensor(2.0)]]
     assert np.array_equal(as_array(rows), [[1, 1], [1, 2]])
-
-
-@pytest.mark.parametrize("check_it", CHECKS)
-def test_a_call_instead_of_a_function_is_explained(check_it):
-    assert "without calling it" in check_it(3.0).message
 
 
 def test_a_report_reads_as_a_sentence_and_as_a_truth():
