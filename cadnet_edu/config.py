@@ -390,8 +390,8 @@ FROM_NOTHING: dict[str, Any] = dict(
 SLIM: dict[str, Any] = dict(FROM_NOTHING, backbone="slim", lr=3e-3, lr_D=2e-4, pixel_shuffle=4, d_batch_size=8)
 # Both encoders start from a small network trained on other drawn people, as the paper's start from ImageNet.
 SMALL: dict[str, Any] = dict(SLIM, walkers_size="M", height=64, width=32, weights="walkers", lr=1e-3,
-                             backbone_width=16, decoder_width=4, discriminator_width=8, d_batch_size=4,
-                             lambda_adv_DF=1, lr_D=1e-3, max_shift=3, steps=300, warmup_steps=40, checkpoint_every=100)  # fmt: skip
+                             lr_D=1e-3, lambda_adv_DF=1, backbone_width=16, decoder_width=4, discriminator_width=8,
+                             d_batch_size=4, max_shift=3, steps=300, warmup_steps=40, checkpoint_every=100)  # fmt: skip
 PRESETS: dict[str, dict[str, Any]] = {
     # Does it run? Seconds, for tests.
     "smoke": dict(SLIM, walkers_size="S", height=64, width=32, backbone_width=8, decoder_width=4, discriminator_width=8,

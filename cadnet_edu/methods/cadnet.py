@@ -190,7 +190,7 @@ def from_nothing(settings: Callable[[Config], Config]) -> Callable[[Config], Con
 
 def cadnet_plus(config: Config) -> Config:
     """CAD-Net++ (Li et al., arXiv 2002.09274), as we read it: a feature-consistency loss on F's maps in addition."""
-    return config.replace(method="cadnet_plus", lambda_con=10)
+    return config.replace(method="cadnet_plus", lambda_con=30)
 
 
 def _method(settings: Callable[[Config], Config], **what: Any) -> Method:
