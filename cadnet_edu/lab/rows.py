@@ -108,7 +108,7 @@ DEFAULT_REGIMES: dict[str, tuple[str, ...]] = {
     "regimes": ("all", "few", "hr_labels", "fixed"),
 }  # fmt: skip
 MAIN_ROWS = ("baseline_hr", "baseline_mlr", "baseline_long", "baseline_hr_long", "two_encoders", "two_encoders_long",
-             "sr_first", "super_resolution", "cadnet")  # fmt: skip
+             "sr_first", "super_resolution", "cadnet", "cadnet_plus")  # fmt: skip
 
 
 def row(name: str, base: Config, regime: str = "all") -> Row:
