@@ -388,18 +388,16 @@ FROM_NOTHING: dict[str, Any] = dict(
     decoder_grad_scale=0.05,  # G needs the resolution in f, which D_F removes
 )  # fmt: skip
 SLIM: dict[str, Any] = dict(FROM_NOTHING, backbone="slim", lr=3e-3, lr_D=2e-4, pixel_shuffle=4, d_batch_size=8)
-# Both encoders start from a small network trained on other drawn people, as the paper's start from ImageNet.
-SMALL: dict[str, Any] = dict(SLIM, walkers_size="M", height=64, width=32, weights="walkers", lr=1e-3,
-                             lr_D=1e-3, lambda_adv_DF=1, backbone_width=16, decoder_width=4, discriminator_width=8,
-                             d_batch_size=4, max_shift=3, steps=300, warmup_steps=40, checkpoint_every=100)  # fmt: skip
+SMALL: dict[str, Any] = dict(SLIM, walkers_size="M", height=96, width=48, backbone_width=24, decoder_width=8,
+                             discriminator_width=8, max_shift=3, warmup_steps=40)  # fmt: skip
 PRESETS: dict[str, dict[str, Any]] = {
     # Does it run? Seconds, for tests.
     "smoke": dict(SLIM, walkers_size="S", height=64, width=32, backbone_width=8, decoder_width=4, discriminator_width=8,
                   num_identities=4, steps=30, warmup_steps=5, log_every=5, checkpoint_every=10),
-    # Trends, in minutes on two cores: what `make book` runs. One seed of `reduced`.
-    "quick": dict(SMALL, log_every=10),
+    # Trends, in minutes on two cores: what `make book` runs.
+    "quick": dict(SMALL, decoder_width=4, d_batch_size=4, steps=400, log_every=10, checkpoint_every=100),
     # Orderings, with seeds, on two cores in an hour or two: the committed tables.
-    "reduced": dict(SMALL, log_every=20),
+    "reduced": dict(SMALL, steps=500, log_every=20, checkpoint_every=250),
     # The paper (Sec. 4.1): Config() itself.
     "full": {},
 }  # fmt: skip

@@ -16,7 +16,7 @@ from cadnet_edu.lab.extra_analyses import beyond, beyond_text
 from cadnet_edu.lab.figures_3_4 import figure3, figure3_text, figure4, figure4_text
 from cadnet_edu.lab.publish import LEVELS, claims, publish
 from cadnet_edu.lab.records import Records, committed_folders, write_record
-from cadnet_edu.lab.rows import DEFAULT_REGIMES, ROWS, Row, Target, rows
+from cadnet_edu.lab.rows import DEFAULT_REGIMES, ROWS, STUDY, Row, Target, rows
 from cadnet_edu.lab.run_all import plan, run_all, tasks
 from cadnet_edu.lab.tables import markdown, table
 
@@ -85,9 +85,11 @@ def reproduce(arguments: Sequence[str]) -> int:
 
 
 def base_config(options: Reproduce) -> Config:
-    """The preset's settings with what the command line changes."""
+    """The preset's settings with what the study of regimes changes for two cores, and the command line."""
+    small = preset(options.preset).run.preset in ("quick", "reduced")
+    study = STUDY if options.what == "regimes" and small else {}
     named = {name: getattr(options, name) for name in (*CHANGES, "root")}
-    changes = {name: value for name, value in named.items() if value is not None}
+    changes = study | {name: value for name, value in named.items() if value is not None}
     return preset(options.preset, device=options.device, precision=options.precision,
                    allow_withdrawn=options.allow_withdrawn, **changes)  # fmt: skip
 
