@@ -16,6 +16,7 @@ from cadnet_edu.lab.extra_analyses import beyond, beyond_text
 from cadnet_edu.lab.figures_3_4 import figure3, figure3_text, figure4, figure4_text
 from cadnet_edu.lab.publish import LEVELS, claims, publish
 from cadnet_edu.lab.records import Records, committed_folders, write_record
+from cadnet_edu.lab.regimes import regimes, regimes_page
 from cadnet_edu.lab.rows import DEFAULT_REGIMES, ROWS, STUDY, Row, Target, rows
 from cadnet_edu.lab.run_all import plan, run_all, tasks
 from cadnet_edu.lab.tables import markdown, table
@@ -77,7 +78,7 @@ def reproduce(arguments: Sequence[str]) -> int:
     result, text = recompute(options, base, lines, records, seeds)
     write(options, result, text)
     if options.publish:
-        say(f"published: {publish(options.what, result, todo, records)}")
+        say(f"published: {publish(options.what, result, todo, records, options.out)}")
     show(text)
     for name, why in failed.items():
         say(f"failed: {name}: {why}")
@@ -136,5 +137,8 @@ def recompute(
     if what == "beyond":
         data = beyond(lines, records, seeds, out)
         return data, beyond_text(data)
+    if what == "regimes":
+        data = regimes(lines, records, seeds, out)
+        return data, regimes_page(data)
     data = table(what, lines, records, seeds)
     return data, markdown(data)

@@ -10,6 +10,7 @@ from cadnet_edu.figures.curves import (
     rank1_by_rate,
     rank1_sweep,
     stacked_shares,
+    sweep_panels,
 )
 from cadnet_edu.figures.features import error_by_band, identity_maps, spectrum, tsne_coloured, tsne_panels
 from cadnet_edu.figures.pictures import image_row, images_grid, rank_lists, recovered_grid
@@ -35,6 +36,7 @@ __all__ = [
     "save",
     "spectrum",
     "stacked_shares",
+    "sweep_panels",
     "to_uint8",
     "tsne_coloured",
     "tsne_panels",

@@ -91,6 +91,49 @@ def rank1_sweep(curves: Curves, seen: Sequence[float] = (2, 3, 4), heading: str 
     return fig
 
 
+@styled
+def sweep_panels(panels: Mapping[str, Curves], seen: Sequence[float] = (2, 3, 4)) -> Figure:
+    """Rank-1 against a continuous down-sampling rate, a panel for each of several experiments.
+
+    Args:
+        panels: heading of the panel -> method -> rate -> ``(value, low, high)``; a method looks the same in all.
+        seen: rates of the training images, shaded.
+
+    Returns:
+        the figure; its text gives every method at the rates 1, 2, 4 and 8 that it has.
+
+    Raises:
+        ValueError: when there is no value.
+    """
+    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    rows = -(-len(panels) // 2)
+    fig = new_figure(2.7 * rows + 0.7)
+    grid, said = fig.subplots(rows, 2, sharex=True, sharey=True, squeeze=False), []
+    for ax, (heading, curves) in zip(grid.flat, panels.items()):
+        words = []
+        for name, r, value, low, high in _by_rate(curves, "sweep_panels"):
+            line = _line(names.index(name))
+            ax.plot(r, value, markersize=4, label=name, **line)
+            ax.fill_between(r, low, high, color=line["color"], alpha=0.18, linewidth=0)
+            at = (f"{v:.0f} % at r = {rate:g}" for rate, v in zip(r, value) if rate in (1, 2, 4, 8))
+            words.append(f"{name} {', '.join(at)}")
+        if seen:
+            ax.axvspan(min(seen), max(seen), color="#eeeeee", zorder=0)
+        ax.set_title(heading, loc="left", fontsize=SMALL)
+        ax.set_ylim(0, 100)
+        said.append(f"{heading}: {'; '.join(words)}")
+    for ax in grid.flat[len(panels) :]:
+        ax.set_axis_off()
+    for ax in grid[:, 0]:
+        ax.set_ylabel("rank-1 (%)")
+    for ax in grid[-1]:
+        ax.set_xlabel("down-sampling rate r of the queries")
+    lines = {label: line for ax in grid.flat for line, label in zip(*ax.get_legend_handles_labels())}
+    fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2, fontsize=SMALL)
+    fig.alt = f"Rank-1 against the down-sampling rate. {'. '.join(said)}."
+    return fig
+
+
 def _by_rate(curves: Curves, name: str) -> list[tuple[Any, ...]]:
     """Method, rates, and rank-1 in per cent with the ends of its interval, in ascending order of rates."""
     if not any(curves.values()):

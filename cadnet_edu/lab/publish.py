@@ -32,15 +32,16 @@ def claims(base: Config, rows: Sequence[Row], records: Records, seeds: Sequence[
     return claims_table(CLAIMS, lookup, metadata)
 
 
-def publish(what: str, data: dict[str, Any], todo: Sequence[Task], records: Records) -> Path:
+def publish(what: str, data: dict[str, Any], todo: Sequence[Task], records: Records, out: Path) -> Path:
     """Copy a table and the records that it was made of into the book's results.
 
     Records go to ``book/results/runs/PRESET``, their images beside them, the table to ``book/results``, and the page
-    of the claims to ``book/claims.md``.
+    of the claims or of the regimes to ``book``.
 
     Args:
         what, data: the table or figure, and its numbers.
         todo, records: the runs that it was made of, and their records.
+        out: folder of the figures that were drawn.
 
     Returns:
         the table's path.

@@ -1,0 +1,212 @@
+"""Where recovery helps: CAD-Net against controls of the same CPU time, in five regimes of labels and training."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cadnet_edu.figures import describe, save, sweep_panels
+from cadnet_edu.lab.analyses import SWEEP
+from cadnet_edu.lab.intervals import Interval, paired
+from cadnet_edu.lab.records import KeyPath, Records
+from cadnet_edu.lab.rows import LABELS, Row
+from cadnet_edu.lab.scoring import rate_name
+from cadnet_edu.lab.tables import markdown, mean_of, per_seed, table
+
+OURS = ("cadnet", "cadnet_plus")
+BOUND = 1.0  # points of rank-1 by which an interval must clear 0
+SEEDS = 5  # that a verdict needs
+FIGURE_FILE = "regimes.svg"
+
+
+@dataclass(frozen=True)
+class Question:
+    """One regime of the study."""
+
+    heading: str
+    words: str  # how the sentence about it begins
+    regime: str  # whose networks are compared
+    controls: tuple[str, ...]  # of the same CPU time, or more
+    plain: str  # the baseline of the same steps
+    twin: str  # the same networks without what is claimed
+    path: KeyPath = ("scores", "mlr", "rank1")  # of the number compared
+
+
+EQUAL_TIME = ("baseline_mlr_long", "two_encoders_long", "sr_first")
+QUESTIONS: dict[str, Question] = {
+    "all": Question("All labels", "Where all images have labels", "all", EQUAL_TIME, "baseline_mlr", "two_encoders"),
+    "few": Question(
+        "Labels for a fifth", "Where a fifth of the people have labels", "few", EQUAL_TIME, "baseline_mlr",
+        "two_encoders",
+    ),
+    "hr_labels": Question(
+        "Labels for sharp images only", "Where only sharp images have labels", "hr_labels",
+        ("baseline_hr_long", "two_encoders_long"), "baseline_hr", "two_encoders",
+    ),
+    "fixed": Question(
+        "Re-ID network fixed", "Where the re-identification network cannot be changed", "fixed",
+        ("baseline_hr", "super_resolution"), "baseline_hr", "super_resolution",
+    ),
+    "unseen": Question(
+        "Unseen rate, r = 8", "At r = 8, which no training image had", "all", EQUAL_TIME, "baseline_mlr",
+        "two_encoders", ("scores", "8", "rank1"),
+    ),
+}  # fmt: skip
+VERDICTS = {
+    "helps": "recovery helps",
+    "network": "it is only a bigger network",
+    "hurts": "the same time is better spent without it",
+    "open": "open",
+    "missing": "not run yet",
+}
+
+
+def verdict(best: Interval | None, plain: Interval | None, twin: Interval | None) -> str:
+    """The key of ``VERDICTS``, from differences of rank-1 in points.
+
+    Args:
+        best: to the best control of the same CPU time.
+        plain: to the baseline of the same steps.
+        twin: to the same networks without recovery.
+
+    >>> from cadnet_edu.lab.intervals import mean_interval
+    >>> up, down, none = (mean_interval([m, m + 0.1, m - 0.1, m, m]) for m in (5, -5, 0))
+    >>> verdict(up, up, up), verdict(none, up, none), verdict(down, up, none), verdict(none, none, none)
+    ('helps', 'network', 'hurts', 'open')
+    """
+    if best is None or plain is None or twin is None or best.n < SEEDS:
+        return "missing"
+    if best.above(BOUND):
+        return "helps"
+    if best.below(-BOUND):
+        return "hurts"
+    return "network" if plain.above() and not twin.above() else "open"
+
+
+def answers(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """The numbers and the verdict of each question, for CAD-Net and for CAD-Net++.
+
+    Args:
+        rows: of the target "regimes".
+        records: of their runs.
+        seeds: used.
+    """
+    of = {(row.regime, row.name): row for row in rows}
+    found = []
+    for key, q in QUESTIONS.items():
+        here = {name: of[q.regime, name] for name in {*q.controls, q.plain, q.twin, *OURS} if (q.regime, name) in of}
+        values = {name: points(row, records, q.path, seeds) for name, row in here.items()}
+        means = {name: sum(v.values()) / len(v) for name, v in values.items() if v}
+        best = max((name for name in q.controls if name in means), key=lambda name: means[name], default=None)
+        for ours in (name for name in OURS if name in means):
+            gaps = {kind: None if other not in values else paired(values[ours], values[other])
+                    for kind, other in (("best", best), ("plain", q.plain), ("twin", q.twin))}  # fmt: skip
+            found.append({
+                "question": key, "ours": ours, "rank1": means[ours], "control": best,
+                "control_rank1": means.get(best or ""), "verdict": verdict(**gaps),
+                **{f"to_{kind}": None if gap is None else list(gap) for kind, gap in gaps.items()},
+            })  # fmt: skip
+    return found
+
+
+def points(row: Row, records: Records, path: KeyPath, seeds: Sequence[int]) -> dict[int, float]:
+    """seed -> a number in per cent."""
+    return {seed: 100 * value for seed, value in per_seed(row, records, path, seeds).items()}
+
+
+def regimes(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Path) -> dict[str, Any]:
+    """The table of all regimes with answers, ready for JSON; the figure is written to ``out``.
+
+    Args:
+        rows: of the target "regimes".
+        records: of their runs.
+        seeds: used.
+        out: folder of the figure.
+    """
+    found = answers(rows, records, seeds)
+    panels = sweeps(rows, records, seeds, {a["question"]: a["control"] for a in found})
+    figure = sweep_panels(panels) if panels else None
+    if figure is not None:
+        save(figure, out / FIGURE_FILE)
+    alt = describe(figure) if figure is not None else ""
+    return table("regimes", rows, records, seeds) | {"answers": found, "figure": alt}
+
+
+def sweeps(
+    rows: Sequence[Row], records: Records, seeds: Sequence[int], best: Mapping[str, str | None]
+) -> dict[str, dict[str, dict[float, Any]]]:
+    """heading -> method -> rate -> rank-1 with its interval: CAD-Net, CAD-Net++, the baseline, the best control."""
+    names = {"cadnet": "CAD-Net", "cadnet_plus": "CAD-Net++", "plain": "baseline, same steps",
+             "best": "best without recovery, same CPU time"}  # fmt: skip
+    of, panels = {(row.regime, row.name): row for row in rows}, {}
+    for key, q in QUESTIONS.items():
+        if key == "unseen":  # the networks, and so the panel, of "all"
+            continue
+        curves: dict[str, dict[float, Any]] = {}
+        for kind, label in names.items():
+            name = {"plain": q.plain, "best": best.get(key)}.get(kind, kind)
+            row = of.get((q.regime, name or ""))
+            at = {r: row and mean_of(row, records, ("analyses", "sweep", rate_name(r)), seeds) for r in SWEEP}
+            if row is not None and all(at.values()):
+                curves[label] = {r: v.mean if v.low is None else tuple(v[:3]) for r, v in at.items() if v}
+        if curves:
+            panels[q.heading] = curves
+    return panels
+
+
+# ---------------------------------------------------------------------------------------------------- as text
+
+HEAD = """# When should I use recovery?
+
+CAD-Net recovers sharp images and identifies people with them. Does the recovery earn its computing time? That depends
+on what is labelled, and on what may be trained. Five situations were written down, with the bounds of each verdict,
+before their runs; each method got the same images, and the controls the same CPU time as CAD-Net, or more.
+
+**In short:**
+"""
+RULES = f"""
+**How a verdict is made.** Rank-1 over mixed rates of {{2, 3, 4}} (at the unseen rate: at r = 8), a difference taken
+seed by seed, its 95 % interval over at least {SEEDS} seeds. *Recovery helps* where all of it lies more than {BOUND:g}
+point above the best control of the same CPU time, and *the same time is better spent without it* where all of it lies
+more than {BOUND:g} point below; which control is best is seen from its mean, which favours the controls. *It is only a
+bigger network* where CAD-Net beats the baseline of the same steps, but not the same two encoders without recovery
+(where the re-identification network is fixed: not recovery of pixels alone). Otherwise it is *open*.
+
+The people are drawn, 64 x 32 pixels small, and the networks start from one that was trained on sharp images of others
+(`weights="walkers"`). At r = 4 a person of 64 x 32 is 16 x 8, as one of the paper's 256 x 128 is 64 x 32: so this can
+compare what losses are worth under one budget, and says nothing about percentages on photographs.
+"""
+FIGURE = """
+```{figure} _static/regimes.svg
+:alt: %s
+
+Rank-1 by rate in the trainings above. The fifth situation, the unseen rates, is what lies right of the grey band.
+```
+"""
+
+
+def sentence(answer: Mapping[str, Any]) -> str:
+    """One answer in words, with its numbers."""
+    q = QUESTIONS[answer["question"]]
+    ours, verdict_ = LABELS[answer["ours"]], VERDICTS[answer["verdict"]]
+    if answer["to_best"] is None or answer["to_best"][1] is None:
+        return f"{q.words}: {verdict_}."
+    gap, low, high, n = answer["to_best"]
+    return (
+        f"{q.words}: **{verdict_}**. {ours} {answer['rank1']:.1f} %, {LABELS[answer['control']]} "
+        f"{answer['control_rank1']:.1f} % ({gap:+.1f} points, {low:+.1f} to {high:+.1f}, {n} seeds)."
+    )
+
+
+def regimes_page(data: Mapping[str, Any]) -> str:
+    """The page of the book: answers, rules, figure, and all tables.
+
+    Args:
+        data: of ``regimes``.
+    """
+    main = [f"{i}. {sentence(a)}" for i, a in enumerate((a for a in data["answers"] if a["ours"] == "cadnet"), 1)]
+    more = [f"- {sentence(a)}" for a in data["answers"] if a["ours"] == "cadnet_plus"]
+    plus = ["", "With the consistency loss of CAD-Net++, as we read it, in addition:", "", *more] if more else []
+    tables = markdown(dict(data)).split("\n", 1)[1]
+    figure = FIGURE % data["figure"] if data["figure"] else ""
+    return "\n".join([HEAD, *main, *plus, RULES, figure, "## All numbers", tables])
