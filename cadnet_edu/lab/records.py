@@ -72,6 +72,7 @@ class Records:
     def __init__(self, here: Path | None = None, committed: Iterable[Path] = (), data: str | None = None) -> None:
         self.data = data
         self.found: dict[tuple[str, int], StoredRecord] = {}
+        self._keys: dict[Config, str] = {}  # a table looks up the same settings for each of its numbers
         for folder, is_committed in [*((c, True) for c in committed), *([(here, False)] if here else [])]:
             for path in sorted(p for p in folder.glob("*-seed*.json") if p.name.count(".") == 1):  # no file of errors
                 self.add(read_json(path), path, is_committed)
@@ -92,12 +93,17 @@ class Records:
 
     def find(self, config: Config) -> StoredRecord | None:
         """The record of this configuration and seed, on these data."""
-        return self.found.get((settings_key(config, self.data), config.run.seed))
+        return self.found.get((self._key(config), config.run.seed))
 
     def by_seed(self, config: Config, seeds: Iterable[int]) -> dict[int, RunRecord]:
         """seed -> record, for the seeds that have one."""
-        found = {k: self.find(config.replace(seed=k)) for k in seeds}
-        return {k: one.record for k, one in found.items() if one is not None}
+        key = self._key(config)
+        return {k: self.found[key, k].record for k in seeds if (key, k) in self.found}
+
+    def _key(self, config: Config) -> str:
+        if config not in self._keys:
+            self._keys[config] = settings_key(config, self.data)
+        return self._keys[config]
 
     def __iter__(self) -> Iterator[StoredRecord]:
         return iter(self.found.values())

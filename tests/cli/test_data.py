@@ -57,7 +57,7 @@ def test_cached_images_are_listed_and_deleted(
         ("", "cadnet-edu data walkers"),
         ("faces", "there is no 'faces'"),
         ("walkers", "--out"),
-        ("walkers --size XL --out w", "XL"),
+        ("walkers --size XXL --out w", "XXL"),
     ],
 )
 def test_wrong_options(arguments: str, words: str) -> None:

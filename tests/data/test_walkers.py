@@ -198,7 +198,7 @@ def test_overrides():
         ({"cameras": 1}, "needs at least"),
         ({"shots": 0}, "needs at least"),
         ({"seed": -1}, "needs at least"),
-        ({"size": "XL"}, "'XL'"),
+        ({"size": "XXL"}, "'XXL'"),
     ],
 )
 def test_what_cannot_be_drawn(wrong, message):
