@@ -138,7 +138,7 @@ def recompute(
         data = beyond(lines, records, seeds, out)
         return data, beyond_text(data)
     if what == "regimes":
-        data = regimes(lines, records, seeds, out)
+        data = regimes(lines, records, seeds, out) | {"command": same_numbers(options, base)}
         return data, regimes_page(data)
     data = table(what, lines, records, seeds)
     return data, markdown(data)

@@ -121,6 +121,7 @@ def sweep_panels(panels: Mapping[str, Curves], seen: Sequence[float] = (2, 3, 4)
             ax.axvspan(min(seen), max(seen), color="#eeeeee", zorder=0)
         ax.set_title(heading, loc="left", fontsize=SMALL)
         ax.set_ylim(0, 100)
+        ax.set_xticks([1, 2, 4, 6, 8, 10])
         said.append(f"{heading}: {'; '.join(words)}")
     for ax in grid.flat[len(panels) :]:
         ax.set_axis_off()

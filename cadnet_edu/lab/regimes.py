@@ -57,7 +57,7 @@ VERDICTS = {
     "network": "it is only a bigger network",
     "hurts": "the same time is better spent without it",
     "open": "open",
-    "missing": "not run yet",
+    "missing": "not decided, fewer than five seeds",
 }
 
 
@@ -137,7 +137,7 @@ def sweeps(
 ) -> dict[str, dict[str, dict[float, Any]]]:
     """heading -> method -> rate -> rank-1 with its interval: CAD-Net, CAD-Net++, the baseline, the best control."""
     names = {"cadnet": "CAD-Net", "cadnet_plus": "CAD-Net++", "plain": "baseline, same steps",
-             "best": "best without recovery, same CPU time"}  # fmt: skip
+             "best": "best control, same CPU time"}  # fmt: skip
     of, panels = {(row.regime, row.name): row for row in rows}, {}
     for key, q in QUESTIONS.items():
         if key == "unseen":  # the networks, and so the panel, of "all"

@@ -11,7 +11,7 @@ from cadnet_edu.io import read_json
 from cadnet_edu.lab.claims import CLAIMS, VERDICTS, Claim, Comparison, claims_table, page
 from cadnet_edu.lab.claims.page import MEANS, plain
 from cadnet_edu.lab.claims.rules import average_of, difference_of, ratio_of, value_of
-from cadnet_edu.lab.rows import DEFAULT_REGIMES, LABELS, REGIMES, ROWS, rows
+from cadnet_edu.lab.rows import DEFAULT_REGIMES, LABELS, ROWS, rows
 
 ROOT = Path(__file__).parents[2]
 NOTHING = {"preset": "smoke", "seeds": [], "provenance": {"records": 0}}
@@ -116,7 +116,7 @@ def test_every_row_and_place_that_a_claim_asks_for_exists() -> None:
 
     claims_table(CLAIMS, lookup, NOTHING)
     assert {row for row, _, _ in asked} <= set(LABELS) & set(ROWS["claims"])
-    assert {regime for _, _, regime in asked} == set(REGIMES)
+    assert {regime for _, _, regime in asked} == set(DEFAULT_REGIMES["claims"])
     assert {place[0] for _, place, _ in asked} == {"scores", "parts", "analyses"}
     default = {(r.name, r.regime) for r in rows(ROWS["claims"], preset("smoke"), DEFAULT_REGIMES["claims"])}
     assert {(row, regime) for row, _, regime in asked} <= default  # what `reproduce claims` runs is enough

@@ -12,10 +12,11 @@ from cadnet_edu.lab.rows import ROWS
 RESULTS = Path(__file__).parents[2] / "book" / "results"
 
 
-@pytest.mark.parametrize("what", ROWS)
+@pytest.mark.parametrize("what", [what for what in ROWS if what != "regimes" or (RESULTS / f"{what}.json").exists()])
 def test_committed_tables_follow_from_the_committed_records(what: str, tmp_path: Path) -> None:
-    seeds = read_json(RESULTS / "claims.json")["command"].partition(" --seeds ")[2]
-    arguments = f"reproduce {what} --preset reduced --seeds {seeds}"
+    of = what if what == "regimes" else "claims"  # the others are of the runs of the claims
+    told = read_json(RESULTS / f"{of}.json")["command"].removeprefix("cadnet-edu ")
+    arguments = told.replace(f"reproduce {of}", f"reproduce {what}")
     assert main([*shlex.split(arguments), "--out", str(tmp_path)]) == 0
     assert not list((tmp_path / "runs").glob("*.json"))  # nothing was run
     made, committed = read_json(tmp_path / f"{what}.json"), read_json(RESULTS / f"{what}.json")
