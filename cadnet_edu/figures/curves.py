@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -126,10 +125,11 @@ def sweep_panels(panels: Mapping[str, Curves], seen: Sequence[float] = (2, 3, 4)
         said.append(f"{heading}: {'; '.join(words)}")
     for ax in grid.flat[len(panels) :]:
         ax.set_axis_off()
-        grid[-2, -1].tick_params(labelbottom=True)  # the lowest panel of its column
+    for ax in grid.flat[: len(panels)][-2:]:  # the lowest panel of each column
+        ax.tick_params(labelbottom=True)
+        ax.set_xlabel("rate r of the queries")
     for ax in grid[:, 0]:
         ax.set_ylabel("rank-1 (%)")
-    fig.supxlabel("down-sampling rate r of the queries", fontsize=mpl.rcParams["axes.labelsize"])
     lines = {label: line for ax in grid.flat for line, label in zip(*ax.get_legend_handles_labels())}
     fig.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=2, fontsize=SMALL)
     fig.alt = f"Rank-1 against the down-sampling rate. {'. '.join(said)}."
