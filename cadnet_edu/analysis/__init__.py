@@ -5,7 +5,7 @@ recovery restores, which loss dominates the gradient at E.
 """
 
 from cadnet_edu.analysis.features import Margins, Nearest, confusions, margins, nearest, resolution_probe, separation
-from cadnet_edu.analysis.frequency import error_by_frequency, octaves, radial_power_spectrum
+from cadnet_edu.analysis.frequency import error_by_frequency, octaves, radial_power_spectrum, restore_band
 from cadnet_edu.analysis.gradients import gradient_shares, mean_shares
 from cadnet_edu.analysis.projection import silhouette, tsne
 
@@ -21,6 +21,7 @@ __all__ = [
     "octaves",
     "radial_power_spectrum",
     "resolution_probe",
+    "restore_band",
     "separation",
     "silhouette",
     "tsne",

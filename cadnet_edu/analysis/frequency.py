@@ -44,6 +44,29 @@ def octaves(height: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
+def restore_band(x: Array, x_H: Array, cycles: float) -> np.ndarray:
+    """Images with all detail up to a frequency as in the originals: what a perfect recovery of this band would give.
+
+    Down-sampling by r attenuates and shifts detail up to ``H / (2 r)`` cycles per image height, the finest that the LR
+    grid can hold, and destroys what is finer. So with that number this is the ceiling of recovery from the LR image
+    alone; beyond it detail can only be guessed from other images.
+
+    Args:
+        x: the bilinearly up-sampled LR images ``(n, 3, H, W)`` in [0, 1].
+        x_H: the HR images.
+        cycles: per image height, in both directions.
+
+    Returns:
+        ``(n, 3, H, W)`` in [0, 1].
+    """
+    seen, truth = (np.asarray(a, dtype=np.float64) for a in (x, x_H))
+    height, width = truth.shape[-2:]
+    f_y, f_x = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]  # cycles per pixel
+    inside = height * np.maximum(np.abs(f_y), f_x) <= cycles + 1e-9
+    spectrum = np.where(inside, np.fft.rfft2(truth), np.fft.rfft2(seen))
+    return np.fft.irfft2(spectrum, s=(height, width)).clip(0, 1)
+
+
 def error_by_frequency(x_hat: Array, x: Array, x_H: Array) -> dict[str, Any]:
     """The error of recovered images against that of the inputs, band by band of spatial frequency.
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cadnet_edu.analysis import error_by_frequency, octaves, radial_power_spectrum
+from cadnet_edu.analysis import error_by_frequency, octaves, radial_power_spectrum, restore_band
 
 RNG = np.random.default_rng(0)
 
@@ -23,6 +23,14 @@ def test_error_is_found_at_its_own_frequency() -> None:
     ratio = dict(zip(map(tuple, found["bands"]), found["ratio"]))
     assert ratio[2, 4] == pytest.approx(0.25, rel=0.05)  # half the amplitude, a quarter of the power
     assert ratio[16, 32] == pytest.approx(4, rel=0.05)
+
+
+def test_a_band_is_restored_and_nothing_else() -> None:
+    truth = np.full((2, 3, 64, 32), 0.5)
+    seen = truth + ripple(3) + ripple(24)
+    assert np.allclose(restore_band(seen, truth, 2), seen)
+    assert np.allclose(restore_band(seen, truth, 3), truth + ripple(24))
+    assert np.allclose(restore_band(seen, truth, 24), truth)
 
 
 def test_nothing_done_is_1_and_all_done_is_0() -> None:
