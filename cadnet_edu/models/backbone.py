@@ -187,6 +187,12 @@ def load_weights(net: ResNet, name: str, weights: str) -> None:
             raise ValueError(f"the weights 'walkers' are of a slim backbone, not of {name}: set backbone to 'slim'.")
         E = "E.resnet."
         state = {name.removeprefix(E): t for name, t in load_file(WALKERS).items() if name.startswith(E)}
+        width = len(state["conv1.weight"])
+        if width != net.channels[0]:
+            raise ValueError(
+                f"the weights 'walkers' are of a slim backbone of width {width}, not {net.channels[0]}: set "
+                f"backbone_width to {width}."
+            )
     elif weights == "imagenet":
         import torchvision
 

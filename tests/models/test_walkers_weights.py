@@ -28,7 +28,7 @@ def test_both_encoders_start_from_it_and_nothing_else_does():
     ("name", "width", "message"),
     [
         ("resnet18", 64, "are of a slim backbone, not of resnet18: set backbone to 'slim'"),
-        ("slim", 24, "do not fit a slim of width 24"),
+        ("slim", 24, "are of a slim backbone of width 16, not 24: set backbone_width to 16"),
     ],
 )
 def test_another_backbone_is_refused(name, width, message):
