@@ -140,6 +140,19 @@ def test_version_and_repository_are_the_same_everywhere() -> None:
     assert f'git+{url}"' in notebooks.BOOTSTRAP  # which the launch buttons open
 
 
+def test_nothing_is_tracked_but_the_project() -> None:
+    """What a test or a run has left behind would be at the top, or large, or many."""
+    run = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = [name for name in run.stdout.split("\0") if name]
+    folders = {name.split("/")[0] for name in names if "/" in name}
+    assert folders == {".ci", ".github", "book", "cadnet_edu", "data_scripts", "tests"}
+    sizes = {name: (ROOT / name).stat().st_size for name in names if (ROOT / name).exists()}
+    assert {name for name, size in sizes.items() if size > 2**20} <= {
+        f"cadnet_edu/weights/{name}.safetensors" for name in ("cadnet", "without_adv_DF")
+    }
+    assert sum(sizes.values()) < 25 * 2**20
+
+
 def test_the_project_speaks_of_itself_alone() -> None:
     """No path of somebody's machine and no unfinished mark in a tracked text."""
     marks = "|".join(["TO" + "DO", "FIX" + "ME", r"(?<![\w.])/(?:root|home)/[A-Za-z]"])

@@ -57,3 +57,9 @@ def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr("filelock.FileLock.acquire", lambda self: pytest.fail("a lock in a read-only folder"))
 
     return start
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run in an empty folder: one that does more than its test expects leaves nothing in the project."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
