@@ -84,15 +84,15 @@ REGIMES = {
 }
 METHODS_COMPARED = ("baseline_hr", "baseline_mlr", "baseline_long", "two_encoders", "f_only", "g_only", "cadnet")
 ABLATIONS = ("without_adv_DI", "without_adv_DF", "without_rec", "without_cls")
-FROM_NOTHING = ("baseline_mlr_from_nothing", "two_encoders_from_nothing", "cadnet_from_nothing")
+RANDOM_START = ("baseline_mlr_from_nothing", "two_encoders_from_nothing", "cadnet_from_nothing")
 REGIME_ROWS: dict[str, tuple[str, ...]] = {  # of the target "regimes"
     "all": ("baseline_hr", "baseline_mlr", "baseline_mlr_long", "two_encoders", "two_encoders_long", "sr_first",
-            "f_only", "g_only", "cadnet", *ABLATIONS, "cadnet_plus", *FROM_NOTHING),
+            "f_only", "g_only", "cadnet", *ABLATIONS, "cadnet_plus", *RANDOM_START),
     "hr_labels": ("baseline_hr", "baseline_hr_long", "two_encoders", "two_encoders_long", "f_only", "g_only", "cadnet",
                   "without_adv_DI", "without_adv_DF", "without_rec", "cadnet_plus"),
     "fixed": ("baseline_hr", "super_resolution", "cadnet", *ABLATIONS, "cadnet_plus"),
 }  # fmt: skip
-REGIME_ROWS["few"] = tuple(name for name in REGIME_ROWS["all"] if name not in FROM_NOTHING)
+REGIME_ROWS["few"] = tuple(name for name in REGIME_ROWS["all"] if name not in RANDOM_START)
 ROWS: dict[str, tuple[str, ...]] = {
     "table1": METHODS_COMPARED,
     "table2": ("bilinear", "bicubic", "baseline_mlr", "without_cls", "cadnet"),

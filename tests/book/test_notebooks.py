@@ -126,3 +126,10 @@ def test_work_of_a_reader_is_kept(tmp_path: Path) -> None:
     assert [path.name for path in out.iterdir()] == ["01_a.ipynb"]
     kept = {path.name: path.read_text(encoding="utf-8") for path in yours.iterdir()}
     assert kept == {**own, "01_a-2.ipynb": edited, "notes-2.ipynb": "mine"}
+
+
+@pytest.mark.parametrize("path", sorted(CHAPTERS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_alternative_texts_are_sentences(path: Path) -> None:
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        image = cell["metadata"].get("mystnb", {}).get("image")
+        assert image is None or len(image["alt"].split()) >= 4, f"say what is seen: {image}"

@@ -200,3 +200,12 @@ def included(text: str) -> list[str]:
 def test_every_piece_is_included_once() -> None:
     pages = [path.read_text(encoding="utf-8") for path in (*BOOK.glob("*.md"), *(BOOK / "api").glob("*.md"))]
     assert sorted(name for text in pages for name in included(text)) == sorted(pieces())
+
+
+def test_terms_of_the_glossary_are_used_and_in_order() -> None:
+    entries = (BOOK / "glossary.md").read_text(encoding="utf-8").split("```{glossary}\n")[1].rstrip("`\n")
+    terms = [line for line in entries.splitlines() if line and not line.startswith(" ")]
+    assert terms == sorted(terms, key=str.lower)
+    pages = [*(BOOK / "src").glob("*.md"), *(path for path in BOOK.glob("*.md") if path.name != "glossary.md")]
+    corpus = "\n".join(path.read_text(encoding="utf-8").lower() for path in pages)
+    assert [term for term in terms if term.lower().split(", ")[0] not in corpus] == []
