@@ -6,23 +6,34 @@ from typing import Any
 import numpy as np
 import torch
 
-from cadnet_edu.analysis import confusions, error_by_frequency, margins, resolution_probe, separation, tsne
+from cadnet_edu.analysis import (
+    confusions,
+    error_by_frequency,
+    margins,
+    resolution_probe,
+    restore_band,
+    separation,
+    tsne,
+)
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.evaluation.distances import Distances
 from cadnet_edu.evaluation.evaluate import Evaluator, embed, iter_batches
+from cadnet_edu.evaluation.image_quality import psnr
 from cadnet_edu.evaluation.retrieval import retrieval
 from cadnet_edu.lab.gradient_contributions import contributions_at_E
 from cadnet_edu.lab.scoring import rate_name, recover_batch
+from cadnet_edu.methods import method_of
 from cadnet_edu.runs import Run
 from cadnet_edu.walkers.people import GROUP
 
 # Every record of a fitted method has these. Empty are "margins" of a u without f and g, "frequency" of a method without
-# recovery, and of a method without E those about w or E.
-NAMES = ("sweep", "probe", "silhouette", "margins", "frequency", "confusions", "gradients", "map")
+# recovery, "ceiling" of one that learns from LR images, and of a method without E those about w or E.
+NAMES = ("sweep", "ceiling", "probe", "silhouette", "margins", "frequency", "confusions", "gradients", "map")
 SWEEP = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
 PROBES = {"seen": ("1", "2", "3", "4"), "unseen": ("1", "2", "4", "8")}
 MAP_RATES = ("1", "2", "4", "8")  # Fig. 4
 ANALYSED_AT = ("2", "4", "8")
+CEILING_RATES = (2.0, 3.0, 4.0, 8.0)
 MAP_PEOPLE, MAP_IMAGES, FREQUENCY_IMAGES = 15, 4, 256
 
 
@@ -37,6 +48,7 @@ def analyses(evaluator: Evaluator, run: Run) -> dict[str, Any]:
     w = w_by_rate(evaluator)
     return {
         "sweep": {r: retrieval(distances[r], *ids)["rank1"] for r in map(rate_name, SWEEP)},
+        "ceiling": ceiling(evaluator, u_g, ids) if method_of(run.config).sees == "HR" else {},
         "probe": {name: resolution_probe(at_rates(w, rates), ids[0]) for name, rates in PROBES.items()} if w else {},
         "silhouette": separation(at_rates(w, MAP_RATES), ids[0]) if w else {},
         "margins": {r: margins(u[r], u_g, *ids).summary() for r in ("1", *ANALYSED_AT)} if "g" in model.views else {},
@@ -59,6 +71,31 @@ def w_by_rate(evaluator: Evaluator) -> dict[str, np.ndarray]:
         else:
             w = evaluator.embeddings("query", float(r)).u[:, model.views.get("f", slice(None))]
         found[r] = w.numpy()
+    return found
+
+
+def ceiling(evaluator: Evaluator, u_g: np.ndarray, ids: tuple[np.ndarray, ...]) -> dict[str, dict[str, float]]:
+    """rate -> rank-1 and PSNR of queries in which all detail that the LR grid can hold is as in the originals.
+
+    Recovery cannot do better from the LR image alone, for this network; see ``restore_band``.
+
+    Args:
+        evaluator: of a method that knows HR images only.
+        u_g: embeddings of the gallery.
+        ids: identities and cameras, as of ``retrieval``.
+    """
+    images, found = evaluator.images("query"), {}
+    for r in CEILING_RATES:
+        x_hat, quality = [], []
+        for truth, _ in iter_batches(images):
+            x_hat.append(torch.from_numpy(restore_band(degrade(truth, r), truth, truth.shape[2] / (2 * r))).float())
+            quality.append(psnr(x_hat[-1], truth))
+        u = embed(evaluator.model, (255 * torch.cat(x_hat)).round().byte(), **evaluator.options)
+        distances = Distances(u.numpy(), u_g, rule=evaluator.model.distances)
+        found[rate_name(r)] = {
+            "rank1": retrieval(distances, *ids)["rank1"],
+            "psnr": torch.cat(quality).double().mean().item(),
+        }
     return found
 
 

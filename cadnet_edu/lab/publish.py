@@ -10,6 +10,7 @@ from cadnet_edu.io import write_atomically
 from cadnet_edu.lab.claims import CLAIMS, claims_table, page
 from cadnet_edu.lab.image_strips import ENDING
 from cadnet_edu.lab.records import COMMITTED_RUNS, KeyPath, Records, write_record
+from cadnet_edu.lab.regimes import FIGURE_FILE, regimes_page
 from cadnet_edu.lab.rows import Row, row
 from cadnet_edu.lab.run_all import Task
 from cadnet_edu.lab.tables import per_seed, sources
@@ -63,4 +64,8 @@ def publish(what: str, data: dict[str, Any], todo: Sequence[Task], records: Reco
             write_record(folder / found.path.name, found.record)  # last: a run with a record is not copied again
     if what == "claims":
         write_atomically(results.parent / "claims.md", page(data).encode())
+    if what == "regimes":
+        write_atomically(results.parent / "regimes.md", regimes_page(data).encode())
+        if data["figure"]:
+            shutil.copyfile(out / FIGURE_FILE, results.parent / "_static" / FIGURE_FILE)
     return write_record(results / f"{what}.json", data, LEVELS)

@@ -105,6 +105,8 @@ def answers(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> list
                 "question": key, "ours": ours, "rank1": means[ours], "control": best,
                 "control_rank1": means.get(best or ""), "verdict": verdict(**gaps),
                 **{f"to_{kind}": None if gap is None else list(gap) for kind, gap in gaps.items()},
+                "by_seed": {name: {str(k): round(v, 4) for k, v in values[name].items()}
+                            for name in dict.fromkeys((ours, best, q.plain, q.twin)) if name in values},
             })  # fmt: skip
     return found
 

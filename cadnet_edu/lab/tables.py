@@ -57,6 +57,7 @@ TITLES = {
     "table3": "Table 3: each loss taken away",
 }
 HALVES = {"f": "f alone, inside CAD-Net", "g": "g alone, inside CAD-Net"}
+CEILING = "ceiling: baseline_hr, all detail that the LR grid holds as in the originals"
 
 
 def value(record: RunRecord, path: KeyPath) -> float | None:
@@ -121,6 +122,10 @@ def block(name: str, rows: Sequence[Row], records: Records, seeds: Sequence[int]
             for half, label in HALVES.items():
                 inside = [replace(c, path=("parts", half, *c.path[1:])) for c in columns]
                 lines.append(line(f"cadnet_{half}", label, reference, records, inside, seeds))
+        on_HR = next((row for row in rows if row.name == "baseline_hr"), None)
+        if name == "regimes" and on_HR is not None:
+            perfect = [replace(c, path=("analyses", "ceiling", *c.path[1:])) for c in columns]
+            lines.append(line("ceiling", CEILING, on_HR, records, perfect, seeds))
         parts.append({
             "heading": heading, "columns": [c.heading for c in columns], "digits": [c.digits for c in columns],
             "rows": lines, "differences": [

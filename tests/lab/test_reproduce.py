@@ -534,6 +534,23 @@ def test_published_results_count_as_committed(measured: Path, tmp_path: Path, ca
     assert "there is no book" in capsys.readouterr().err
 
 
+def test_the_page_of_the_regimes_is_published_with_its_figure_and_the_ceiling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = tmp_path / "book"
+    for folder in ("results", "_static"):
+        (book / folder).mkdir(parents=True)
+    monkeypatch.setattr(publish_module, "COMMITTED_RUNS", book / "results" / "runs")
+    one = ("--regimes", "all", "--rows", "baseline_hr", "cadnet", "--publish")
+    assert smoke(tmp_path, *one, what="regimes") == 0
+    assert (book / "regimes.md").read_text() == (tmp_path / "regimes.md").read_text()
+    assert (book / "_static" / "regimes.svg").stat().st_size > 10_000
+    ranks, quality = (part["rows"][-1]["values"] for part in numbers(tmp_path, "regimes")[0]["parts"])
+    assert [v is not None for v in ranks] == [False, True, True, True, False, True]  # none at r = 1 and mixed rates
+    assert [v is not None for v in quality] == [True] * 4
+    assert quality[0][0] > quality[1][0] > quality[3][0]
+
+
 def test_every_committed_record_can_be_found_again() -> None:
     """Each is of a preset and seed that its name says, and names the code that made it."""
     for path in sorted((ROOT / "book" / "results" / "runs").rglob("*-seed*.json")):

@@ -65,7 +65,7 @@ def entry(number: int, claim: Mapping[str, Any]) -> str:
         f"**Rule.** {claim['rule']}",
     ]
     if claim["numbers"]:
-        head = "| comparison | mean | 95 % interval | seeds | wanted | |\n|---|---|---|---|---|---|"
+        head = "| comparison | mean | 95 % interval | each seed | wanted | |\n|---|---|---|---|---|---|"
         paragraphs.append("\n".join([head, *map(row, claim["numbers"])]))
     return "\n\n".join([*paragraphs, f"**Verdict: {verdict}.** {claim['why']}"])
 
@@ -75,7 +75,8 @@ def row(number: Mapping[str, Any]) -> str:
     unit = f" {number['unit']}" if number["unit"] else ""
     mean = "–" if number["mean"] is None else f"{number['mean']:.3g}{unit}"
     interval = "–" if number["low"] is None else f"{number['low']:.3g} to {number['high']:.3g}"
-    cells = (plain(number["what"]), mean, interval, str(number["seeds"]), number["wanted"])
+    each = ", ".join(f"{v:.3g}" for v in number["by_seed"].values()) or "–"
+    cells = (plain(number["what"]), mean, interval, each, number["wanted"])
     return f"| {' | '.join(cells)} | {OUTCOMES[number['says']]} |"
 
 

@@ -34,11 +34,12 @@ class Comparison:
 
     def run(self, evidence: Evidence) -> dict[str, Any]:
         """The interval over seeds and its outcome, ready for JSON."""
-        values = self.number(evidence)
-        found = mean_interval([self.scale * v for v in values.values()]) if values else None
+        by_seed = {k: self.scale * v for k, v in self.number(evidence).items()}
+        found = mean_interval(list(by_seed.values())) if by_seed else None
         mean, low, high = (None if v is None else float(f"{v:.6g}") for v in (found or (None, None, None))[:3])
         return {"what": self.what, "unit": self.unit, "mean": mean, "low": low, "high": high,
-                "seeds": found.n if found else 0, "wanted": self.criterion, "says": self.outcome(found)}  # fmt: skip
+                "seeds": len(by_seed), "by_seed": {str(k): float(f"{v:.6g}") for k, v in by_seed.items()},
+                "wanted": self.criterion, "says": self.outcome(found)}  # fmt: skip
 
     @property
     def criterion(self) -> str:
