@@ -17,7 +17,7 @@ from cadnet_edu.lab.figures_3_4 import figure3, figure3_text, figure4, figure4_t
 from cadnet_edu.lab.publish import LEVELS, claims, publish
 from cadnet_edu.lab.records import Records, committed_folders, write_record
 from cadnet_edu.lab.regimes import regimes, regimes_page
-from cadnet_edu.lab.rows import DEFAULT_REGIMES, ROWS, STUDY, Row, Target, rows
+from cadnet_edu.lab.rows import DEFAULT_REGIMES, ROWS, Row, Target, rows
 from cadnet_edu.lab.run_all import plan, run_all, tasks
 from cadnet_edu.lab.tables import markdown, table
 
@@ -43,12 +43,13 @@ class Reproduce(OtherData):
     """Also copy records and result into the book of a source checkout, as the results that come with it."""
     dry_run: bool = False
     """Only list the finished runs and the missing ones, and estimate the time that these will take."""
+    finished: bool = False  # Train nothing: only the rows and seeds that are finished.
     fresh: bool = False  # Train and evaluate every run again.
     allow_stale_code: bool = False
     """Also use networks trained by an earlier version of this code; every record names the version."""
-    regimes: tuple[Literal["all", "few", "few_long", "hr_labels", "fixed"], ...] = ()
-    """Labels for all, for few identities, for few and training longer, for HR images only; or a fixed re-identification
-    network. By default those of the table."""
+    regimes: tuple[Literal["all", "few", "hr_labels", "fixed"], ...] = ()
+    """Labels for all, for few identities, for HR images only; or a fixed re-identification network. By default those
+    of the table."""
     rows: tuple[str, ...] = ()  # Only these rows; without it all of the table.
     steps: int | None = None  # Another number of training steps than the preset's.
     num_identities: int | None = None  # Identities in a batch; fewer than the preset's for data sets of few people.
@@ -65,11 +66,16 @@ def reproduce(arguments: Sequence[str]) -> int:
     lines = requested_rows(options, base)
     if options.main_seeds is not None and options.main_seeds < options.seeds:
         raise ValueError(f"--main-seeds {options.main_seeds}: give at least as many as --seeds, {options.seeds}.")
+    if options.finished and options.fresh:
+        raise ValueError("--finished trains nothing, --fresh trains everything: give one of them.")
     seeds = list(range(options.main_seeds or options.seeds))
     here = options.out / "runs"
     data = data_fingerprint(base)
     records = Records(here, committed_folders(base.run.preset), data)
+    if options.finished:
+        lines = finished(lines, records, seeds)
     todo = tasks(lines, range(options.seeds), seeds, data)
+    todo = [task for task in todo if records.find(task.config)] if options.finished else todo
     if options.dry_run:
         done = Records(here, data=data) if options.fresh else records
         plan(todo, done, show, allow_stale_code=options.allow_stale_code)
@@ -86,11 +92,9 @@ def reproduce(arguments: Sequence[str]) -> int:
 
 
 def base_config(options: Reproduce) -> Config:
-    """The preset's settings with what the study of regimes changes for two cores, and the command line."""
-    small = preset(options.preset).run.preset in ("quick", "reduced")
-    study = STUDY if options.what == "regimes" and small else {}
+    """The preset's settings with what the command line changes."""
     named = {name: getattr(options, name) for name in (*CHANGES, "root")}
-    changes = study | {name: value for name, value in named.items() if value is not None}
+    changes = {name: value for name, value in named.items() if value is not None}
     return preset(options.preset, device=options.device, precision=options.precision,
                    allow_withdrawn=options.allow_withdrawn, **changes)  # fmt: skip
 
@@ -102,6 +106,18 @@ def requested_rows(options: Reproduce, base: Config) -> list[Row]:
         raise ValueError(f"{options.what} has no row {unknown[0]!r}. Its rows: {', '.join(ROWS[options.what])}.")
     names = [name for name in ROWS[options.what] if not options.rows or name in options.rows]
     return rows(names, base, options.regimes or DEFAULT_REGIMES[options.what], whole=options.what == "regimes")
+
+
+def finished(lines: Sequence[Row], records: Records, seeds: Sequence[int]) -> list[Row]:
+    """The rows that have a finished run.
+
+    Raises:
+        ValueError: when none has.
+    """
+    kept = [row for row in lines if records.by_seed(row.config, seeds if row.trained else [0])]
+    if not kept:
+        raise ValueError("--finished: no run of these rows is finished yet. Without it they are trained.")
+    return kept
 
 
 def write(options: Reproduce, data: dict[str, Any], text: str) -> None:
@@ -118,7 +134,8 @@ def same_numbers(options: Reproduce, base: Config) -> str:
         value = getattr(options, name)
         if value not in (None, ()):
             words += [option(name), *(value if isinstance(value, tuple) else [value])]
-    return command(*words, *(["--allow-withdrawn"] if options.allow_withdrawn else []))
+    flags = [option(name) for name in ("finished", "allow_withdrawn") if getattr(options, name)]
+    return command(*words, *flags)
 
 
 def recompute(

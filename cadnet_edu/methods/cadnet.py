@@ -1,6 +1,6 @@
 """CAD-Net, its baselines, controls and ablations: one ``fit``, which runs the ``Trainer``, under different settings.
 
-All use the same number of images a step; ``baseline_long`` takes more steps.
+All use the same number of images a step; those named ``..._long`` take more steps, for CAD-Net's CPU time.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,7 @@ from cadnet_edu.models.cadnet import CADNet
 from cadnet_edu.training.checkpoints import PARTS, require_parts
 from cadnet_edu.training.trainer import Trainer, network_of
 
-STEP_COST = 2.5  # CAD-Net's step in steps of baseline_mlr, at most; `make bench` measures it
-# The same at 64 x 32 in single precision, for the controls that get CAD-Net's CPU time in the study of regimes.
+# CAD-Net's step in steps of a control, at 64 x 32 in single precision; `make bench` measures it.
 STEP_COSTS = {"baseline_hr": 3.5, "baseline_mlr": 3.5, "two_encoders": 1.6}
 NO_GAN = {"lambda_adv_DF": 0, "lambda_rec": 0, "lambda_adv_DI": 0}
 
@@ -114,11 +113,6 @@ def baseline_hr(config: Config) -> Config:
     return baseline_mlr(config).replace(method="baseline_hr", rates=(1,), lr_labels=True)
 
 
-def baseline_long(config: Config) -> Config:
-    """``baseline_mlr`` with CAD-Net's computing time: ``STEP_COST`` times as many steps."""
-    return baseline_mlr(config).replace(method="baseline_long", steps=round(STEP_COST * config.optim.steps))
-
-
 def two_encoders(config: Config) -> Config:
     """CAD-Net without G: E and F both get the input image.
 
@@ -202,7 +196,6 @@ METHODS: dict[str, Method] = {
     "cadnet": _method(cadnet, faithful="from paper"),
     "baseline_hr": _method(baseline_hr, sees="HR"),
     "baseline_mlr": _method(baseline_mlr),
-    "baseline_long": _method(baseline_long),
     "two_encoders": _method(two_encoders),
     "baseline_hr_long": _method(longer(baseline_hr), sees="HR"),
     **{f"{s.__name__}_long": _method(longer(s)) for s in (baseline_mlr, two_encoders)},

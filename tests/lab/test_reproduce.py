@@ -156,8 +156,6 @@ def test_only_the_headline_has_further_seeds() -> None:
         "bilinear", "g_only, seed 0", "cadnet, seed 0", "g_only, seed 1", "cadnet, seed 1", "cadnet, seed 2",
         "cadnet, seed 3",
     ]  # fmt: skip
-    few = rows(["cadnet"], preset("smoke"), ["few", "few_long"])
-    assert [t.row.regime for t in tasks(few, range(1), range(3))] == ["few", "few_long", "few", "few"]
     alone = rows(["g_only"], preset("smoke"))
     assert tasks(alone, range(2), range(4)) == tasks(alone, range(2))
 
@@ -165,10 +163,11 @@ def test_only_the_headline_has_further_seeds() -> None:
 def test_the_regime_reaches_the_settings() -> None:
     few = row("cadnet", preset("smoke"), "few").config
     assert (few.data.label_fraction, row("cadnet", preset("smoke")).config.data.label_fraction) == (0.2, 1)
-    longer = row("cadnet", preset("smoke"), "few_long").config
-    assert longer == few.replace(steps=round(2.5 * few.optim.steps))
-    most = row("baseline_long", preset("smoke"), "few_long").config.optim.steps
-    assert most == pytest.approx(2.5 * row("baseline_long", preset("smoke"), "few").config.optim.steps, abs=1)
+    longer = row("baseline_mlr_long", preset("smoke"), "few").config
+    assert longer.optim.steps == round(3.5 * few.optim.steps)
+    assert row("baseline_mlr", preset("smoke"), "few").config == longer.replace(
+        steps=few.optim.steps, method="baseline_mlr"
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- the command
@@ -239,6 +238,18 @@ def test_gradients_at_E_add_up_to_that_of_the_step(tiny_split: Split) -> None:
     for name, named in (("without_adv_DF", ["L_cls", "L_rec", "L_adv_DI"]), ("baseline_mlr", ["L_cls"])):
         trainer = Trainer(method(name, tiny()), tiny_split)
         assert list(gradients_at_E(trainer, next(trainer.batches))) == named  # a loss of weight 0 has none
+
+
+def test_finished_runs_alone_make_a_table_and_nothing_is_trained(measured: Path, capsys: Any) -> None:
+    assert smoke(measured, "--finished", "--seeds", 4) == 0
+    (regime,) = numbers(measured)
+    runs = {row["row"]: row["runs"] for row in regime["parts"][0]["rows"]}
+    assert runs == {"bilinear": 1, "cadnet": 2, "without_adv_DI": 2, "without_adv_DF": 1, "without_cls": 2}
+    capsys.readouterr()
+    assert smoke(measured, "--finished", "--rows", "cadnet", "--num-identities", 2) == 2
+    assert "no run of these rows is finished yet" in capsys.readouterr().err
+    assert smoke(measured, "--finished", "--fresh") == 2
+    assert "give one of them" in capsys.readouterr().err
 
 
 def test_a_dry_run_lists_every_run_and_trains_nothing(measured: Path, tmp_path: Path, capsys: Any) -> None:
