@@ -179,10 +179,10 @@ RULES = f"""
 **How a verdict is made.** Rank-1 over mixed rates of {{2, 3, 4}} (at the unseen rate: at r = 8), a difference taken
 seed by seed, its 95 % interval over at least {SEEDS} seeds. *Recovery helps* where all of it lies more than {BOUND:g}
 point above the best control of CAD-Net's CPU time or less, and *the same time is better spent without it* where all of
-it lies more than {BOUND:g} point below; which control is best is seen from its mean, which favours the controls. *It is only a
-bigger network* where CAD-Net beats the baseline of the same steps, but not the same two encoders without recovery.
-Otherwise it is *open*. Where the re-identification network is fixed, the control is recovery of pixels alone, and the
-verdict says whether recovery that listens to re-identification does better than that.
+it lies more than {BOUND:g} point below; which control is best is seen from its mean, which favours the controls. *It is
+only a bigger network* where CAD-Net beats the baseline of the same steps, but not the same two encoders without
+recovery. Otherwise it is *open*. Where the re-identification network is fixed, the control is recovery of pixels alone,
+and the verdict says whether recovery that listens to re-identification does better than that.
 
 The people are drawn, 64 x 32 pixels small, and the networks start from one that was trained on sharp images of others
 (`weights="walkers"`). At r = 4 a person of 64 x 32 is 16 x 8, as one of the paper's 256 x 128 is 64 x 32: so this can
