@@ -50,7 +50,7 @@ def test_a_missing_gpu_is_said_where_one_is_wanted(
     name: str, place: notebook.Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = preset(name)
-    monkeypatch.setattr(notebook, "measured_speed", lambda on, precision: 100.0 if on.type == "cpu" else 10_000.0)
+    monkeypatch.setattr(notebook, "measured_speed", lambda on, precision: 10.0 if on.type == "cpu" else 10_000.0)
     without = notebook.report(config, place, torch.device("cpu"))
     with_one = notebook.report(config, place, torch.device("meta"))  # stands for a GPU: this machine may lack one
     assert ("wants a GPU" in without) == (name == "full")
