@@ -43,6 +43,7 @@ class Reproduce(OtherData):
     """Also copy records and result into the book of a source checkout, as the results that come with it."""
     dry_run: bool = False
     """Only list the finished runs and the missing ones, and estimate the time that these will take."""
+    finished: bool = False  # Train nothing: only the rows and seeds that are finished.
     fresh: bool = False  # Train and evaluate every run again.
     allow_stale_code: bool = False
     """Also use networks trained by an earlier version of this code; every record names the version."""
@@ -65,11 +66,16 @@ def reproduce(arguments: Sequence[str]) -> int:
     lines = requested_rows(options, base)
     if options.main_seeds is not None and options.main_seeds < options.seeds:
         raise ValueError(f"--main-seeds {options.main_seeds}: give at least as many as --seeds, {options.seeds}.")
+    if options.finished and options.fresh:
+        raise ValueError("--finished trains nothing, --fresh trains everything: give one of them.")
     seeds = list(range(options.main_seeds or options.seeds))
     here = options.out / "runs"
     data = data_fingerprint(base)
     records = Records(here, committed_folders(base.run.preset), data)
+    if options.finished:
+        lines = finished(lines, records, seeds)
     todo = tasks(lines, range(options.seeds), seeds, data)
+    todo = [task for task in todo if records.find(task.config)] if options.finished else todo
     if options.dry_run:
         done = Records(here, data=data) if options.fresh else records
         plan(todo, done, show, allow_stale_code=options.allow_stale_code)
@@ -104,6 +110,18 @@ def requested_rows(options: Reproduce, base: Config) -> list[Row]:
     return rows(names, base, options.regimes or DEFAULT_REGIMES[options.what], whole=options.what == "regimes")
 
 
+def finished(lines: Sequence[Row], records: Records, seeds: Sequence[int]) -> list[Row]:
+    """The rows that have a finished run.
+
+    Raises:
+        ValueError: when none has.
+    """
+    kept = [row for row in lines if records.by_seed(row.config, seeds if row.trained else [0])]
+    if not kept:
+        raise ValueError("--finished: no run of these rows is finished yet. Without it they are trained.")
+    return kept
+
+
 def write(options: Reproduce, data: dict[str, Any], text: str) -> None:
     """Write the numbers of a table or figure as JSON and as Markdown."""
     write_record(options.out / f"{options.what}.json", data, LEVELS)
@@ -118,7 +136,8 @@ def same_numbers(options: Reproduce, base: Config) -> str:
         value = getattr(options, name)
         if value not in (None, ()):
             words += [option(name), *(value if isinstance(value, tuple) else [value])]
-    return command(*words, *(["--allow-withdrawn"] if options.allow_withdrawn else []))
+    flags = [option(name) for name in ("finished", "allow_withdrawn") if getattr(options, name)]
+    return command(*words, *flags)
 
 
 def recompute(

@@ -241,6 +241,18 @@ def test_gradients_at_E_add_up_to_that_of_the_step(tiny_split: Split) -> None:
         assert list(gradients_at_E(trainer, next(trainer.batches))) == named  # a loss of weight 0 has none
 
 
+def test_finished_runs_alone_make_a_table_and_nothing_is_trained(measured: Path, capsys: Any) -> None:
+    assert smoke(measured, "--finished", "--seeds", 4) == 0
+    (regime,) = numbers(measured)
+    runs = {row["row"]: row["runs"] for row in regime["parts"][0]["rows"]}
+    assert runs == {"bilinear": 1, "cadnet": 2, "without_adv_DI": 2, "without_adv_DF": 1, "without_cls": 2}
+    capsys.readouterr()
+    assert smoke(measured, "--finished", "--rows", "cadnet", "--num-identities", 2) == 2
+    assert "no run of these rows is finished yet" in capsys.readouterr().err
+    assert smoke(measured, "--finished", "--fresh") == 2
+    assert "give one of them" in capsys.readouterr().err
+
+
 def test_a_dry_run_lists_every_run_and_trains_nothing(measured: Path, tmp_path: Path, capsys: Any) -> None:
     (path,) = (tmp_path / "runs").glob("cadnet-*-seed1.json")
     told = read_json(path)
