@@ -187,6 +187,12 @@ and the verdict says whether recovery that listens to re-identification does bet
 The people are drawn, 64 x 32 pixels small, and the networks start from one that was trained on sharp images of others
 (`weights="walkers"`). At r = 4 a person of 64 x 32 is 16 x 8, as one of the paper's 256 x 128 is 64 x 32: so this can
 compare what losses are worth under one budget, and says nothing about percentages on photographs.
+
+**Read it with two limits.** One rule was sharpened when the first numbers were known, against CAD-Net: the best control
+may now also be one that takes *less* CPU time. And CAD-Net's images in these runs are hardly sharper than their inputs
+(PSNR below, beside the ceiling), since E hears little of $\\mathcal{{L}}_\\mathrm{{rec}}$ at the weights of this preset; with
+eq. (2) as a sum over pixels they are. `book/results/LOG.md` tells those tries, of one seed each. So "recovery" means here what
+CAD-Net does with these weights, not what it could do at best.
 """
 FIGURE = """
 ```{figure} _static/regimes.svg
