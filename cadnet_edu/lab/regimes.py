@@ -190,7 +190,7 @@ compare what losses are worth under one budget, and says nothing about percentag
 
 **Read it with two limits.** One rule was sharpened when the first numbers were known, against CAD-Net: the best control
 may now also be one that takes *less* CPU time. And CAD-Net's images in these runs are hardly sharper than their inputs
-(PSNR below, beside the ceiling), since E hears little of $\\mathcal{{L}}_\\mathrm{{rec}}$ at this preset's weights; with
+(PSNR below, beside the ceiling), since E hears little of $\\mathcal{{L}}_\\mathrm{{rec}}$ at the weights used; with
 eq. (2) as a sum over pixels they are. `book/results/LOG.md` tells those tries, of one seed each. So "recovery" means
 here what CAD-Net does with these weights, not what it could do at best.
 """
