@@ -77,7 +77,8 @@ def w_by_rate(evaluator: Evaluator) -> dict[str, np.ndarray]:
 def ceiling(evaluator: Evaluator) -> dict[str, dict[str, float]]:
     """rate -> rank-1 and PSNR of queries in which all detail that the LR grid can hold is as in the originals.
 
-    Recovery cannot do better from the LR image alone, for this network; see ``restore_band``.
+    For a network that knows HR images only this is the ceiling of recovery without guessing; see ``restore_band``. It
+    binds neither a network that learns from LR images, nor recovery that draws what such a network likes to see.
 
     Args:
         evaluator: of a method that knows HR images only.

@@ -57,7 +57,7 @@ TITLES = {
     "table3": "Table 3: each loss taken away",
 }
 HALVES = {"f": "f alone, inside CAD-Net", "g": "g alone, inside CAD-Net"}
-CEILING = "ceiling: baseline_hr, all detail that the LR grid holds as in the originals"
+CEILING = "baseline, HR images only, on queries with all detail of the LR grid restored"
 
 
 def value(record: RunRecord, path: KeyPath) -> float | None:
