@@ -43,7 +43,7 @@ class Reproduce(OtherData):
     """Also copy records and result into the book of a source checkout, as the results that come with it."""
     dry_run: bool = False
     """Only list the finished runs and the missing ones, and estimate the time that these will take."""
-    finished: bool = False  # Train nothing: only the rows and seeds that are finished.
+    finished: bool = False  # Train and measure nothing: only the rows and seeds that are finished.
     fresh: bool = False  # Train and evaluate every run again.
     allow_stale_code: bool = False
     """Also use networks trained by an earlier version of this code; every record names the version."""
@@ -80,7 +80,9 @@ def reproduce(arguments: Sequence[str]) -> int:
         done = Records(here, data=data) if options.fresh else records
         plan(todo, done, show, allow_stale_code=options.allow_stale_code)
         return 0
-    failed = run_all(todo, here, records, say, options.fresh, options.allow_stale_code)
+    failed = {}
+    if not options.finished:
+        failed = run_all(todo, here, records, say, options.fresh, options.allow_stale_code)
     result, text = recompute(options, base, lines, records, seeds)
     write(options, result, text)
     if options.publish:

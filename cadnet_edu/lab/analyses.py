@@ -48,7 +48,7 @@ def analyses(evaluator: Evaluator, run: Run) -> dict[str, Any]:
     w = w_by_rate(evaluator)
     return {
         "sweep": {r: retrieval(distances[r], *ids)["rank1"] for r in map(rate_name, SWEEP)},
-        "ceiling": ceiling(evaluator, u_g, ids) if method_of(run.config).sees == "HR" else {},
+        "ceiling": ceiling(evaluator) if method_of(run.config).sees == "HR" else {},
         "probe": {name: resolution_probe(at_rates(w, rates), ids[0]) for name, rates in PROBES.items()} if w else {},
         "silhouette": separation(at_rates(w, MAP_RATES), ids[0]) if w else {},
         "margins": {r: margins(u[r], u_g, *ids).summary() for r in ("1", *ANALYSED_AT)} if "g" in model.views else {},
@@ -74,24 +74,28 @@ def w_by_rate(evaluator: Evaluator) -> dict[str, np.ndarray]:
     return found
 
 
-def ceiling(evaluator: Evaluator, u_g: np.ndarray, ids: tuple[np.ndarray, ...]) -> dict[str, dict[str, float]]:
+def ceiling(evaluator: Evaluator) -> dict[str, dict[str, float]]:
     """rate -> rank-1 and PSNR of queries in which all detail that the LR grid can hold is as in the originals.
 
-    Recovery cannot do better from the LR image alone, for this network; see ``restore_band``.
+    For a network that knows HR images only this is the ceiling of recovery without guessing; see ``restore_band``. It
+    binds neither a network that learns from LR images, nor recovery that draws what such a network likes to see.
 
     Args:
         evaluator: of a method that knows HR images only.
-        u_g: embeddings of the gallery.
-        ids: identities and cameras, as of ``retrieval``.
     """
-    images, found = evaluator.images("query"), {}
+    images, query, gallery = (
+        evaluator.images("query"),
+        evaluator.embeddings("query", 1.0),
+        evaluator.embeddings("gallery"),
+    )
+    ids, found = (query.pids, gallery.pids, query.camids, gallery.camids), {}
     for r in CEILING_RATES:
         x_hat, quality = [], []
         for truth, _ in iter_batches(images):
             x_hat.append(torch.from_numpy(restore_band(degrade(truth, r), truth, truth.shape[2] / (2 * r))).float())
             quality.append(psnr(x_hat[-1], truth))
         u = embed(evaluator.model, (255 * torch.cat(x_hat)).round().byte(), **evaluator.options)
-        distances = Distances(u.numpy(), u_g, rule=evaluator.model.distances)
+        distances = Distances(u.numpy(), gallery.u.numpy(), rule=evaluator.model.distances)
         found[rate_name(r)] = {
             "rank1": retrieval(distances, *ids)["rank1"],
             "psnr": torch.cat(quality).double().mean().item(),

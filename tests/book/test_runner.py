@@ -208,7 +208,8 @@ def test_an_interruption_keeps_what_is_done(fake: Path, tmp_path: Path, way: str
             os.kill(process.pid, signal.SIGTERM)
         out, err = process.communicate(timeout=60)
     assert time.monotonic() - begun < build.GRACE + 10  # 2 to 3 seconds on an idle machine
-    assert (process.returncode, err) == (130, SENTENCE)
+    assert process.returncode == 130
+    assert err.endswith(SENTENCE), err  # a kernel that hears Ctrl-C, too, may log before it stops
     assert re.findall(r"^  (\S+): (.*)$", out, re.MULTILINE)[-2:] == [
         ("b.ipynb", "expected 20 to 80 s"),
         ("b.ipynb", "stopped"),

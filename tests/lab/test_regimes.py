@@ -7,7 +7,7 @@ import pytest
 from cadnet_edu.cli.reproduce import Reproduce, base_config, requested_rows
 from cadnet_edu.lab.intervals import mean_interval
 from cadnet_edu.lab.records import Records
-from cadnet_edu.lab.regimes import OURS, QUESTIONS, answers, regimes, regimes_page, verdict
+from cadnet_edu.lab.regimes import OURS, QUESTIONS, answers, regimes, regimes_page, time_taken, verdict
 from cadnet_edu.lab.rows import DEFAULT_REGIMES, REGIME_ROWS
 from cadnet_edu.methods import METHODS
 
@@ -74,6 +74,15 @@ def test_the_page_says_the_numbers_and_shows_the_figure(records, tmp_path):
     assert (tmp_path / "regimes.svg").read_text().startswith("<?xml")
     for heading in ("Regime: labels for all", "Regime: labels for HR images only", "network fixed"):
         assert heading in text
+
+
+def test_the_page_says_what_the_controls_took():
+    budgets = [
+        {"row": name, "cpu_seconds": s} for name, s in (("cadnet", 80), ("two_encoders_long", 72), ("f_only", 9))
+    ]
+    longer = [{"row": "cadnet", "cpu_seconds": 50}, {"row": "baseline_hr_long", "cpu_seconds": 60}]
+    assert "took 0.90 to 1.20 times as much" in time_taken({"regimes": [{"budgets": budgets}, {"budgets": longer}]})
+    assert time_taken({"regimes": [{"budgets": longer[1:]}]}) == ""
 
 
 def test_every_control_is_a_row_and_every_row_a_method():
