@@ -12,13 +12,13 @@ from cadnet_edu.lab.intervals import Interval, paired
 from cadnet_edu.lab.records import KeyPath, Records
 from cadnet_edu.lab.rows import LABELS, Row
 from cadnet_edu.lab.scoring import rate_name
-from cadnet_edu.lab.tables import markdown, mean_of, per_seed, table
+from cadnet_edu.lab.tables import grid, markdown, mean_of, per_seed, table
 
 OURS = ("cadnet", "cadnet_plus", "cadnet_sum", "without_adv_DI", "without_adv_DF", "without_rec", "without_cls")
 BOUND = 1.0  # points of rank-1 by which an interval must clear 0
 SEEDS = 5  # that a verdict needs
 FIGURE_FILE = "regimes.svg"
-
+LOSSES = {"L_adv_DF": "without_adv_DF", "L_rec": "without_rec", "L_adv_DI": "without_adv_DI", "L_cls": "without_cls"}
 
 VERDICTS = {
     "helps": "recovery helps",
@@ -120,6 +120,24 @@ def answers(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> list
     return found
 
 
+def contributions(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """question -> loss -> what CAD-Net has more than without it, in points: (mean, low, high, seeds).
+
+    Args:
+        rows: of the target "regimes".
+        records: of their runs.
+        seeds: used.
+    """
+    of = {(row.regime, row.name): row for row in rows}
+    found: dict[str, dict[str, Any]] = {}
+    for key, q in QUESTIONS.items():
+        for loss, name in LOSSES.items():
+            both = [of.get((q.regime, each)) for each in ("cadnet", name)]
+            gap = paired(*(points(row, records, q.path, seeds) for row in both if row)) if all(both) else None
+            found.setdefault(key, {})[loss] = None if gap is None else list(gap)
+    return found
+
+
 def points(row: Row, records: Records, path: KeyPath, seeds: Sequence[int]) -> dict[int, float]:
     """seed -> a number in per cent."""
     return {seed: 100 * value for seed, value in per_seed(row, records, path, seeds).items()}
@@ -140,7 +158,9 @@ def regimes(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Pa
     if figure is not None:
         save(figure, out / FIGURE_FILE)
     alt = describe(figure) if figure is not None else ""
-    return table("regimes", rows, records, seeds) | {"answers": found, "figure": alt}
+    return table("regimes", rows, records, seeds) | {
+        "answers": found, "contributions": contributions(rows, records, seeds), "figure": alt,
+    }  # fmt: skip
 
 
 def sweeps(
@@ -222,6 +242,40 @@ def sentence(answer: Mapping[str, Any]) -> str:
     )
 
 
+SHORT = {"helps": "helps", "network": "as the control", "hurts": "hurts", "open": "open"}
+
+
+def changed(data: Mapping[str, Any]) -> list[str]:
+    """The variants of CAD-Net against the best control, and what each loss earns: lines of two tables."""
+    headings = {key: q.heading for key, q in QUESTIONS.items()}
+    by = {(a["ours"], a["question"]): a for a in data["answers"] if a["ours"] != "cadnet" and a["verdict"] != "missing"}
+
+    def against(name: str, key: str) -> str:
+        if (name, key) not in by:
+            return "-"
+        a = by[name, key]
+        mean, low, high, _ = a["to_best"]
+        return f"{mean:+.1f} ({low:+.1f} to {high:+.1f}) {SHORT[a['verdict']]}"
+
+    def earned(gap: Sequence[float] | None) -> str:
+        if gap is None or gap[1] is None:
+            return "-"
+        mark = "\\*" if gap[1] * gap[2] > 0 else ""
+        return f"{gap[0]:+.1f} ({gap[1]:+.1f} to {gap[2]:+.1f}){mark}"
+
+    variants = [name for name in OURS if any((name, key) in by for key in headings)]
+    out = []
+    if variants:
+        lines = [[as_code(LABELS[name]), *(against(name, key) for key in headings)] for name in variants]
+        out += ["", "**With one thing changed:** rank-1 minus that of the best control, in points.", "",
+                *grid(["", *headings.values()], lines)]  # fmt: skip
+    lines = [[f"`{loss}`", *(earned(data["contributions"][key][loss]) for key in headings)] for loss in LOSSES]
+    if any(cell != "-" for line in lines for cell in line[1:]):
+        out += ["", "**What each loss earns:** rank-1 of CAD-Net minus that of CAD-Net without the loss, in points; "
+                "\\* marks an interval that leaves out 0.", "", *grid(["", *headings.values()], lines)]  # fmt: skip
+    return out
+
+
 def time_taken(data: Mapping[str, Any]) -> str:
     """How much CPU time the controls really took that are named after CAD-Net's, in a sentence; empty without them."""
     shares = []
@@ -244,8 +298,6 @@ def regimes_page(data: Mapping[str, Any]) -> str:
         data: of ``regimes``.
     """
     main = [f"{i}. {sentence(a)}" for i, a in enumerate((a for a in data["answers"] if a["ours"] == "cadnet"), 1)]
-    decided = [a for a in data["answers"] if a["ours"] != "cadnet" and a["verdict"] != "missing"]
-    more = ["", "**With one thing changed:**", "", *(f"- {sentence(a)}" for a in decided)] if decided else []
     tables = markdown(dict(data)).split("\n", 1)[1]
     figure = FIGURE % data["figure"] if data["figure"] else ""
-    return "\n".join([HEAD, *main, *more, RULES, time_taken(data), figure, "## All numbers", tables])
+    return "\n".join([HEAD, *main, *changed(data), RULES, time_taken(data), figure, "## All numbers", tables])

@@ -69,7 +69,14 @@ def test_the_page_says_the_numbers_and_shows_the_figure(records, tmp_path):
     assert "5. At r = 8" in text
     assert "Where only sharp images have labels: **recovery helps**. CAD-Net 60.0 %, *baseline, HR images only" in text
     assert "(+8.0 points, +8.0 to +8.0, 5 seeds)" in text
-    assert "- Where only sharp images have labels: **recovery helps**. CAD-Net++ (our reading) 70.0 %" in text
+    plus = next(line for line in text.splitlines() if line.startswith("| CAD-Net++")).split("|")
+    assert [cell.strip() for cell in plus[2:7]] == [
+        "-6.0 (-6.0 to -6.0) hurts", plus[3].strip(), "+18.0 (+18.0 to +18.0) helps", plus[5].strip(),
+        "-6.0 (-6.0 to -6.0) hurts",
+    ]  # fmt: skip
+    losses = next(line for line in text.splitlines() if line.startswith("| `L_adv_DF`")).split("|")
+    assert losses[2].strip() == "+6.0 (+6.0 to +6.0)\\*"
+    assert losses[4].strip() == "+20.0 (+20.0 to +20.0)\\*"
     assert data["figure"] in text
     assert (tmp_path / "regimes.svg").read_text().startswith("<?xml")
     for heading in ("Regime: labels for all", "Regime: labels for HR images only", "network fixed"):
