@@ -252,6 +252,10 @@ class RunConfig(_Group):
         object.__setattr__(self, "precision", PRECISIONS.get(self.precision, self.precision))
 
 
+OF_G = ("decoder_width", "skips", "pixel_shuffle", "decoder_grad_scale", "reduction", "smooth_l1_beta")
+OF_DISCRIMINATORS = ("discriminator_width", "gan_loss", "lr_D")
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings of one training run, in five groups. The defaults are the paper's, or ours where it gives none.
@@ -275,6 +279,21 @@ class Config:
             people >= 2 * parts and people % parts == 0,
             f"num_identities = {people} cannot be taken in accumulate_grad_batches = {parts} equal parts of 2 or "
             "more: eq. (5) needs two people in each.",
+        )
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether G is built: "f only" without a loss on recovered images has none."""
+        on_images = self.loss.lambda_rec > 0 or self.loss.lambda_adv_DI > 0
+        return self.model.use_decoder and (self.model.features != "f" or on_images)
+
+    def unused(self) -> tuple[str, ...]:
+        """The settings of G and of the discriminators, where they are not built: their values change nothing."""
+        D_F, D_I = self.loss.lambda_adv_DF > 0, self.loss.lambda_adv_DI > 0
+        return (
+            *(() if self.has_decoder else OF_G),
+            *(() if D_F or D_I else OF_DISCRIMINATORS),
+            *(() if D_I else ("d_batch_size",)),
         )
 
     def replace(self, **changes: Any) -> Config:
@@ -381,16 +400,14 @@ SLIM: dict[str, Any] = dict(
     auxiliary_heads=True,  # with one classifier on v = [f, g], the slower branch gets hardly any gradient
     joint_batchnorm=True,  # separate BatchNorm statistics hide from G whether f is of an HR or an LR image
     skips="encoder+residual",  # a narrow G cannot reconstruct every pixel of a sharp image from f
+    reduction="sum",  # as eq. (2) is written; the mean with a weight of 1 leaves the training of G to L_cls
     smooth_l1_beta=0.02,  # plain L1 would keep G at the identity on HR images
-    lambda_rec=1000,  # L_rec is a mean over pixels: with less, L_cls dominates it
-    lambda_adv_DI=0.005,
-    decoder_grad_scale=0.05,  # G needs the resolution in f, which D_F removes
-    pixel_shuffle=4,
+    pixel_shuffle=2,
 )  # fmt: skip
 # What two cores train in minutes: E and F start as trained on other drawn people, where the paper's start from
 # ImageNet, so that D_F can have the paper's weight. A person at r = 4 is 16 x 8 pixels of 64 x 32; the paper's 64 x 32.
 SMALL: dict[str, Any] = dict(
-    SLIM, walkers_size="M", height=64, width=32, weights="walkers", backbone_width=16, decoder_width=4,
+    SLIM, walkers_size="M", height=64, width=32, weights="walkers", backbone_width=16, decoder_width=8,
     discriminator_width=8, d_batch_size=4, lr_D=1e-3, max_shift=3, warmup_steps=40, steps=300,
 )  # fmt: skip
 PRESETS: dict[str, dict[str, Any]] = {

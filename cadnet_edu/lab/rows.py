@@ -60,7 +60,7 @@ LABELS = {
     "super_resolution": "super-resolution by L_rec alone",
     "cadnet": "CAD-Net",
     "cadnet_plus": "CAD-Net++ (our reading)",
-    "cadnet_sum": "CAD-Net, eq. (2) as a sum",
+    "cadnet_mean": "CAD-Net, eq. (2) as a mean",
     "baseline_mlr_from_nothing": "baseline, HR and LR images, from nothing",
     "two_encoders_from_nothing": "two encoders, from nothing",
     "cadnet_from_nothing": "CAD-Net, from nothing",
@@ -85,10 +85,10 @@ ABLATIONS = ("without_adv_DI", "without_adv_DF", "without_rec", "without_cls")
 RANDOM_START = ("baseline_mlr_from_nothing", "two_encoders_from_nothing", "cadnet_from_nothing")
 REGIME_ROWS: dict[str, tuple[str, ...]] = {  # of the target "regimes"
     "all": ("baseline_hr", "baseline_mlr", "baseline_mlr_long", "two_encoders", "two_encoders_long", "sr_first",
-            "f_only", "g_only", "cadnet", *ABLATIONS, "cadnet_plus", "cadnet_sum", *RANDOM_START),
+            "f_only", "g_only", "cadnet", *ABLATIONS, "cadnet_plus", "cadnet_mean", *RANDOM_START),
     "hr_labels": ("baseline_hr", "baseline_hr_long", "two_encoders", "two_encoders_long", "f_only", "g_only", "cadnet",
-                  "without_adv_DI", "without_adv_DF", "without_rec", "cadnet_plus", "cadnet_sum"),
-    "fixed": ("baseline_hr", "super_resolution", "cadnet", *ABLATIONS, "cadnet_plus", "cadnet_sum"),
+                  "without_adv_DI", "without_adv_DF", "without_rec", "cadnet_plus", "cadnet_mean"),
+    "fixed": ("baseline_hr", "super_resolution", "cadnet", *ABLATIONS, "cadnet_plus", "cadnet_mean"),
 }  # fmt: skip
 REGIME_ROWS["few"] = tuple(name for name in REGIME_ROWS["all"] if name not in RANDOM_START)
 ROWS: dict[str, tuple[str, ...]] = {

@@ -188,9 +188,9 @@ def cadnet_plus(config: Config) -> Config:
     return config.replace(method="cadnet_plus", lambda_con=30)
 
 
-def cadnet_sum(config: Config) -> Config:
-    """CAD-Net with eq. (2) to the letter: a sum over pixels with weight 1, whose whole gradient reaches E."""
-    return config.replace(method="cadnet_sum", reduction="sum", lambda_rec=1, decoder_grad_scale=1)
+def cadnet_mean(config: Config) -> Config:
+    """CAD-Net with the other reading of eq. (2): a mean over pixels, with the same weight of 1."""
+    return config.replace(method="cadnet_mean", reduction="mean")
 
 
 def _method(settings: Callable[[Config], Config], **what: Any) -> Method:
@@ -205,7 +205,7 @@ METHODS: dict[str, Method] = {
     "baseline_hr_long": _method(longer(baseline_hr), sees="HR"),
     **{f"{s.__name__}_long": _method(longer(s)) for s in (baseline_mlr, two_encoders)},
     "cadnet_plus": _method(cadnet_plus),
-    "cadnet_sum": _method(cadnet_sum),
+    "cadnet_mean": _method(cadnet_mean),
     **{f"{s.__name__}_from_nothing": _method(from_nothing(s)) for s in (baseline_mlr, two_encoders, cadnet)},
     **{s.__name__: _method(s, faithful="from paper")
        for s in (f_only, g_only, without_adv_DI, without_adv_DF, without_rec, without_cls)},
