@@ -402,6 +402,7 @@ SLIM: dict[str, Any] = dict(
     skips="encoder+residual",  # a narrow G cannot reconstruct every pixel of a sharp image from f
     reduction="sum",  # as eq. (2) is written; the mean with a weight of 1 leaves the training of G to L_cls
     smooth_l1_beta=0.02,  # plain L1 would keep G at the identity on HR images
+    decoder_grad_scale=0.3,  # G needs the resolution in f, which D_F removes: with all of it, f is G's alone
     pixel_shuffle=2,
 )  # fmt: skip
 # What two cores train in minutes: E and F start as trained on other drawn people, where the paper's start from
