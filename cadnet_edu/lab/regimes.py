@@ -210,11 +210,10 @@ The people are drawn, 64 x 32 pixels small, and the networks start from one that
 compare what losses are worth under one budget, and says nothing about percentages on photographs.
 
 **Read it with two limits.** One rule was sharpened when the first numbers were known, against CAD-Net: the best control
-may now also be one that takes *less* CPU time. And CAD-Net's images in these runs are hardly sharper than their inputs
-(PSNR below; the last row is what restoring all detail of the LR grid gives), since E hears little of
-$\\mathcal{{L}}_\\mathrm{{rec}}$ at the weights used; with eq. (2) as a sum over pixels they are.
-`book/results/LOG.md` tells those tries, of one seed each. So "recovery" means here what CAD-Net does with these
-weights, not what it could do at best.
+may now also be one that takes *less* CPU time. And this is the second study. In the first one CAD-Net's images were
+hardly sharper than their inputs; so G got more room, and eq. (2) its weight as it is written, a sum over pixels. Both
+were tried on other people, and the controls are the runs of the first study (`book/results/LOG.md` tells all of it).
+The last row of a table of PSNR is what restoring all detail of the LR grid gives.
 """
 FIGURE = """
 ```{figure} _static/regimes.svg
