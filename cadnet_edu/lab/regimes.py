@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 from cadnet_edu.figures import describe, save, sweep_panels
 from cadnet_edu.lab.analyses import SWEEP
 from cadnet_edu.lab.claims.page import plain as as_code
-from cadnet_edu.lab.intervals import Interval, paired
+from cadnet_edu.lab.intervals import Interval, mean_interval, paired
 from cadnet_edu.lab.records import KeyPath, Records
-from cadnet_edu.lab.rows import LABELS, Row
+from cadnet_edu.lab.rows import CORNERS, LABELS, TERMS, Row
 from cadnet_edu.lab.scoring import rate_name
 from cadnet_edu.lab.tables import grid, markdown, mean_of, per_seed, table
 
@@ -138,6 +139,57 @@ def contributions(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -
     return found
 
 
+def shares(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict[str, Any]:
+    """What each term earns where the re-identification network is fixed, from networks with all subsets of the terms.
+
+    Args:
+        rows: of the target "regimes".
+        records: of their runs.
+        seeds: used, as far as all subsets have them.
+
+    Returns:
+        ``corners``: terms, separated by " + " -> rank-1 (mean, low, high, seeds); ``shapley``: term -> the same of its
+        Shapley value; empty unless all subsets share two seeds.
+    """
+    q = QUESTIONS["fixed"]
+    of = {row.name: row for row in rows if row.regime == "fixed"}
+    if not set(CORNERS.values()) <= set(of):
+        return {}
+    values = {kept: points(of[name], records, q.path, seeds) for kept, name in CORNERS.items()}
+    shared = sorted(set.intersection(*(set(v) for v in values.values())))
+    if len(shared) < 2:
+        return {}
+    per = [shapley({kept: v[seed] for kept, v in values.items()}) for seed in shared]
+    ordered = sorted(values, key=lambda kept: (len(kept), [term not in kept for term in TERMS]))
+    return {
+        "corners": {
+            " + ".join(term for term in TERMS if term in kept): list(mean_interval([values[kept][s] for s in shared]))
+            for kept in ordered
+        },
+        "shapley": {term: list(mean_interval([one[term] for one in per])) for term in TERMS},
+    }
+
+
+def shapley(values: Mapping[frozenset[str], float]) -> dict[str, float]:
+    """The Shapley value of each term: what it adds, averaged over all orders in which the terms may be added.
+
+    The values of all terms sum to what all add together (Shapley, 1953).
+
+    Args:
+        values: of each subset of the terms.
+
+    >>> shapley({frozenset(s): v for s, v in (("", 0), ("a", 4), ("b", 4), ("ab", 6))})
+    {'a': 3.0, 'b': 3.0}
+    """
+    terms = sorted(max(values, key=len))
+    orders = list(permutations(terms))
+    gains = dict.fromkeys(terms, 0.0)
+    for order in orders:
+        for i, term in enumerate(order):
+            gains[term] += values[frozenset(order[: i + 1])] - values[frozenset(order[:i])]
+    return {term: gain / len(orders) for term, gain in gains.items()}
+
+
 def points(row: Row, records: Records, path: KeyPath, seeds: Sequence[int]) -> dict[int, float]:
     """seed -> a number in per cent."""
     return {seed: 100 * value for seed, value in per_seed(row, records, path, seeds).items()}
@@ -159,7 +211,8 @@ def regimes(rows: Sequence[Row], records: Records, seeds: Sequence[int], out: Pa
         save(figure, out / FIGURE_FILE)
     alt = describe(figure) if figure is not None else ""
     return table("regimes", rows, records, seeds) | {
-        "answers": found, "contributions": contributions(rows, records, seeds), "figure": alt,
+        "answers": found, "contributions": contributions(rows, records, seeds),
+        "shares": shares(rows, records, seeds), "figure": alt,
     }  # fmt: skip
 
 
@@ -275,6 +328,30 @@ def changed(data: Mapping[str, Any]) -> list[str]:
     return out
 
 
+def all_subsets(data: Mapping[str, Any]) -> list[str]:
+    """The Shapley values, and the networks of all subsets of the terms: lines; none before all are trained."""
+    if not data["shares"]:
+        return []
+    corners, values = data["shares"]["corners"], data["shares"]["shapley"]
+
+    def number(v: Sequence[float]) -> str:
+        return f"{v[0]:.1f} ({v[1]:.1f} to {v[2]:.1f})"
+
+    seeds = next(iter(values.values()))[3]
+    return [
+        "## Which loss earns the points?", "",
+        "Leaving out one term tells what it adds when all others are there. Two terms that do the same job then look "
+        "useless, both of them. So here, where the re-identification network is fixed, are the networks of all 16 "
+        "subsets of the four terms. The Shapley value of a term is what it adds to rank-1 at mixed rates, in points, "
+        "averaged over all orders of adding the terms one by one; the four sum to what all add together. "
+        f"Intervals over {seeds} seeds.", "",
+        *grid(["Term", "Shapley value"], [[f"`{term}`", number(v)] for term, v in values.items()]), "",
+        *grid(["Trained with", "rank-1 (%)"],
+              [[as_code(kept) or "nothing: the blurred images themselves", number(v)] for kept, v in corners.items()]),
+        "",
+    ]  # fmt: skip
+
+
 def time_taken(data: Mapping[str, Any]) -> str:
     """How much CPU time the controls really took that are named after CAD-Net's, in a sentence; empty without them."""
     shares = []
@@ -299,4 +376,5 @@ def regimes_page(data: Mapping[str, Any]) -> str:
     main = [f"{i}. {sentence(a)}" for i, a in enumerate((a for a in data["answers"] if a["ours"] == "cadnet"), 1)]
     tables = markdown(dict(data)).split("\n", 1)[1]
     figure = FIGURE % data["figure"] if data["figure"] else ""
-    return "\n".join([HEAD, *main, *changed(data), RULES, time_taken(data), figure, "## All numbers", tables])
+    return "\n".join([HEAD, *main, *changed(data), RULES, time_taken(data), figure, *all_subsets(data),
+                      "## All numbers", tables])  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, Literal
 
 from cadnet_edu.config import Config
@@ -72,6 +73,23 @@ LABELS = {
     "without_cls": "CAD-Net w/o L_cls",
     "colour_histogram": "colour histogram",
 }
+# The terms of eq. (6) in a fixed order, with their weights. Rows of the regime "fixed" train with some of them alone.
+TERMS = {"L_adv^{D_F}": "lambda_adv_DF", "L_rec": "lambda_rec", "L_adv^{D_I}": "lambda_adv_DI", "L_cls": "lambda_cls"}
+WITH_ALL_TERMS = frozenset(TERMS)
+CORNERS: dict[frozenset[str], str] = {  # of the cube of all subsets of the terms -> its row
+    # G starts as the identity: without a term on images it stays that, and F sees the blurred images
+    frozenset(): "baseline_hr",
+    frozenset({"L_adv^{D_F}"}): "baseline_hr",
+    frozenset({"L_rec"}): "super_resolution",
+    WITH_ALL_TERMS: "cadnet",
+    **{WITH_ALL_TERMS - {term}: f"without_{weight.removeprefix('lambda_')}" for term, weight in TERMS.items()},
+}
+for _size in (1, 2):
+    for _kept in combinations(TERMS, _size):
+        if frozenset(_kept) not in CORNERS:
+            CORNERS[frozenset(_kept)] = "only_" + "_".join(TERMS[term].removeprefix("lambda_") for term in _kept)
+ONLY = {name: kept for kept, name in CORNERS.items() if name.startswith("only_")}
+LABELS |= {name: f"CAD-Net, {' and '.join(t for t in TERMS if t in kept)} alone" for name, kept in ONLY.items()}
 FEW = {"label_fraction": 0.2, "unlabelled_batch_size": 16}
 REGIMES = {
     "all": Regime("labels for all training identities"),
@@ -88,7 +106,7 @@ REGIME_ROWS: dict[str, tuple[str, ...]] = {  # of the target "regimes"
             "f_only", "g_only", "cadnet", *ABLATIONS, "cadnet_plus", "cadnet_mean", *RANDOM_START),
     "hr_labels": ("baseline_hr", "baseline_hr_long", "two_encoders", "two_encoders_long", "f_only", "g_only", "cadnet",
                   "without_adv_DI", "without_adv_DF", "without_rec", "cadnet_plus", "cadnet_mean"),
-    "fixed": ("baseline_hr", "super_resolution", "cadnet", *ABLATIONS, "cadnet_plus", "cadnet_mean"),
+    "fixed": ("baseline_hr", "super_resolution", "cadnet", *ABLATIONS, "cadnet_plus", "cadnet_mean", *ONLY),
 }  # fmt: skip
 REGIME_ROWS["few"] = tuple(name for name in REGIME_ROWS["all"] if name not in RANDOM_START)
 ROWS: dict[str, tuple[str, ...]] = {
@@ -125,8 +143,12 @@ def row(name: str, base: Config, regime: str = "all") -> Row:
             raise ValueError(f"there is no {kind} {given!r}. Choose one of: {', '.join(known)}.")
     if name in FLOORS:
         return Row(name, LABELS[name], base.replace(method=name), regime)
+    settings = REGIMES[regime].settings(base)
+    if name in ONLY:
+        off = {weight: 0 for term, weight in TERMS.items() if term not in ONLY[name]}
+        return Row(name, LABELS[name], method("fixed_cadnet", settings).replace(**off), regime)
     fixed = REGIMES[regime].fixed and name != "baseline_hr"  # which is the fixed network itself
-    return Row(name, LABELS[name], method(f"fixed_{name}" if fixed else name, REGIMES[regime].settings(base)), regime)
+    return Row(name, LABELS[name], method(f"fixed_{name}" if fixed else name, settings), regime)
 
 
 def rows(names: Iterable[str], base: Config, regimes: Iterable[str] = ("all",), whole: bool = False) -> list[Row]:

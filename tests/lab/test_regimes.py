@@ -1,5 +1,6 @@
 """The study of regimes: verdicts from intervals, and a page whose sentences hold the numbers of the records."""
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from cadnet_edu.cli.reproduce import Reproduce, base_config, requested_rows
 from cadnet_edu.lab.intervals import mean_interval
 from cadnet_edu.lab.records import Records
-from cadnet_edu.lab.regimes import OURS, QUESTIONS, answers, regimes, regimes_page, time_taken, verdict
-from cadnet_edu.lab.rows import DEFAULT_REGIMES, REGIME_ROWS
+from cadnet_edu.lab.regimes import OURS, QUESTIONS, answers, regimes, regimes_page, shapley, time_taken, verdict
+from cadnet_edu.lab.rows import CORNERS, DEFAULT_REGIMES, ONLY, REGIME_ROWS, TERMS
 from cadnet_edu.methods import METHODS
 
 OPTIONS = Reproduce(what="regimes", preset="reduced")
@@ -98,5 +99,31 @@ def test_every_control_is_a_row_and_every_row_a_method():
     assert {row.config.run.method for row in ROWS} <= set(METHODS)
     assert all(row.config.loss.lr_labels or row.regime == "hr_labels" for row in ROWS)
     assert {row.config.run.method for row in ROWS if row.regime == "fixed"} == {
-        "baseline_hr", *(f"fixed_{name}" for name in REGIME_ROWS["fixed"] if name != "baseline_hr")
+        "baseline_hr", *(f"fixed_{name}" for name in REGIME_ROWS["fixed"] if name not in ("baseline_hr", *ONLY))
     }  # fmt: skip
+
+
+def test_the_rows_of_some_terms_alone_have_the_others_off():
+    assert len(CORNERS) == 16
+    assert len(ONLY) == 8
+    of = {row.name: row.config for row in ROWS if row.regime == "fixed"}
+    for kept, name in CORNERS.items():
+        weights = {term: getattr(of[name].loss, weight) for term, weight in TERMS.items()}
+        if name != "baseline_hr":  # whose L_cls trains the fixed network
+            assert {term for term, weight in weights.items() if weight} == kept
+
+
+def test_shapley_values_are_those_of_terms_that_add_up_and_of_twins():
+    everything = [frozenset(kept) for n in range(5) for kept in combinations("abcd", n)]
+    worth = {"a": 1.0, "b": -2.0, "c": 3.0, "d": 0.0}
+    assert shapley({s: sum(worth[t] for t in s) for s in everything}) == pytest.approx(worth)
+    twins = shapley({s: 5.0 if s & {"a", "b"} else 0.0 for s in everything})
+    assert twins == pytest.approx({"a": 2.5, "b": 2.5, "c": 0, "d": 0})
+
+
+def test_the_page_shares_the_points_among_the_terms(records, tmp_path):
+    data = regimes(ROWS, records, SEEDS, tmp_path)
+    total = sum(v[0] for v in data["shares"]["shapley"].values())
+    corners = data["shares"]["corners"]
+    assert total == pytest.approx(corners[" + ".join(TERMS)][0] - corners[""][0])
+    assert "## Which loss earns the points?" in regimes_page(data)
