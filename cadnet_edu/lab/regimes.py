@@ -15,7 +15,8 @@ from cadnet_edu.lab.rows import CORNERS, LABELS, TERMS, Row
 from cadnet_edu.lab.scoring import rate_name
 from cadnet_edu.lab.tables import grid, markdown, mean_of, per_seed, table
 
-OURS = ("cadnet", "cadnet_plus", "cadnet_mean", "without_adv_DI", "without_adv_DF", "without_rec", "without_cls")
+OURS = ("cadnet", "cadnet_plus", "f_only", "g_only", "cadnet_mean", "without_adv_DI", "without_adv_DF", "without_rec",
+        "without_cls")  # fmt: skip
 BOUND = 1.0  # points of rank-1 by which an interval must clear 0
 SEEDS = 5  # that a verdict needs
 FIGURE_FILE = "regimes.svg"
