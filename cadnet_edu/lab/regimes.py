@@ -134,8 +134,10 @@ def contributions(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -
     found: dict[str, dict[str, Any]] = {}
     for key, q in QUESTIONS.items():
         for loss, name in LOSSES.items():
-            both = [of.get((q.regime, each)) for each in ("cadnet", name)]
-            gap = paired(*(points(row, records, q.path, seeds) for row in both if row)) if all(both) else None
+            whole, without = of.get((q.regime, "cadnet")), of.get((q.regime, name))
+            gap = None
+            if whole and without:
+                gap = paired(points(whole, records, q.path, seeds), points(without, records, q.path, seeds))
             found.setdefault(key, {})[loss] = None if gap is None else list(gap)
     return found
 
@@ -182,7 +184,7 @@ def shapley(values: Mapping[frozenset[str], float]) -> dict[str, float]:
     >>> shapley({frozenset(s): v for s, v in (("", 0), ("a", 4), ("b", 4), ("ab", 6))})
     {'a': 3.0, 'b': 3.0}
     """
-    terms = sorted(max(values, key=len))
+    terms = sorted(frozenset().union(*values))
     orders = list(permutations(terms))
     gains = dict.fromkeys(terms, 0.0)
     for order in orders:
