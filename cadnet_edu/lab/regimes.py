@@ -21,6 +21,7 @@ BOUND = 1.0  # points of rank-1 by which an interval must clear 0
 SEEDS = 5  # that a verdict needs
 FIGURE_FILE = "regimes.svg"
 LOSSES = {"L_adv_DF": "without_adv_DF", "L_rec": "without_rec", "L_adv_DI": "without_adv_DI", "L_cls": "without_cls"}
+TEX = dict(zip(LOSSES, ("adv}^{\\mathcal{D}_F", "rec", "adv}^{\\mathcal{D}_I", "cls"), strict=True))
 
 VERDICTS = {
     "helps": "recovery helps",
@@ -324,7 +325,10 @@ def changed(data: Mapping[str, Any]) -> list[str]:
         lines = [[as_code(LABELS[name]), *(against(name, key) for key in headings)] for name in variants]
         out += ["", "**With one thing changed:** rank-1 minus that of the best control, in points.", "",
                 *grid(["", *headings.values()], lines)]  # fmt: skip
-    lines = [[f"`{loss}`", *(earned(data["contributions"][key][loss]) for key in headings)] for loss in LOSSES]
+    lines = [
+        [f"$\\mathcal{{L}}_\\mathrm{{{TEX[loss]}}}$", *(earned(data["contributions"][key][loss]) for key in headings)]
+        for loss in LOSSES
+    ]
     if any(cell != "-" for line in lines for cell in line[1:]):
         out += ["", "**What each loss earns:** rank-1 of CAD-Net minus that of CAD-Net without the loss, in points; "
                 "\\* marks an interval that leaves out 0.", "", *grid(["", *headings.values()], lines)]  # fmt: skip

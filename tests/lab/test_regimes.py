@@ -75,7 +75,9 @@ def test_the_page_says_the_numbers_and_shows_the_figure(records, tmp_path):
         "-6.0 (-6.0 to -6.0) hurts", plus[3].strip(), "+18.0 (+18.0 to +18.0) helps", plus[5].strip(),
         "-6.0 (-6.0 to -6.0) hurts",
     ]  # fmt: skip
-    losses = next(line for line in text.splitlines() if line.startswith("| `L_adv_DF`")).split("|")
+    losses = next(
+        line for line in text.splitlines() if line.startswith(r"| $\mathcal{L}_\mathrm{adv}^{\mathcal{D}_F}$")
+    ).split("|")
     assert losses[2].strip() == "+6.0 (+6.0 to +6.0)\\*"
     assert losses[4].strip() == "+20.0 (+20.0 to +20.0)\\*"
     assert data["figure"] in text

@@ -82,9 +82,9 @@ def test_the_estimate_grows_with_steps_and_with_slowness(monkeypatch: pytest.Mon
     monkeypatch.setattr(notebook, "measured_speed", lambda *_: 50.0)
     low, high = notebook.expected_seconds(config, cpu)
     overhead = notebook.OVERHEAD * config.optim.steps
-    assert (low - overhead, high - overhead) == pytest.approx((72.0, 72.0 / 0.3))
+    assert (low - overhead, high - overhead) == pytest.approx((89.4, 89.4 / 0.3))
     monkeypatch.setattr(notebook, "measured_speed", lambda *_: 25.0)
-    assert notebook.expected_seconds(config, cpu)[0] - overhead == pytest.approx(144.0)
+    assert notebook.expected_seconds(config, cpu)[0] - overhead == pytest.approx(178.8)
 
 
 def test_this_machine_does_something_a_second() -> None:
