@@ -11,6 +11,7 @@ from cadnet_edu.config import Config, flatten, preset
 from cadnet_edu.io import read_json, write_json
 from cadnet_edu.lab import records
 from cadnet_edu.lab.records import Records, committed_folders, published, record_name, settings_key, write_record
+from cadnet_edu.methods import method
 from cadnet_edu.pretrained import names, pretrained
 
 SMOKE = preset("smoke")
@@ -31,6 +32,24 @@ def save(folder: Path, config: Config, **more: object) -> Path:
 )
 def test_another_setting_is_another_experiment_and_how_it_ran_is_none(changes: dict, another: bool) -> None:
     assert (settings_key(SMOKE.replace(**changes)) != settings_key(SMOKE)) == another
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "another"),
+    [
+        ("baseline_mlr", {"decoder_width": 9, "pixel_shuffle": 1, "reduction": "mean", "lr_D": 0.5}, False),
+        ("baseline_mlr", {"backbone_width": 16}, True),
+        ("two_encoders", {"decoder_width": 9, "d_batch_size": 3}, False),
+        ("f_only", {"decoder_width": 9}, True),
+        ("without_adv_DI", {"d_batch_size": 3}, False),
+        ("without_adv_DI", {"lr_D": 0.5}, True),
+        ("cadnet", {"pixel_shuffle": 1}, True),
+        ("cadnet", {"d_batch_size": 3}, True),
+    ],
+)
+def test_settings_of_networks_that_a_method_lacks_make_no_other_record(name, changes, another):
+    config = method(name, SMOKE)
+    assert (settings_key(config.replace(**changes)) != settings_key(config)) == another
 
 
 def test_records_of_other_data_are_not_found(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ PARTS = ("E", "G", "F", "C", "D_F", "D_I")
 def plain(**changes: Any) -> Config:
     """The smallest network without the small presets' additions, ten steps of it."""
     paper = dict(lambda_rec=1, auxiliary_heads=False, bnneck=False, skips="encoder", lr=1e-3, lr_D=1e-4, warmup_steps=0,
-                 pixel_shuffle=1, smooth_l1_beta=0, d_batch_size=0, joint_batchnorm=False, weight_decay=5e-4, steps=10,
-                 log_every=2, checkpoint_every=5)  # fmt: skip
+                 pixel_shuffle=1, reduction="mean", smooth_l1_beta=0, d_batch_size=0, joint_batchnorm=False,
+                 weight_decay=5e-4, steps=10, log_every=2, checkpoint_every=5)  # fmt: skip
     return tiny(**{**paper, **changes})
 
 

@@ -82,7 +82,7 @@ def reasons(modules: list[Module]) -> dict[str, str]:
     module = _config(modules)
     found = {}
     for node in module.tree.body:
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "FROM_NOTHING":
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "SLIM":
             assert isinstance(node.value, ast.Call)
             for keyword in node.value.keywords:
                 line = keyword.value.end_lineno or 0

@@ -17,7 +17,7 @@ from cadnet_edu.lab.figures_3_4 import figure3, figure3_text, figure4, figure4_t
 from cadnet_edu.lab.publish import LEVELS, claims, publish
 from cadnet_edu.lab.records import Records, committed_folders, write_record
 from cadnet_edu.lab.regimes import regimes, regimes_page
-from cadnet_edu.lab.rows import DEFAULT_REGIMES, ROWS, STUDY, Row, Target, rows
+from cadnet_edu.lab.rows import DEFAULT_REGIMES, ROWS, Row, Target, rows
 from cadnet_edu.lab.run_all import plan, run_all, tasks
 from cadnet_edu.lab.tables import markdown, table
 
@@ -47,9 +47,9 @@ class Reproduce(OtherData):
     fresh: bool = False  # Train and evaluate every run again.
     allow_stale_code: bool = False
     """Also use networks trained by an earlier version of this code; every record names the version."""
-    regimes: tuple[Literal["all", "few", "few_long", "hr_labels", "fixed"], ...] = ()
-    """Labels for all, for few identities, for few and training longer, for HR images only; or a fixed re-identification
-    network. By default those of the table."""
+    regimes: tuple[Literal["all", "few", "hr_labels", "fixed"], ...] = ()
+    """Labels for all, for few identities, for HR images only; or a fixed re-identification network. By default those
+    of the table."""
     rows: tuple[str, ...] = ()  # Only these rows; without it all of the table.
     steps: int | None = None  # Another number of training steps than the preset's.
     num_identities: int | None = None  # Identities in a batch; fewer than the preset's for data sets of few people.
@@ -94,11 +94,9 @@ def reproduce(arguments: Sequence[str]) -> int:
 
 
 def base_config(options: Reproduce) -> Config:
-    """The preset's settings with what the study of regimes changes for two cores, and the command line."""
-    small = preset(options.preset).run.preset in ("quick", "reduced")
-    study = STUDY if options.what == "regimes" and small else {}
+    """The preset's settings with what the command line changes."""
     named = {name: getattr(options, name) for name in (*CHANGES, "root")}
-    changes = study | {name: value for name, value in named.items() if value is not None}
+    changes = {name: value for name, value in named.items() if value is not None}
     return preset(options.preset, device=options.device, precision=options.precision,
                    allow_withdrawn=options.allow_withdrawn, **changes)  # fmt: skip
 

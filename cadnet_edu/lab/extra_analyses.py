@@ -12,7 +12,7 @@ from cadnet_edu.lab.scoring import rate_name
 from cadnet_edu.lab.tables import as_list, cell, grid, mean_of, sources
 
 HALVED = ("two_encoders", "cadnet")
-CURVES = ("baseline_hr", "baseline_long", "two_encoders", "cadnet")
+CURVES = ("baseline_hr", "baseline_mlr_long", "two_encoders", "cadnet")
 MARGINS = ("margin_f", "margin_g", "share_g", "saved_by_f", "saved_by_g")
 NUMBERS: dict[str, tuple[KeyPath, float, int]] = {  # heading -> path in a record's analyses, scale, digits
     "probe, seen r": (("probe", "seen", "accuracy"), 100, 1),

@@ -22,15 +22,17 @@ COMMITTED_RUNS = Path(__file__).resolve().parents[2] / "book" / "results" / "run
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """The settings that identify an experiment: those that differ from the paper's, ``Config()``.
+    """The settings that identify an experiment: those that differ from the paper's, ``Config()``, and are used.
 
-    So a setting that is added later, with its default, does not change the key of older records.
+    So a setting that is added later, with its default, does not change the key of older records, and another G does
+    not change that of a method without G.
 
     >>> settings(Config().replace(steps=9, seed=3, device="cpu"))
     {'steps': 9}
     """
     paper = flatten(Config().to_dict())
-    return {k: v for k, v in identity(config).items() if k != "seed" and v != paper[k]}  # a seed is a repetition
+    ignored = {"seed", *config.unused()}  # a seed is a repetition
+    return {k: v for k, v in identity(config).items() if k not in ignored and v != paper[k]}
 
 
 def settings_key(config: Config, data: str | None = None) -> str:

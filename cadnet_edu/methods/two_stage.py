@@ -122,6 +122,7 @@ RECOVERING = (
     super_resolution,
     cadnet.cadnet,
     cadnet.cadnet_plus,
+    cadnet.cadnet_mean,
     cadnet.without_adv_DI,
     cadnet.without_adv_DF,
     cadnet.without_rec,

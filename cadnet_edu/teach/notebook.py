@@ -30,7 +30,7 @@ PATIENCE = 300  # seconds of training from which on a free GPU is worth the clic
 
 # 10^9 operations of a training step of CAD-Net, counted once with all layers; a multiplication and an addition are
 # two. A test compares smoke with PyTorch's counter, and full with the published estimate.
-STEP = {"smoke": 2.2, "quick": 55.3, "reduced": 59.8, "full": 10_340.6}
+STEP = {"smoke": 2.3, "quick": 14.9, "reduced": 14.9, "full": 10_340.6}
 SHARES = (0.3, 1.0)  # of a lone convolution's speed, between which a whole step is expected
 OVERHEAD = 0.05  # seconds of a step, however small the network
 TRIAL = 0.5  # seconds that the speed of this machine is measured: the best of many tries, as others may use it too

@@ -59,7 +59,6 @@ def build_network(config: Config, identities: int) -> CADNet:
 
 def _network(config: Config, identities: int) -> CADNet:
     data, model, loss = config.data, config.model, config.loss
-    recovers = model.features != "f" or loss.lambda_rec > 0 or loss.lambda_adv_DI > 0
     return CADNet(
         identities,
         data.size,
@@ -68,7 +67,7 @@ def _network(config: Config, identities: int) -> CADNet:
         backbone_width=model.backbone_width,
         last_stride=model.last_stride,
         features=model.features,
-        decoder=model.use_decoder and recovers,
+        decoder=config.has_decoder,
         feature_discriminator=loss.lambda_adv_DF > 0,
         image_discriminator=loss.lambda_adv_DI > 0,
         decoder_width=model.decoder_width,

@@ -1,5 +1,6 @@
 """The study of regimes: verdicts from intervals, and a page whose sentences hold the numbers of the records."""
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from cadnet_edu.cli.reproduce import Reproduce, base_config, requested_rows
 from cadnet_edu.lab.intervals import mean_interval
 from cadnet_edu.lab.records import Records
-from cadnet_edu.lab.regimes import OURS, QUESTIONS, answers, regimes, regimes_page, time_taken, verdict
-from cadnet_edu.lab.rows import DEFAULT_REGIMES, REGIME_ROWS
+from cadnet_edu.lab.regimes import OURS, QUESTIONS, answers, regimes, regimes_page, shapley, time_taken, verdict
+from cadnet_edu.lab.rows import CORNERS, DEFAULT_REGIMES, ONLY, REGIME_ROWS, TERMS
 from cadnet_edu.methods import METHODS
 
 OPTIONS = Reproduce(what="regimes", preset="reduced")
@@ -69,7 +70,16 @@ def test_the_page_says_the_numbers_and_shows_the_figure(records, tmp_path):
     assert "5. At r = 8" in text
     assert "Where only sharp images have labels: **recovery helps**. CAD-Net 60.0 %, *baseline, HR images only" in text
     assert "(+8.0 points, +8.0 to +8.0, 5 seeds)" in text
-    assert "- Where only sharp images have labels: **recovery helps**. CAD-Net++ (our reading) 70.0 %" in text
+    plus = next(line for line in text.splitlines() if line.startswith("| CAD-Net++")).split("|")
+    assert [cell.strip() for cell in plus[2:7]] == [
+        "-6.0 (-6.0 to -6.0) hurts", plus[3].strip(), "+18.0 (+18.0 to +18.0) helps", plus[5].strip(),
+        "-6.0 (-6.0 to -6.0) hurts",
+    ]  # fmt: skip
+    losses = next(
+        line for line in text.splitlines() if line.startswith(r"| $\mathcal{L}_\mathrm{adv}^{\mathcal{D}_F}$")
+    ).split("|")
+    assert losses[2].strip() == "+6.0 (+6.0 to +6.0)\\*"
+    assert losses[4].strip() == "+20.0 (+20.0 to +20.0)\\*"
     assert data["figure"] in text
     assert (tmp_path / "regimes.svg").read_text().startswith("<?xml")
     for heading in ("Regime: labels for all", "Regime: labels for HR images only", "network fixed"):
@@ -91,5 +101,31 @@ def test_every_control_is_a_row_and_every_row_a_method():
     assert {row.config.run.method for row in ROWS} <= set(METHODS)
     assert all(row.config.loss.lr_labels or row.regime == "hr_labels" for row in ROWS)
     assert {row.config.run.method for row in ROWS if row.regime == "fixed"} == {
-        "baseline_hr", *(f"fixed_{name}" for name in REGIME_ROWS["fixed"] if name != "baseline_hr")
+        "baseline_hr", *(f"fixed_{name}" for name in REGIME_ROWS["fixed"] if name not in ("baseline_hr", *ONLY))
     }  # fmt: skip
+
+
+def test_the_rows_of_some_terms_alone_have_the_others_off():
+    assert len(CORNERS) == 16
+    assert len(ONLY) == 8
+    of = {row.name: row.config for row in ROWS if row.regime == "fixed"}
+    for kept, name in CORNERS.items():
+        weights = {term: getattr(of[name].loss, weight) for term, weight in TERMS.items()}
+        if name != "baseline_hr":  # whose L_cls trains the fixed network
+            assert {term for term, weight in weights.items() if weight} == kept
+
+
+def test_shapley_values_are_those_of_terms_that_add_up_and_of_twins():
+    everything = [frozenset(kept) for n in range(5) for kept in combinations("abcd", n)]
+    worth = {"a": 1.0, "b": -2.0, "c": 3.0, "d": 0.0}
+    assert shapley({s: sum(worth[t] for t in s) for s in everything}) == pytest.approx(worth)
+    twins = shapley({s: 5.0 if s & {"a", "b"} else 0.0 for s in everything})
+    assert twins == pytest.approx({"a": 2.5, "b": 2.5, "c": 0, "d": 0})
+
+
+def test_the_page_shares_the_points_among_the_terms(records, tmp_path):
+    data = regimes(ROWS, records, SEEDS, tmp_path)
+    total = sum(v[0] for v in data["shares"]["shapley"].values())
+    corners = data["shares"]["corners"]
+    assert total == pytest.approx(corners[" + ".join(TERMS)][0] - corners[""][0])
+    assert "## Which loss earns the points?" in regimes_page(data)

@@ -50,7 +50,7 @@ def test_a_missing_gpu_is_said_where_one_is_wanted(
     name: str, place: notebook.Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = preset(name)
-    monkeypatch.setattr(notebook, "measured_speed", lambda on, precision: 100.0 if on.type == "cpu" else 10_000.0)
+    monkeypatch.setattr(notebook, "measured_speed", lambda on, precision: 10.0 if on.type == "cpu" else 10_000.0)
     without = notebook.report(config, place, torch.device("cpu"))
     with_one = notebook.report(config, place, torch.device("meta"))  # stands for a GPU: this machine may lack one
     assert ("wants a GPU" in without) == (name == "full")
@@ -82,9 +82,9 @@ def test_the_estimate_grows_with_steps_and_with_slowness(monkeypatch: pytest.Mon
     monkeypatch.setattr(notebook, "measured_speed", lambda *_: 50.0)
     low, high = notebook.expected_seconds(config, cpu)
     overhead = notebook.OVERHEAD * config.optim.steps
-    assert (low - overhead, high - overhead) == pytest.approx((442.4, 442.4 / 0.3))
+    assert (low - overhead, high - overhead) == pytest.approx((89.4, 89.4 / 0.3))
     monkeypatch.setattr(notebook, "measured_speed", lambda *_: 25.0)
-    assert notebook.expected_seconds(config, cpu)[0] - overhead == pytest.approx(884.8)
+    assert notebook.expected_seconds(config, cpu)[0] - overhead == pytest.approx(178.8)
 
 
 def test_this_machine_does_something_a_second() -> None:

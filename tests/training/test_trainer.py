@@ -50,7 +50,7 @@ def test_frozen_lets_go_even_when_the_step_fails() -> None:
     assert layer.weight.requires_grad
 
 
-@pytest.mark.parametrize("name", ["baseline_hr", "baseline_mlr", "baseline_long"])
+@pytest.mark.parametrize("name", ["baseline_hr", "baseline_mlr", "baseline_mlr_long"])
 def test_a_baseline_is_an_encoder_and_a_classifier(tiny_split: Split, name: str) -> None:
     t = Trainer(method(name, plain()), tiny_split)
     assert built(t.net) == {"E", "C"}

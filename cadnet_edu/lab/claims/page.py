@@ -27,9 +27,8 @@ How a sentence becomes a test, how much of a ledger like this one is luck, and w
 of {doc}`chapters/13_ledger_of_claims`.
 
 An interval is the 95 % interval of the mean over seeds (Student's t), of a difference taken seed by seed where two
-methods are compared. There are three regimes. "All labels": labels for all training people. "Few labels": for a fifth
-of them, while the images of all are there. "Few labels, longer": the same with 2.5 times the steps for everyone. The
-third was added after the numbers of the first two had been seen, to ask what longer training would change.
+methods are compared. There are two regimes. "All labels": labels for all training people. "Few labels": for a fifth
+of them, while the images of all are there. {doc}`regimes` asks in three more situations where recovery earns its time.
 """
 
 
