@@ -1,12 +1,11 @@
 """Figures of claims: the margins of all comparisons, and the coverage of confidence intervals."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from cadnet_edu.figures.style import COLORS, GREY, SMALL, ink, new_figure, styled, title
+from cadnet_edu.figures.style import COLORS, GREY, SMALL, ink, new_figure, styled, title, wrapped
 
 FAR = 200.0  # half-widths; larger distances are drawn there
 LOOKS = {"yes": (COLORS[0], "o", COLORS[0]), "open": ("#666666", "D", "white"), "no": (COLORS[1], "s", COLORS[1])}
@@ -53,7 +52,7 @@ def claim_margins_plot(rows: Mapping[str, Sequence[tuple[float, float, float]]])
     ax.set_xlim(-1.5 * FAR, 1.5 * FAR)
     ax.set_xticks([-100, -10, -1, 1, 10, 100], ["-100", "-10", "-1", "1", "10", "100"])
     ax.minorticks_off()
-    ax.set_yticks(range(len(rows)), ["\n".join(textwrap.wrap(name, 20)) for name in rows], fontsize=SMALL)
+    ax.set_yticks(range(len(rows)), wrapped(rows, 20), fontsize=SMALL)
     ax.set_ylim(len(rows) - 0.4, -1.5)
     for x, kind in ((-15, "no"), (0, "open"), (15, "yes")):
         ax.annotate(WORDS[kind], (x, -1), ha="center", va="center", color=ink(LOOKS[kind][0]), fontweight="bold")

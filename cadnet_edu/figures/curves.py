@@ -10,7 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from cadnet_edu.evaluation.distances import to_array
-from cadnet_edu.figures.style import COLORS, GREY, LINES, MARKERS, SMALL, label_ends, new_figure, styled, title
+from cadnet_edu.figures.style import (
+    COLORS,
+    GREY,
+    LINES,
+    MARKERS,
+    SMALL,
+    label_ends,
+    new_figure,
+    styled,
+    title,
+    wrapped,
+)
 
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo", "+++")
 Curves = Mapping[str, Mapping[Any, Any]]
@@ -234,7 +245,7 @@ def bars_with_intervals(
     for i, text in enumerate(texts):
         end = (max(value[i], high[i], 0), i)
         ax.annotate(text, end, (5, 0), textcoords="offset points", va="center", fontsize=SMALL)
-    ax.set_yticks(y, names)
+    ax.set_yticks(y, wrapped(names))
     ax.invert_yaxis()
     ax.grid(visible=False, axis="y")
     ax.margins(x=0.3)
@@ -274,7 +285,7 @@ def paired_difference_plot(
         said.append(f"{names[i]} {value:+.1f}{spread}{', not 0' if significant else ''}")
         ax.annotate(f"{value:+.1f}", (value, i), (0, 7), textcoords="offset points", ha="center", fontsize=SMALL)
     ax.axvline(0, color=GREY, linewidth=1.2)
-    ax.set_yticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), wrapped(names))
     ax.set_ylim(len(names) - 0.5, -0.75)
     ax.margins(x=0.12)
     ax.grid(visible=False, axis="y")
@@ -317,7 +328,7 @@ def stacked_shares(
                 ax.annotate(f"{value:.0f}", (left + value / 2, y), ha="center", va="center", fontsize=SMALL, bbox=box)
         first = first or f"{name}: {parts[int(values.argmax())]} {values.max():.0f} %"
         said.append(f"{name}: {', '.join(f'{p} {value:.1f} %' for p, value in zip(parts, values) if p in row)}")
-    ax.set_yticks(range(len(shares)), list(shares))
+    ax.set_yticks(range(len(shares)), wrapped(shares))
     ax.invert_yaxis()
     ax.set_xlim(0, 100)
     ax.grid(visible=False, axis="y")

@@ -3,7 +3,8 @@
 import base64
 import html
 import io
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,6 +140,15 @@ def styled(draw: DrawsFigure) -> DrawsFigure:
 def new_figure(height: float) -> DescribedFigure:
     """An empty figure of the page's width; the height is in inches."""
     return DescribedFigure(figsize=(WIDTH, height), layout="constrained")
+
+
+def wrapped(names: Iterable[str], letters: int = 24) -> list[str]:
+    """Names beside an axis, broken into lines, so that a long one leaves room for the axes.
+
+    >>> wrapped(["baseline, HR and LR images"], 16)
+    ['baseline, HR and\\nLR images']
+    """
+    return [textwrap.fill(name, letters) for name in names]
 
 
 def title(fig: DescribedFigure, text: str) -> None:

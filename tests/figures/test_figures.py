@@ -3,6 +3,7 @@
 import io
 import math
 import re
+from collections.abc import Callable
 from functools import cache
 
 import matplotlib as mpl
@@ -19,6 +20,7 @@ from cadnet_edu.analysis import silhouette, tsne
 from cadnet_edu.data.resolution import degrade
 from cadnet_edu.figures.style import COLORS, WIDTH, ink, spread
 from cadnet_edu.figures.training import PANELS, running_mean
+from cadnet_edu.lab.rows import LABELS
 
 RNG = np.random.default_rng(0)
 IMAGES = torch.rand(8, 3, 32, 16, generator=torch.Generator().manual_seed(0))
@@ -348,3 +350,13 @@ def test_a_figure_is_saved_whole_or_not_at_all(tmp_path):
         figures.save(fig, path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["bars.png"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("plot", [figures.bars_with_intervals, figures.paired_difference_plot])
+def test_long_names_leave_room_for_the_axes(plot: Callable[..., figures.DescribedFigure]) -> None:
+    """All rows of Table 1 once pressed the bars into a line."""
+    fig = plot({label: (0.5, 0.4, 0.6) for label in LABELS.values()})
+    fig.canvas.draw()
+    assert fig.axes[0].get_position().width > 0.4
+    assert all(label in fig.alt for label in LABELS.values())
