@@ -11,7 +11,7 @@ from cadnet_edu.lab.analyses import SWEEP
 from cadnet_edu.lab.claims.page import plain as as_code
 from cadnet_edu.lab.intervals import Interval, mean_interval, paired
 from cadnet_edu.lab.records import KeyPath, Records
-from cadnet_edu.lab.rows import CORNERS, LABELS, TERMS, Row
+from cadnet_edu.lab.rows import CORNERS, LABELS, TERMS, WITH_ALL_TERMS, Row
 from cadnet_edu.lab.scoring import rate_name
 from cadnet_edu.lab.tables import grid, markdown, mean_of, per_seed, table
 
@@ -20,9 +20,6 @@ OURS = ("cadnet", "cadnet_plus", "f_only", "g_only", "cadnet_mean", "without_adv
 BOUND = 1.0  # points of rank-1 by which an interval must clear 0
 SEEDS = 5  # that a verdict needs
 FIGURE_FILE = "regimes.svg"
-LOSSES = {"L_adv_DF": "without_adv_DF", "L_rec": "without_rec", "L_adv_DI": "without_adv_DI", "L_cls": "without_cls"}
-TEX = dict(zip(LOSSES, ("adv}^{\\mathcal{D}_F", "rec", "adv}^{\\mathcal{D}_I", "cls"), strict=True))
-
 VERDICTS = {
     "helps": "recovery helps",
     "network": "it is only a bigger network",
@@ -124,7 +121,7 @@ def answers(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> list
 
 
 def contributions(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -> dict[str, dict[str, Any]]:
-    """question -> loss -> what CAD-Net has more than without it, in points: (mean, low, high, seeds).
+    """question -> term -> what CAD-Net has more than without it, in points: (mean, low, high, seeds).
 
     Args:
         rows: of the target "regimes".
@@ -134,12 +131,12 @@ def contributions(rows: Sequence[Row], records: Records, seeds: Sequence[int]) -
     of = {(row.regime, row.name): row for row in rows}
     found: dict[str, dict[str, Any]] = {}
     for key, q in QUESTIONS.items():
-        for loss, name in LOSSES.items():
-            whole, without = of.get((q.regime, "cadnet")), of.get((q.regime, name))
+        for term in TERMS:
+            whole, without = (of.get((q.regime, CORNERS[kept])) for kept in (WITH_ALL_TERMS, WITH_ALL_TERMS - {term}))
             gap = None
             if whole and without:
                 gap = paired(points(whole, records, q.path, seeds), points(without, records, q.path, seeds))
-            found.setdefault(key, {})[loss] = None if gap is None else list(gap)
+            found.setdefault(key, {})[term] = None if gap is None else list(gap)
     return found
 
 
@@ -298,6 +295,17 @@ def sentence(answer: Mapping[str, Any]) -> str:
     )
 
 
+def as_tex(term: str) -> str:
+    """The name of a term as a formula.
+
+    >>> as_tex("L_rec"), as_tex("L_adv^{D_F}")
+    ('$\\\\mathcal{L}_\\\\mathrm{rec}$', '$\\\\mathcal{L}_\\\\mathrm{adv}^{\\\\mathcal{D}_F}$')
+    """
+    name, _, judge = term.removeprefix("L_").partition("^")
+    above = rf"^{{\mathcal{{D}}_{judge[3]}}}" if judge else ""
+    return rf"$\mathcal{{L}}_\mathrm{{{name}}}{above}$"
+
+
 SHORT = {"helps": "helps", "network": "as the control", "hurts": "hurts", "open": "open"}
 
 
@@ -325,10 +333,7 @@ def changed(data: Mapping[str, Any]) -> list[str]:
         lines = [[as_code(LABELS[name]), *(against(name, key) for key in headings)] for name in variants]
         out += ["", "**With one thing changed:** rank-1 minus that of the best control, in points.", "",
                 *grid(["", *headings.values()], lines)]  # fmt: skip
-    lines = [
-        [f"$\\mathcal{{L}}_\\mathrm{{{TEX[loss]}}}$", *(earned(data["contributions"][key][loss]) for key in headings)]
-        for loss in LOSSES
-    ]
+    lines = [[as_tex(term), *(earned(data["contributions"][key][term]) for key in headings)] for term in TERMS]
     if any(cell != "-" for line in lines for cell in line[1:]):
         out += ["", "**What each loss earns:** rank-1 of CAD-Net minus that of CAD-Net without the loss, in points; "
                 "\\* marks an interval that leaves out 0.", "", *grid(["", *headings.values()], lines)]  # fmt: skip
@@ -352,7 +357,7 @@ def all_subsets(data: Mapping[str, Any]) -> list[str]:
         "subsets of the four terms. The Shapley value of a term is what it adds to rank-1 at mixed rates, in points, "
         "averaged over all orders of adding the terms one by one; the four sum to what all add together. "
         f"Intervals over {seeds} seeds.", "",
-        *grid(["Term", "Shapley value"], [[f"`{term}`", number(v)] for term, v in values.items()]), "",
+        *grid(["Term", "Shapley value"], [[as_tex(term), number(v)] for term, v in values.items()]), "",
         *grid(["Trained with", "rank-1 (%)"],
               [[as_code(kept) or "nothing: the blurred images themselves", number(v)] for kept, v in corners.items()]),
         "",
