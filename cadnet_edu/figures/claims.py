@@ -8,40 +8,44 @@ from matplotlib.figure import Figure
 from cadnet_edu.figures.style import COLORS, GREY, SMALL, ink, new_figure, styled, title, wrapped
 
 FAR = 200.0  # half-widths; larger distances are drawn there
-LOOKS = {"yes": (COLORS[0], "o", COLORS[0]), "open": ("#666666", "D", "white"), "no": (COLORS[1], "s", COLORS[1])}
-WORDS = {"yes": "as claimed", "open": "open", "no": "the opposite"}
+LOOKS = {"yes": (COLORS[0], "o", COLORS[0]), "open": ("#666666", "D", "white"), "small": ("#666666", "v", "#666666"),
+         "no": (COLORS[1], "s", COLORS[1])}  # fmt: skip
+WORDS = {"yes": "as claimed", "open": "open", "small": "too small", "no": "the opposite"}
 
 
 @styled
-def claim_margins_plot(rows: Mapping[str, Sequence[tuple[float, float, float]]]) -> Figure:
+def claim_margins_plot(rows: Mapping[str, Sequence[tuple[float, float, float, str]]]) -> Figure:
     """The distance of each comparison from its bound, in half-widths of its interval; a row a claim.
 
     Above 1 the interval clears its bound; between -1 and 1 it lies on both sides; below -1 it shows the opposite.
 
     Args:
-        rows: claim -> its comparisons as ``(mean, low, high)``, shifted and turned so that the bound is 0 and the
-            criterion is "above". A claim without any is left out.
+        rows: claim -> its comparisons as ``(mean, low, high, outcome)``, shifted and turned so that the bound is 0 and
+            the criterion is "above"; the outcome is one of ``yes``, ``open``, ``small`` and ``no``, as of
+            ``cadnet_edu.lab.claims.Comparison``. A claim without any is left out.
 
     Returns:
-        the figure; its text counts the three outcomes of every claim.
+        the figure; its text counts the outcomes of every claim.
 
     Raises:
         ValueError: when there is no comparison.
 
-    >>> claim_margins_plot({"better": [(2, 1, 3), (0.5, -1, 2)]}).alt.split(". ")[1]
+    >>> claim_margins_plot({"better": [(2, 1, 3, "yes"), (0.5, -1, 2, "open")]}).alt.split(". ")[1]
     'better: 1 as claimed, 1 open.'
     """
     rows = {name: found for name, found in rows.items() if found}
     if not rows:
-        raise ValueError("no comparison was given; claim_margins_plot needs {claim: [(mean, low, high), ...]}.")
+        raise ValueError(
+            "no comparison was given; claim_margins_plot needs {claim: [(mean, low, high, outcome), ...]}."
+        )
     fig = new_figure(1.1 + 0.4 * len(rows))
     ax = fig.subplots()
     ax.axvspan(-1, 1, color="#eeeeee", linewidth=0)
     ax.vlines(0, -0.5, len(rows), color=GREY, linewidth=1.2)
     count, said = dict.fromkeys(LOOKS, 0), []
     for y, (name, found) in enumerate(rows.items()):
-        kinds = [_kind(low, high) for _, low, high in found]
-        for place, (kind, one) in enumerate(zip(kinds, found, strict=True)):
+        kinds = [kind for *_, kind in found]
+        for place, (*one, kind) in enumerate(found):
             color, marker, face = LOOKS[kind]
             height = y + 0.6 * ((place + 0.5) / len(found) - 0.5)  # comparisons of a claim below each other
             ax.plot(_clearance(*one), height, marker, color=color, mfc=face, mew=1.5, markersize=5.5)
@@ -54,20 +58,14 @@ def claim_margins_plot(rows: Mapping[str, Sequence[tuple[float, float, float]]])
     ax.minorticks_off()
     ax.set_yticks(range(len(rows)), wrapped(rows, 20), fontsize=SMALL)
     ax.set_ylim(len(rows) - 0.4, -1.5)
-    for x, kind in ((-15, "no"), (0, "open"), (15, "yes")):
-        ax.annotate(WORDS[kind], (x, -1), ha="center", va="center", color=ink(LOOKS[kind][0]), fontweight="bold")
+    for x, kind, words in ((-15, "no", WORDS["no"]), (0, "open", "open, small"), (15, "yes", WORDS["yes"])):
+        ax.annotate(words, (x, -1), ha="center", va="center", color=ink(LOOKS[kind][0]), fontweight="bold")
     ax.grid(visible=False, axis="y")
     ax.set_xlabel("distance from the bound, in half-widths")
-    title(fig, ", ".join(f"{count[kind]} {WORDS[kind]}" for kind in LOOKS))
-    fig.alt = (
-        f"{sum(count.values())} comparisons of {len(rows)} claims: {count['yes']} as claimed, {count['open']} open, "
-        f"{count['no']} the opposite. {'; '.join(said)}."
-    )
+    told = ", ".join(f"{n} {WORDS[kind]}" for kind, n in count.items())
+    title(fig, told)
+    fig.alt = f"{sum(count.values())} comparisons of {len(rows)} claims: {told}. {'; '.join(said)}."
     return fig
-
-
-def _kind(low: float, high: float) -> str:
-    return "yes" if low > 0 else "no" if high < 0 else "open"
 
 
 def _clearance(mean: float, low: float, high: float) -> float:

@@ -40,7 +40,8 @@ RATIOS = {
     "r = 2": {"bands": BANDS, "ratio": [0.9, 0.4, 1.0, None]},
     "r = 8": {"bands": BANDS, "ratio": [0.7, 0.9, 1.0, 1.1]},
 }
-MARGINS = {"a claim with a long name and two": [(2, 1, 3), (0.5, -1, 2)], "one more": [(-9, -9.1, -8.9), (1, 1, 1)],
+MARGINS = {"a claim with a long name and two": [(2, 1, 3, "yes"), (0.5, -1, 2, "open")],
+           "one more": [(-9, -9.1, -8.9, "no"), (1, 1, 1, "yes"), (0.1, -0.3, 0.5, "small")],
            "none": []}  # fmt: skip
 
 DRAW = {
@@ -165,7 +166,8 @@ def test_input_that_cannot_be_drawn_is_refused(draw, message):
         ("error_by_band", "At best 60 % of the error is gone (r = 2, 2 to 4 cycles)",
          ["r = 2: 0.90 at 1 to 2, 0.40 at 2 to 4, 1.00 at 4 to 8; r = 8"]),
         ("stacked_shares", "start: L_cls 90 %", ["end: L_cls 50.0 %, L_rec 35.0 %, L_adv_DF 15.0 %, L_adv_DI 0.0 %"]),
-        ("claim_margins_plot", "2 as claimed, 1 open, 1 the opposite", ["one more: 1 as claimed, 1 the opposite."]),
+        ("claim_margins_plot", "2 as claimed, 1 open, 1 too small, 1 the opposite",
+         ["one more: 1 as claimed, 1 too small, 1 the opposite."]),
         ("coverage_plot", "2 of 3 miss the truth", []),
     ],
 )  # fmt: skip
@@ -310,9 +312,9 @@ def test_shares_fill_each_row_and_are_told_apart_without_colour():
         ("error_by_band", lambda fig, ax: [label.get_text() for label in ax.get_xticklabels()],
          ["1-2", "2-4", "4-8", "8-16"]),
         ("claim_margins_plot", lambda fig, ax: "none" in fig.alt, False),
-        ("claim_margins_plot", lambda fig, ax: "".join(line.get_marker() for line in ax.lines), "oDso"),
+        ("claim_margins_plot", lambda fig, ax: "".join(line.get_marker() for line in ax.lines), "oDsov"),
         ("claim_margins_plot", lambda fig, ax: [line.get_xdata()[0] for line in ax.lines],
-         pytest.approx([2, 1 / 3, -90, 200])),
+         pytest.approx([2, 1 / 3, -90, 200, 1 / 4])),
         ("coverage_plot", lambda fig, ax: list(ax.lines[0].get_ydata()), [1.25, -2]),  # those that miss the truth
         ("identity_maps", lambda fig, ax: [len(one.collections) for one in fig.axes], [15, 15, 4, 4]),
         ("identity_maps", lambda fig, ax: [sum(len(c.get_offsets()) for c in one.collections) for one in fig.axes],

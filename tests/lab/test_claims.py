@@ -53,6 +53,12 @@ def compare(values: dict[int, float], **more: Any) -> str:
     ("values", "more", "says"),
     [({0: 1.0, 1: 1.1, 2: 0.9}, {}, "yes"), ({0: -1.0, 1: -1.1, 2: -0.9}, {}, "no"),
      ({0: 1.0, 1: -1.0, 2: 0.5}, {}, "open"), ({0: 5.0}, {}, "missing"), ({}, {}, "missing"),
+     ({0: 0.5, 1: -0.4, 2: 0.1}, {}, "small"), ({0: 1.9, 1: 0.1, 2: 0.5}, {}, "open"),
+     ({0: -3.0, 1: -1.0, 2: -2.2}, {}, "small"),  # a loss is possible, a gain that counts is not
+     ({0: 0.006, 1: -0.006, 2: 0.001}, dict(unit="LPIPS", above=None, below=0.0), "open"),
+     ({0: 0.004, 1: -0.002, 2: 0.001}, dict(unit="LPIPS", above=None, below=0.0), "small"),
+     ({0: 30.5, 1: 29.6, 2: 30.1}, dict(above=30.0), "open"),  # a threshold that is no difference
+     ({0: 0.5, 1: -0.4, 2: 0.1}, dict(unit="bits"), "open"),  # a unit of which nobody said what counts
      ({0: 1.0, 1: 1.1, 2: 0.9}, dict(above=None, below=0.0), "no"),
      ({0: 1.0, 1: 1.1, 2: 0.9}, dict(above=None, below=2.0), "yes"),
      ({0: 1.0, 1: 1.1, 2: 0.9}, dict(above=0.8), "open"), ({0: -1.0, 1: -1.1, 2: -0.9}, dict(above=-3.0), "yes")],
@@ -65,15 +71,19 @@ def test_an_interval_says_what_it_clears(values: dict[int, float], more: dict[st
     ("says", "verdict"),
     [(("yes", "yes"), "holds"), (("yes", "open"), "holds in part"), (("yes", "no"), "holds in part"),
      (("yes", "open", "no"), "holds in part"), (("open", "no"), "does not hold here"), (("no",), "does not hold here"),
-     (("open",), "open here"), (("open", "open"), "open here"), (("yes", "missing"), "not testable here")],
+     (("open",), "open here"), (("open", "open"), "open here"), (("yes", "missing"), "not testable here"),
+     (("small", "open"), "does not hold here"), (("yes", "small"), "holds in part")],
 )  # fmt: skip
 def test_the_verdict_counts_comparisons(says: tuple[str, ...], verdict: str) -> None:
-    numbers = {"yes": {0: 1.0, 1: 1.0}, "no": {0: -1.0, 1: -1.0}, "open": {0: 1.0, 1: -1.0}, "missing": {}}
+    numbers = {"yes": {0: 1.0, 1: 1.0}, "no": {0: -1.0, 1: -1.0}, "open": {0: 1.0, 1: -1.0}, "missing": {},
+               "small": {0: 0.001, 1: -0.001}}  # fmt: skip
     tests = tuple(Comparison(s, lambda _, s=s: numbers[s]) for s in says)  # type: ignore[misc]
     found = Claim("name", "sentence", "Sec. 1", "experiment", tests).evaluate(nothing)
     assert found["verdict"] == verdict
     assert [number["says"] for number in found["numbers"]] == list(says)
     assert found["why"].endswith(".")
+    if "small" in says:
+        assert "in 1 the effect is too small" in found["why"]
     if "no" in says:
         assert "1 says the opposite" in found["why"]
 

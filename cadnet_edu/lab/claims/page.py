@@ -4,24 +4,34 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from cadnet_edu.lab.claims.rules import SMALLEST_EFFECT
+
 SIGNS = {"holds": "✓", "holds in part": "◐", "open here": "○", "does not hold here": "✗", "not testable here": "–"}
 MEANS = {
     "holds": "in every comparison the interval clears its bound",
     "holds in part": "in some it does",
-    "open here": "in none it does, and in each it lies on both sides of the bound: these seeds cannot tell",
-    "does not hold here": "in none it does, and in one or more all of it lies on the wrong side",
+    "open here": "in none it does, and each allows an effect that counts: these seeds cannot tell",
+    "does not hold here": "in none it does, and in one or more all of it lies on the wrong side, or the effect is too "
+    "small",
     "not testable here": "a method is missing, or runs are",
 }
-OUTCOMES = {"yes": "✓", "no": "✗ the opposite", "open": "open", "missing": "–"}
+OUTCOMES = {"yes": "✓", "no": "✗ the opposite", "small": "✗ too small", "open": "open", "missing": "–"}
+SMALLEST = ", ".join(f"{least:g} {unit or 'of silhouette'}" for unit, least in SMALLEST_EFFECT.items())
 HEAD = """# The claims of the paper, one by one
 
 Each claim stands here as the paper has it (Li et al., 2019), with the experiment that tests it, the rule of the
 verdict, our numbers, and the verdict. A verdict is about *our* data, networks and budget; it says neither more nor less
 about the paper's own experiments.
 
-Experiments, bounds and the rules of "holds" and "holds in part" were written before the numbers were seen. One thing
-was changed afterwards: "open here" was set apart from "does not hold here", for a claim that our seeds cannot decide is
-not a claim that they speak against. No claim came to hold by it.
+Experiments, bounds and the rules of "holds" and "holds in part" were written before the numbers were seen. Two things
+were changed afterwards. "Open here" was set apart from "does not hold here", for a claim that our seeds cannot decide
+is not a claim that they speak against. And "too small" was set apart from "open", for an interval around 0 that allows
+no effect of any size *has* decided. No claim came to hold by either.
+
+**Too small** is a difference whose interval lies on both sides of 0 and ends, on the claimed side, below
+{smallest}. Two points of rank-1 are less than the smallest
+effect that the paper reports (2.3 points, for D_I); the other bounds are ours. Every interval is there to see: bring
+your own bound.
 
 How a sentence becomes a test, how much of a ledger like this one is luck, and what a reader may conclude is the subject
 of {doc}`chapters/13_ledger_of_claims`.
@@ -34,7 +44,7 @@ of them, while the images of all are there. {doc}`regimes` asks in three more si
 
 def page(data: Mapping[str, Any]) -> str:
     """The page's text, in MyST Markdown, from the data of ``claims_table``."""
-    lines = [HEAD, source(data), "", "| verdict | when | claims |", "|---|---|---|"]
+    lines = [HEAD.replace("{smallest}", SMALLEST), source(data), "", "| verdict | when | claims |", "|---|---|---|"]
     lines += [f"| {SIGNS[verdict]} {verdict} | {MEANS[verdict]} | {n} |" for verdict, n in data["verdicts"].items()]
     for number, claim in enumerate(data["claims"], 1):
         lines += ["", entry(number, claim)]

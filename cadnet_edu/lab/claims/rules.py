@@ -20,6 +20,10 @@ class Evidence(Protocol):
 
 BySeed = Callable[[Evidence], dict[int, float]]
 
+# The smallest effects that count, by unit. Of rank-1: less than the 2.3 points that the paper gives D_I (Sec. 4.6), the
+# smallest effect that it reports. The others are our reading.
+SMALLEST_EFFECT = {"points": 2.0, "dB": 0.1, "SSIM": 0.005, "LPIPS": 0.01, "": 0.02}
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -47,7 +51,11 @@ class Comparison:
         return f"above {self.above:g}" if self.below is None else f"below {self.below:g}"
 
     def outcome(self, found: Interval | None) -> str:
-        """``yes``, ``no`` (the opposite), ``open`` (on both sides of the bound) or ``missing`` (fewer than two seeds).
+        """What the interval says.
+
+        ``yes``: it clears the bound. ``no``: all of it lies on the other side. ``small``: it lies on both sides of 0,
+        and even its end on the claimed side is below the smallest effect that counts. ``open``: it lies on both sides
+        and allows more. ``missing``: fewer than two seeds.
 
         Args:
             found: the mean over seeds with its interval; None when there is no number.
@@ -56,13 +64,22 @@ class Comparison:
         >>> more = Comparison("rank-1", number=dict)
         >>> [more.outcome(mean_interval(v)) for v in ([1.0, 1.1], [1.0, -1.0], [-1.0, -1.1], [1.0])]
         ['yes', 'open', 'no', 'missing']
+        >>> more.outcome(mean_interval([0.3, -0.2, 0.1]))
+        'small'
         """
-        if found is None or found.low is None:
+        if found is None or found.low is None or found.high is None:
             return "missing"
-        if self.below is not None:
-            return "yes" if found.below(self.below) else "no" if found.above(self.below) else "open"
-        bound = self.above or 0.0
-        return "yes" if found.above(bound) else "no" if found.below(bound) else "open"
+        if self.below is None:
+            bound = self.above or 0.0
+            least, most = found.low - bound, found.high - bound
+        else:
+            bound = self.below
+            least, most = bound - found.high, bound - found.low
+        if least > 0:
+            return "yes"
+        if most < 0:
+            return "no"
+        return "small" if bound == 0 and most < SMALLEST_EFFECT.get(self.unit, 0.0) else "open"
 
 
 @dataclass(frozen=True)
@@ -85,12 +102,12 @@ class Claim:
         if n == 1:
             return (
                 "Holds when the 95 % interval over seeds clears its bound, does not hold here when all of it lies on "
-                "the wrong side, and is open here when it lies on both sides."
+                "the wrong side or shows the effect to be too small, and is open here otherwise."
             )
         return (
             f"Holds when the 95 % interval over seeds clears its bound in all {n} comparisons, in part when it does in "
-            "some. When it does in none: does not hold here if in one or more all of it lies on the wrong side, open "
-            "here if in every one it lies on both sides."
+            "some. When it does in none: does not hold here if in one or more all of it lies on the wrong side or "
+            "shows the effect to be too small, open here otherwise."
         )
 
     def evaluate(self, evidence: Evidence) -> dict[str, Any]:
@@ -111,11 +128,13 @@ def verdict_of(results: Sequence[Mapping[str, Any]]) -> tuple[Verdict, str]:
     'holds in part'
     >>> verdict_of([{"says": "open"}, {"says": "open"}])[0], verdict_of([{"says": "open"}, {"says": "no"}])[0]
     ('open here', 'does not hold here')
+    >>> verdict_of([{"says": "small"}])
+    ('does not hold here', 'The interval clears its bound in 0 of 1 comparisons; in 1 the effect is too small.')
     >>> verdict_of([{"says": "yes"}, {"says": "missing"}])[0]
     'not testable here'
     """
     n = len(results)
-    count = {kind: sum(r["says"] == kind for r in results) for kind in ("yes", "no", "open", "missing")}
+    count = {kind: sum(r["says"] == kind for r in results) for kind in ("yes", "no", "small", "open", "missing")}
     if count["missing"]:
         missing = "it" if n == 1 else f"{count['missing']} of its {n} comparisons"
         return "not testable here", f"Two finished seeds or more are needed, and there are none yet for {missing}."
@@ -123,12 +142,14 @@ def verdict_of(results: Sequence[Mapping[str, Any]]) -> tuple[Verdict, str]:
     rest = []
     if count["no"]:
         rest.append(f"{count['no']} say{'s' * (count['no'] == 1)} the opposite")
+    if count["small"]:
+        rest.append(f"in {count['small']} the effect is too small")
     if count["open"]:
-        rest.append(f"{count['open']} {'is' if count['open'] == 1 else 'are'} open, the interval lying on both sides")
-    why = told + (f"; {' and '.join(rest)}." if rest else ".")
+        rest.append(f"{count['open']} {'is' if count['open'] == 1 else 'are'} open")
+    why = "; ".join([told, *rest]) + "."
     if count["yes"]:
         return "holds" if count["yes"] == n else "holds in part", why
-    return "does not hold here" if count["no"] else "open here", why
+    return "does not hold here" if count["no"] + count["small"] else "open here", why
 
 
 def claims_table(claims: Sequence[Claim], evidence: Evidence, metadata: Mapping[str, Any]) -> dict[str, Any]:
