@@ -111,8 +111,8 @@ REGIME_ROWS: dict[str, tuple[str, ...]] = {  # of the target "regimes"
 REGIME_ROWS["few"] = tuple(name for name in REGIME_ROWS["all"] if name not in RANDOM_START)
 ROWS: dict[str, tuple[str, ...]] = {
     "table1": METHODS_COMPARED,
-    "table2": ("bilinear", "bicubic", "baseline_mlr", "without_cls", "cadnet"),
-    "table3": ("bilinear", "cadnet", *ABLATIONS),
+    "table2": ("bilinear", "bicubic", "baseline_hr", "baseline_mlr", "without_cls", "cadnet"),
+    "table3": ("bilinear", "baseline_hr", "cadnet", *ABLATIONS),
     "figure3": ("bilinear", "bicubic", "without_adv_DI", "without_cls", "cadnet"),
     "figure4": ("without_adv_DF", "cadnet"),
     "beyond": ("bilinear", *METHODS_COMPARED, "without_adv_DF", "without_rec"),

@@ -390,7 +390,7 @@ def test_a_run_that_another_process_is_at_is_left_to_it(all_records: Path, tmp_p
     [
         (("--seeds", 0), "give at least 1"),
         (("--seeds", 2, "--main-seeds", 1), "--main-seeds 1: give at least as many as --seeds, 2"),
-        (("--rows", "baseline_hr"), "has no row 'baseline_hr'"),
+        (("--rows", "baseline_mlr"), "has no row 'baseline_mlr'"),
         (("--preset", "huge"), "no preset 'huge'"),
     ],
 )
@@ -559,7 +559,8 @@ def test_the_page_of_the_regimes_is_published_with_its_figure_and_the_restored_g
     assert (book / "regimes.md").read_text() == (tmp_path / "regimes.md").read_text()
     assert (book / "_static" / "regimes.svg").stat().st_size > 10_000
     ranks, quality = (part["rows"][-1]["values"] for part in numbers(tmp_path, "regimes")[0]["parts"])
-    assert [v is not None for v in ranks] == [False, True, True, True, False, True]  # none at r = 1 and mixed rates
+    assert [v is not None for v in ranks] == [False, True, True, True, True, True]  # none at r = 1
+    assert ranks[4][0] == pytest.approx(sum(v[0] for v in ranks[1:4]) / 3)  # of mixed rates the mean
     assert [v is not None for v in quality] == [True] * 4
     assert quality[0][0] > quality[1][0] > quality[3][0]
 
