@@ -6,7 +6,7 @@ from typing import Any
 
 from cadnet_edu.data import open_split
 from cadnet_edu.io import write_atomically
-from cadnet_edu.lab.measure import budget, origin, rounded
+from cadnet_edu.lab.measure import budget, floor_scores, origin, rounded
 from cadnet_edu.lab.scoring import evaluator_of, score
 from cadnet_edu.methods.cadnet import model_of
 from cadnet_edu.pretrained import WEIGHTS, export, model_card, names, pretrained
@@ -27,8 +27,11 @@ def export_run(run: Run, name: str, folder: Path = WEIGHTS) -> Path:
         export(run.net, run.config, record, [], name, Path(place))
         halved = pretrained(name, Path(place))
     split, fp32 = open_split(run.config, train=False), run.config.replace(precision="fp32")
-    scores, _, missing = score(evaluator_of(model_of(halved.net), split, fp32))
+    evaluator = evaluator_of(model_of(halved.net), split, fp32)
+    scores, _, missing = score(evaluator)
     record |= {"scores": scores, "missing": missing}
+    if halved.net.G is not None:
+        record["floor"] = floor_scores("bilinear", evaluator.images("query"), fp32.data.size)[0]
     path = export(run.net, run.config, rounded(record), run.history, name, folder, every)
     card = model_card([pretrained(each, folder) for each in names(folder)])
     write_atomically(folder / "README.md", card.encode())

@@ -27,21 +27,32 @@ from cadnet_edu.training.devices import choose_device
 def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
     """The record of bilinear or bicubic up-sampling: image quality only; the images of Fig. 3 are written beside it."""
     config = row.config
-    size = config.data.size
     split = open_split(config)
-    query = cached_images(split.query, *size)
+    query = cached_images(split.query, *config.data.size)
+    found, missing = floor_scores(row.name, query, config.data.size)
+    picture = with_picture(recovered_people(query, None, row.name), query, path)
+    metadata = provenance(config, data=None if config.data.dataset == "walkers" else split_fingerprint(split))
+    return record(row, config, metadata, found, missing, picture=picture)
+
+
+def floor_scores(name: str, query: Any, size: tuple[int, int]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Rate -> image quality of bilinear or bicubic up-sampling; score -> the reason why it could not be measured.
+
+    Args:
+        name: ``bilinear`` or ``bicubic``.
+        query: the images ``(n, 3, H, W)``.
+        size: ``(H, W)``.
+    """
     extra, missing = with_lpips(size)
     found = {}
     for r in RATES:
-        if row.name == "bilinear":
+        if name == "bilinear":
             found[rate_name(r)] = image_quality(None, query, r, extra=extra)
         else:  # bicubic down-samples by itself, so it gets the original
             model = Model(lambda x, _: x.flatten(1), recover=lambda x, _, r=r: bicubic(x, r))  # type: ignore[misc]
             found[rate_name(r)] = image_quality(model, query, 1, extra=extra)
     found["mlr"] = mean_over_seen(found)
-    picture = with_picture(recovered_people(query, None, row.name), query, path)
-    metadata = provenance(config, data=None if config.data.dataset == "walkers" else split_fingerprint(split))
-    return record(row, config, metadata, found, missing, picture=picture)
+    return found, missing
 
 
 def with_picture(people: dict[str, Tensor], query: Tensor, path: Path | None) -> dict[str, Any]:
