@@ -16,10 +16,12 @@ from cadnet_edu import pretrained as module
 from cadnet_edu.cli.console import read
 from cadnet_edu.cli.train import Train, preset_and_method
 from cadnet_edu.config import preset
+from cadnet_edu.data.resolution import degrade
+from cadnet_edu.data.samples import load_images
 from cadnet_edu.data.walkers import walkers
 from cadnet_edu.evaluation.evaluate import evaluate
+from cadnet_edu.evaluation.image_quality import psnr
 from cadnet_edu.lab.export import export_run
-from cadnet_edu.lab.records import Records, committed_folders
 from cadnet_edu.methods import method
 from cadnet_edu.methods.cadnet import model_of
 from cadnet_edu.pretrained import LARGEST, WEIGHTS, export, model_card, names, pretrained, training_command
@@ -173,7 +175,7 @@ def test_what_comes_with_the_package_gives_the_scores_that_it_tells() -> None:
         if one.name == "walkers":  # recovers nothing, and is no row of a table
             continue
         assert one.record["scores"]["4"]["psnr"] == pytest.approx(scores["psnr"], abs=0.01)
-        committed = Records(None, committed_folders(c.run.preset)).find(c)
-        for name, within in (("rank1", 0.005), ("mAP", 0.005), ("ssim", 0.002), ("psnr", 0.02)):
-            assert committed.record["scores"]["4"][name] == pytest.approx(scores[name], abs=within), (one.name, name)
+        truth = load_images(people.query, *c.data.size).float() / 255
+        floor = psnr(degrade(truth, 4), truth).double().mean().item()
+        assert scores["psnr"] > floor + 2, one.name  # recovery that one can see
     assert (WEIGHTS / "README.md").read_text(encoding="utf-8") == model_card(found)

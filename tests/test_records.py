@@ -107,7 +107,7 @@ def test_every_committed_record_and_network_loads() -> None:
             assert found.loss.lambda_rec == written["lam"]["rec"], path
             assert found.model.joint_batchnorm == (written["encoder_passes"] == 1), path
     for name in names():
-        assert pretrained(name).config.model.weights == "none"
+        assert pretrained(name).config.model.weights in ("none", "walkers")  # nothing that is fetched
 
 
 def test_seeds_are_told_apart_and_what_is_here_wins(tmp_path: Path) -> None:
