@@ -9,6 +9,7 @@ from typing import Any
 from cadnet_edu.figures import describe, save, sweep_panels
 from cadnet_edu.lab.analyses import SWEEP
 from cadnet_edu.lab.claims.page import plain as as_code
+from cadnet_edu.lab.claims.rules import SMALLEST_EFFECT
 from cadnet_edu.lab.intervals import Interval, mean_interval, paired
 from cadnet_edu.lab.records import KeyPath, Records
 from cadnet_edu.lab.rows import CORNERS, LABELS, TERMS, WITH_ALL_TERMS, Row
@@ -17,7 +18,7 @@ from cadnet_edu.lab.tables import grid, markdown, mean_of, per_seed, table
 
 OURS = ("cadnet", "cadnet_plus", "f_only", "g_only", "cadnet_mean", "without_adv_DI", "without_adv_DF", "without_rec",
         "without_cls")  # fmt: skip
-BOUND = 1.0  # points of rank-1 by which an interval must clear 0
+BOUND = SMALLEST_EFFECT["points"]  # of rank-1, by which an interval must clear 0
 SEEDS = 5  # that a verdict needs
 FIGURE_FILE = "regimes.svg"
 VERDICTS = {
@@ -301,8 +302,8 @@ def as_tex(term: str) -> str:
     >>> as_tex("L_rec"), as_tex("L_adv^{D_F}")
     ('$\\\\mathcal{L}_\\\\mathrm{rec}$', '$\\\\mathcal{L}_\\\\mathrm{adv}^{\\\\mathcal{D}_F}$')
     """
-    name, _, judge = term.removeprefix("L_").partition("^")
-    above = rf"^{{\mathcal{{D}}_{judge[3]}}}" if judge else ""
+    name, _, discriminator = term.removeprefix("L_").partition("^")
+    above = rf"^{{\mathcal{{D}}_{discriminator[3]}}}" if discriminator else ""
     return rf"$\mathcal{{L}}_\mathrm{{{name}}}{above}$"
 
 

@@ -20,9 +20,9 @@ class Evidence(Protocol):
 
 BySeed = Callable[[Evidence], dict[int, float]]
 
-# The smallest effects that count, by unit. Of rank-1: less than the 2.3 points that the paper gives D_I (Sec. 4.6), the
-# smallest effect that it reports. The others are our reading.
-SMALLEST_EFFECT = {"points": 2.0, "dB": 0.1, "SSIM": 0.005, "LPIPS": 0.01, "": 0.02}
+# The smallest effects that count, by unit; our choice. Of rank-1 it is the bound of the study of regimes, written
+# before its runs, and less than any gain of the joint vector over one half in the paper's Table 1 (1.3 points or more).
+SMALLEST_EFFECT = {"points": 1.0, "dB": 0.1, "SSIM": 0.005, "LPIPS": 0.01, "": 0.02}
 
 
 @dataclass(frozen=True)
