@@ -178,4 +178,7 @@ def test_what_comes_with_the_package_gives_the_scores_that_it_tells() -> None:
         truth = load_images(people.query, *c.data.size).float() / 255
         floor = psnr(degrade(truth, 4), truth).double().mean().item()
         assert scores["psnr"] > floor + 2, one.name  # recovery that one can see
+        told = [(one.record["scores"][r], one.record["floor"][r]) for r in ("2", "3", "4", "8")]
+        assert told[2][1]["psnr"] == pytest.approx(floor, abs=0.01)
+        assert all(ours["lpips"] < blurred["lpips"] for ours, blurred in told), one.name
     assert (WEIGHTS / "README.md").read_text(encoding="utf-8") == model_card(found)

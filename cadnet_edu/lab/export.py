@@ -6,8 +6,8 @@ from typing import Any
 
 from cadnet_edu.data import open_split
 from cadnet_edu.io import write_atomically
-from cadnet_edu.lab.measure import budget, floor_scores, origin, rounded
-from cadnet_edu.lab.scoring import evaluator_of, score
+from cadnet_edu.lab.measure import budget, origin, rounded
+from cadnet_edu.lab.scoring import evaluator_of, floor_scores, score
 from cadnet_edu.methods.cadnet import model_of
 from cadnet_edu.pretrained import WEIGHTS, export, model_card, names, pretrained
 from cadnet_edu.runs import Run

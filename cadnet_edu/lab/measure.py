@@ -12,13 +12,12 @@ from cadnet_edu.config import Config
 from cadnet_edu.data import open_split
 from cadnet_edu.data.fingerprint import split_fingerprint
 from cadnet_edu.data.image_cache import cached_images
-from cadnet_edu.evaluation.evaluate import image_quality
-from cadnet_edu.evaluation.model import Cost, Model
+from cadnet_edu.evaluation.model import Cost
 from cadnet_edu.lab.analyses import analyses
 from cadnet_edu.lab.image_strips import ENDING, recovered_people, sample_queries, strip_scores, write_strip
 from cadnet_edu.lab.records import RunRecord
 from cadnet_edu.lab.rows import Row
-from cadnet_edu.lab.scoring import RATES, bicubic, evaluator_of, mean_over_seen, rate_name, score, with_lpips
+from cadnet_edu.lab.scoring import evaluator_of, floor_scores, score
 from cadnet_edu.runs import Run, provenance
 from cadnet_edu.training.code_version import code_version
 from cadnet_edu.training.devices import choose_device
@@ -33,26 +32,6 @@ def measure_floor(row: Row, path: Path | None = None) -> RunRecord:
     picture = with_picture(recovered_people(query, None, row.name), query, path)
     metadata = provenance(config, data=None if config.data.dataset == "walkers" else split_fingerprint(split))
     return record(row, config, metadata, found, missing, picture=picture)
-
-
-def floor_scores(name: str, query: Any, size: tuple[int, int]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Rate -> image quality of bilinear or bicubic up-sampling; score -> the reason why it could not be measured.
-
-    Args:
-        name: ``bilinear`` or ``bicubic``.
-        query: the images ``(n, 3, H, W)``.
-        size: ``(H, W)``.
-    """
-    extra, missing = with_lpips(size)
-    found = {}
-    for r in RATES:
-        if name == "bilinear":
-            found[rate_name(r)] = image_quality(None, query, r, extra=extra)
-        else:  # bicubic down-samples by itself, so it gets the original
-            model = Model(lambda x, _: x.flatten(1), recover=lambda x, _, r=r: bicubic(x, r))  # type: ignore[misc]
-            found[rate_name(r)] = image_quality(model, query, 1, extra=extra)
-    found["mlr"] = mean_over_seen(found)
-    return found, missing
 
 
 def with_picture(people: dict[str, Tensor], query: Tensor, path: Path | None) -> dict[str, Any]:

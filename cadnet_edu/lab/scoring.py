@@ -13,7 +13,7 @@ from torch import Tensor
 from cadnet_edu.config import Config
 from cadnet_edu.data.resolution import mlr
 from cadnet_edu.data.samples import Split
-from cadnet_edu.evaluation.evaluate import Evaluator
+from cadnet_edu.evaluation.evaluate import Evaluator, image_quality
 from cadnet_edu.evaluation.image_quality import lpips
 from cadnet_edu.evaluation.model import Model, eval_mode
 from cadnet_edu.training.devices import autocast, choose_precision
@@ -114,3 +114,23 @@ def bicubic(x: Tensor, r: float) -> Tensor:
     small = (max(1, round(height / r)), max(1, round(width / r)))
     x_small = x if r == 1 else nnf.interpolate(x, size=small, mode="bilinear", antialias=True)
     return nnf.interpolate(x_small, size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)
+
+
+def floor_scores(name: str, query: Any, size: tuple[int, int]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Rate -> image quality of bilinear or bicubic up-sampling; score -> the reason why it could not be measured.
+
+    Args:
+        name: ``bilinear`` or ``bicubic``.
+        query: the images ``(n, 3, H, W)``.
+        size: ``(H, W)``.
+    """
+    extra, missing = with_lpips(size)
+    found = {}
+    for r in RATES:
+        if name == "bilinear":
+            found[rate_name(r)] = image_quality(None, query, r, extra=extra)
+        else:  # bicubic down-samples by itself, so it gets the original
+            model = Model(lambda x, _: x.flatten(1), recover=lambda x, _, r=r: bicubic(x, r))  # type: ignore[misc]
+            found[rate_name(r)] = image_quality(model, query, 1, extra=extra)
+    found["mlr"] = mean_over_seen(found)
+    return found, missing

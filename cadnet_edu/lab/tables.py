@@ -8,10 +8,10 @@ from typing import Any
 from cadnet_edu.lab.intervals import Interval, mean_interval, paired
 from cadnet_edu.lab.records import KeyPath, Records, RunRecord
 from cadnet_edu.lab.rows import REGIMES, Row
+from cadnet_edu.lab.scoring import SEEN, rate_name
 from cadnet_edu.methods import method_of
 
 RATES_SHOWN = ("1", "2", "3", "4", "mlr", "8")
-MIXED = ("2", "3", "4")  # the rates of "mlr"
 RATE_WORDS = {"mlr": "mixed", "8": "r = 8 (unseen)"}
 
 
@@ -153,7 +153,7 @@ def ceiling_line(row: Row, records: Records, columns: Sequence[Column], seeds: S
     values = []
     for c in columns:
         _, rate, score = c.path
-        among = MIXED if rate == "mlr" else (rate,)
+        among = [rate_name(r) for r in SEEN] if rate == "mlr" else [rate]
         each = [per_seed(row, records, ("analyses", "ceiling", r, score), seeds) for r in among]
         means = [fmean(by[k] for by in each) for k in seeds if all(k in by for by in each)]
         values.append(as_list(mean_interval(means), c.scale) if means else None)
